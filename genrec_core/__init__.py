@@ -1,0 +1,89 @@
+"""GenRec: generative recommendation with language models, composed from plugins.
+
+Plugin authors need only this module: the kinds to subclass, the data they exchange, and `hookimpl`.
+Names load on first use, so that `import genrec_core` stays instant.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from genrec_core.contracts.baseline import Baseline
+    from genrec_core.contracts.candidates import Candidate, Candidates, How, Ranked
+    from genrec_core.contracts.catalogue import Catalogue
+    from genrec_core.contracts.component import Component
+    from genrec_core.contracts.context import Context
+    from genrec_core.contracts.corpus import Corpus
+    from genrec_core.contracts.dataset import Dataset, Rows, Sequences, Truth
+    from genrec_core.contracts.encoder import Encoder
+    from genrec_core.contracts.errors import ContractError, DataError, ExitCode, GenrecError, StageError
+    from genrec_core.contracts.grounder import Grounder
+    from genrec_core.contracts.groups import Group, Rollout
+    from genrec_core.contracts.identifiers import Identifiers
+    from genrec_core.contracts.items import Items
+    from genrec_core.contracts.model import Backbone, LanguageModel
+    from genrec_core.contracts.observer import Observer
+    from genrec_core.contracts.options import Options, operational
+    from genrec_core.contracts.recommender import Recommender
+    from genrec_core.contracts.reward import Reward
+    from genrec_core.contracts.samples import History, Sample, Text, Written
+    from genrec_core.contracts.source import Source
+    from genrec_core.contracts.split import Split
+    from genrec_core.contracts.teacher import Chat, Message, Teacher
+    from genrec_core.contracts.tokenizer import Tokenizer
+    from genrec_core.contracts.trainer import Trained, Trainer
+    from genrec_core.contracts.views import Example, Request, Training, View, Views
+    from genrec_core.registry.hooks import hookimpl
+    from genrec_core.registry.registry import Registry
+
+_HOME = {
+    "baseline": "Baseline",
+    "candidates": "Candidate Candidates How Ranked",
+    "catalogue": "Catalogue",
+    "component": "Component",
+    "context": "Context",
+    "corpus": "Corpus",
+    "dataset": "Dataset Rows Sequences Truth",
+    "encoder": "Encoder",
+    "errors": "ContractError DataError ExitCode GenrecError StageError",
+    "grounder": "Grounder",
+    "groups": "Group Rollout",
+    "identifiers": "Identifiers",
+    "items": "Items",
+    "model": "Backbone LanguageModel",
+    "observer": "Observer",
+    "options": "Options operational",
+    "recommender": "Recommender",
+    "reward": "Reward",
+    "samples": "History Sample Text Written",
+    "source": "Source",
+    "split": "Split",
+    "teacher": "Chat Message Teacher",
+    "tokenizer": "Tokenizer",
+    "trainer": "Trained Trainer",
+    "views": "Example Request Training View Views",
+}
+_MODULE_OF = {
+    name: f"genrec_core.contracts.{module}" for module, names in _HOME.items() for name in names.split()
+}
+_MODULE_OF |= {"hookimpl": "genrec_core.registry.hooks", "Registry": "genrec_core.registry.registry"}
+
+__all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
+    "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",
+    "Recommender", "Grounder", "Baseline", "Observer",
+    "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example", "Group", "History", "How",
+    "Identifiers", "Items", "LanguageModel", "Message", "Ranked", "Request", "Rollout", "Rows", "Sample",
+    "Sequences", "Text", "Trained", "Training", "Truth", "View", "Views", "Written",
+    "Component", "Context", "ContractError", "DataError", "ExitCode", "GenrecError", "Options", "Registry",
+    "StageError", "hookimpl", "operational",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module `genrec_core` has no name `{name}`")
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)

@@ -1,0 +1,1 @@
+"""The kinds of component, and the plain data they exchange. Imports nothing else of ours."""

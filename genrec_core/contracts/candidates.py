@@ -1,0 +1,72 @@
+"""Candidates and rankings: what generation wrote, and the items it was grounded to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec_core.contracts.identifiers import Tokens
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One identifier that a recommender wrote.
+
+    Attributes:
+        tokens: the identifier's tokens; empty when the text spells none.
+        score: log-probability under the recommender's own definition; higher is better.
+        text: what was written, when that is more than the tokens.
+    """
+
+    tokens: Tokens
+    score: float
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a recommender answered to one request, best first.
+
+    Attributes:
+        beams: candidates in score order.
+        phases: tokens spent in each phase (`think`, `prefix`, `finish`).
+        thought: free text written before the identifiers, if any.
+    """
+
+    beams: tuple[Candidate, ...]
+    phases: dict[str, int] = field(default_factory=dict)
+    thought: str = ""
+
+
+class How(IntEnum):
+    """How an item of a ranking was reached."""
+
+    NONE = 0
+    DIRECT = 1
+    STRUCTURAL = 2
+    FALLBACK = 3
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Items in order for one request.
+
+    Attributes:
+        items: int32 [k], distinct item indices, best first.
+        scores: float32 [k], non-increasing.
+        how: uint8 [k], a `How` for each.
+        candidates: how many candidates the recommender wrote.
+        invalid: how many of them reached no item.
+        beams: int32 [k], which candidate each item came from: items that share an identifier share a
+            beam, which is what the collision-inflated figure counts. Empty means one item a beam.
+    """
+
+    items: NDArray[np.int32]
+    scores: NDArray[np.float32]
+    how: NDArray[np.uint8]
+    candidates: int
+    invalid: int = 0
+    beams: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))

@@ -1,0 +1,33 @@
+"""Catalogue: the items and how they are written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec_core.contracts.identifiers import Identifiers
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.samples import IDENTIFIER
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Items together with one version of their identifiers.
+
+    Attributes:
+        popularity: int64 [N], how often each item occurs in the training view; None when unknown.
+    """
+
+    items: Items
+    identifiers: Identifiers
+    popularity: NDArray[np.int64] | None = None
+
+    def write(self, item: int, form: str = IDENTIFIER) -> str:
+        """One item as text: its identifier, or the field named by `form`."""
+        return self.identifiers.text(item) if form == IDENTIFIER else self.items.value(item, form)
+
+    def answers(self, form: str) -> list[str]:
+        """All texts in a form, one an item in catalogue order (an item without the field gives "")."""
+        return [self.write(item, form) for item in range(len(self.items))]

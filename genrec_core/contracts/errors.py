@@ -1,0 +1,78 @@
+"""What goes wrong, said so that a person can mend it.
+
+Every error a user can cause is a `GenrecError`: it names the place, the value and the next step, and
+the command line prints it without a traceback. Anything else that escapes is a bug of ours.
+
+    >>> print(GenrecError("`levels` must be positive, got `-1`", where="pipeline.yaml:9:11", hint="write 3"))
+    pipeline.yaml:9:11: `levels` must be positive, got `-1`
+      → write 3
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable
+
+
+class ExitCode(enum.IntEnum):
+    """What the process returns to the shell."""
+
+    OK = 0
+    STAGE_FAILED = 1
+    BAD_INPUT = 2
+    CONTRACT_BROKEN = 5
+
+
+class GenrecError(Exception):
+    """A mistake in what the user gave us.
+
+    Args:
+        message: what is wrong, with the value in backticks.
+        where: the place, `file:line:column` for anything that came from a file.
+        hint: what to do next.
+    """
+
+    exit_code = ExitCode.BAD_INPUT
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message, self.where, self.hint = message, where, hint
+
+    def at(self, where: str) -> GenrecError:
+        """The same error with a place, unless it already has a more exact one."""
+        if not self.where:
+            self.where = where
+        return self
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.message}" + (f"\n  → {self.hint}" if self.hint else "")
+
+
+class DataError(GenrecError):
+    """Data that cannot be used as it is; the message counts the bad rows and shows some."""
+
+
+class PluginError(GenrecError):
+    """A pipeline needs a plugin that is absent or broken.
+
+    Exit code 2 like every other mistake in the pipeline: the user's file asks for what is not there.
+    """
+
+
+class StageError(GenrecError):
+    """A stage could not do its work; earlier stages stay in the store."""
+
+    exit_code = ExitCode.STAGE_FAILED
+
+
+class ContractError(GenrecError):
+    """A component broke the promise of its kind."""
+
+    exit_code = ExitCode.CONTRACT_BROKEN
+
+
+def examples(values: Iterable[object], limit: int = 3) -> str:
+    """The first few of many values, for messages: `examples("abcd")` gives `a`, `b`, `c`, … each in ticks."""
+    listed = [f"`{value}`" for value in values]
+    return ", ".join(listed[:limit]) + (", …" if len(listed) > limit else "")

@@ -1,0 +1,67 @@
+"""Groups: the rollouts of one prompt, which is what a reward judges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from genrec_core.contracts.candidates import Candidate, Candidates
+from genrec_core.contracts.identifiers import Tokens
+from genrec_core.contracts.samples import Sample
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One answer to a prompt.
+
+    Attributes:
+        tokens: the identifier it names; empty when it names none.
+        text: everything that was written, supplied prefix included.
+        score: log-probability under the policy that wrote it.
+        prefix: how many leading identifier tokens were supplied, not written.
+        thought: free text before the answer.
+    """
+
+    tokens: Tokens
+    text: str
+    score: float
+    prefix: int = 0
+    thought: str = ""
+
+
+class Decoder(Protocol):
+    """Look-ahead for rewards: what the policy would write after a text."""
+
+    def beams(self, sample: Sample, continuation: str, width: int) -> Candidates:
+        """The `width` best constrained identifiers after the sample's prompt and `continuation`."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """All rollouts of one prompt, in beam order.
+
+    Attributes:
+        sample: the prompt, with the truth it travels with.
+        target: the true answer's tokens.
+        rollouts: G answers, best beam first.
+        step, total: where in training this is; `step / total` in [0, 1].
+        lookahead: candidates decoded behind each rollout, for rewards that judge a thought by its beams.
+        decoder: to decode more.
+    """
+
+    sample: Sample
+    target: Tokens
+    rollouts: tuple[Rollout, ...]
+    step: int = 0
+    total: int = 1
+    lookahead: tuple[tuple[Candidate, ...], ...] = ()
+    decoder: Decoder | None = field(default=None, repr=False)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def hit(self) -> bool:
+        """Whether any rollout names the target."""
+        return any(rollout.tokens == self.target for rollout in self.rollouts)
+
+
+Scores = Sequence[float]

@@ -1,0 +1,136 @@
+"""Identifiers: the immutable map from items to the token tuples that name them.
+
+Tokens are strings: `<a_12>` for a code, `woody` for a term, `deep` `red` `tent` for words. An identifiers
+object also carries which tokens a language model must learn as new ones, how tokens are written in a
+row, and the fitted arrays with which its tokenizer names items it has never seen.
+
+    >>> ids = Identifiers.of([("<a_1>", "<b_0>"), ("<a_1>", "<b_2>")], new_tokens=("<a_1>", "<b_0>", "<b_2>"))
+    >>> ids.text(1), ids.items_of(("<a_1>", "<b_2>")).tolist()
+    ('<a_1><b_2>', [1])
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from genrec_core.contracts.errors import ContractError, examples
+
+Tokens = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Identifiers:
+    """Identifiers of N items.
+
+    Attributes:
+        vocabulary: every distinct token string in use.
+        codes: int32 [total], indices into `vocabulary`, items after one another.
+        offsets: int64 [N + 1], where each item's tokens begin in `codes`.
+        new_tokens: tokens the language model must learn as single new ones (all possible codes, not only
+            those in use, so that new items need no new vocabulary).
+        separator: text between two tokens of one identifier.
+        state: fitted arrays (codebooks, means, …) with which `Tokenizer.extend` encodes unseen items.
+        settings: JSON values that belong to the state.
+        version: how often training has replaced the identifiers.
+    """
+
+    vocabulary: Tokens
+    codes: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    new_tokens: Tokens = ()
+    separator: str = ""
+    state: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 1
+
+    @classmethod
+    def of(
+        cls,
+        tokens: Iterable[Sequence[str]],
+        *,
+        new_tokens: Iterable[str] = (),
+        separator: str = "",
+        state: Mapping[str, NDArray[Any]] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> Identifiers:
+        """Build from one token tuple per item, in catalogue order.
+
+        Raises:
+            ContractError: an identifier or one of its tokens is empty.
+        """
+        rows = [tuple(row) for row in tokens]
+        empty = [index for index, row in enumerate(rows) if not row or not all(row)]
+        if empty:
+            raise ContractError(
+                f"{len(empty):,} items got an empty identifier or an empty token (items {examples(empty)})",
+                hint="an identifier needs at least one token and every token at least one character",
+            )
+        vocabulary: dict[str, int] = {}
+        codes = [vocabulary.setdefault(token, len(vocabulary)) for row in rows for token in row]
+        offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+        np.cumsum([len(row) for row in rows], out=offsets[1:])
+        return cls(
+            vocabulary=tuple(vocabulary),
+            codes=np.asarray(codes, dtype=np.int32),
+            offsets=offsets,
+            new_tokens=tuple(dict.fromkeys(new_tokens)),
+            separator=separator,
+            state=state or {},
+            settings=settings or {},
+        )
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def tokens(self, item: int) -> Tokens:
+        """The identifier of one item."""
+        return tuple(self.vocabulary[c] for c in self.codes[self.offsets[item] : self.offsets[item + 1]])
+
+    def text(self, item: int) -> str:
+        """The identifier of one item as a model reads and writes it."""
+        return self.separator.join(self.tokens(item))
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Number of tokens of each identifier, int64 [N]."""
+        return np.diff(self.offsets)
+
+    @cached_property
+    def _buckets(self) -> dict[Tokens, list[int]]:
+        buckets: dict[Tokens, list[int]] = {}
+        for item in range(len(self)):
+            buckets.setdefault(self.tokens(item), []).append(item)
+        return buckets
+
+    @cached_property
+    def _texts(self) -> dict[str, Tokens]:
+        return {self.separator.join(tokens): tokens for tokens in self._buckets}
+
+    def items_of(self, tokens: Sequence[str]) -> NDArray[np.int32]:
+        """Items that carry exactly this identifier, in catalogue order; empty if none does."""
+        return np.asarray(self._buckets.get(tuple(tokens), ()), dtype=np.int32)
+
+    def parse(self, text: str) -> Tokens | None:
+        """The identifier that a text spells, or None if no item has it."""
+        return self._texts.get(text)
+
+    def distinct(self) -> tuple[Tokens, ...]:
+        """Every identifier in use once, in order of the first item that has it."""
+        return tuple(self._buckets)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of all that can change a prompt or a trie; two equal digests are the same identifiers."""
+        head = orjson.dumps([self.vocabulary, self.new_tokens, self.separator, self.version])
+        body = hashlib.sha256(head)
+        body.update(self.codes.tobytes())
+        body.update(self.offsets.tobytes())
+        return body.hexdigest()

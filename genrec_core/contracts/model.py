@@ -1,0 +1,40 @@
+"""Backbone and the language model it gives.
+
+Contracts know a model only by what the pipeline does with it: keep it in a folder and hand it on. The
+engine's `Model` is the implementation.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.component import Component
+from genrec_core.contracts.context import Context
+
+
+class LanguageModel(Protocol):
+    """A network together with its text tokenizer."""
+
+    network: Any
+    text_tokenizer: Any
+    family: Literal["causal", "seq2seq"]
+
+    def save(self, folder: Path) -> None:
+        """Write everything needed to load it again, as safetensors and JSON."""
+
+
+class Backbone(Component):
+    """Makes the language model that training starts from."""
+
+    kind: ClassVar[str] = "backbone"
+
+    @abstractmethod
+    def build(self, catalogue: Catalogue, context: Context) -> LanguageModel:
+        """A model whose vocabulary contains the identifiers' new tokens as single tokens."""
+
+    @abstractmethod
+    def load(self, folder: Path) -> LanguageModel:
+        """Read back what `LanguageModel.save` wrote, before or after training."""

@@ -1,0 +1,45 @@
+"""Tokenizer: items to identifiers."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from genrec_core.contracts.component import Component
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.identifiers import Identifiers
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.views import View
+
+
+class Tokenizer(Component):
+    """Names every item of a catalogue.
+
+    The promise: the same items, options and seed give the same identifiers; every item gets a non-empty
+    one; what is needed to name an unseen item is in `Identifiers.state`, never in the component.
+    A language model's own tokenizer is always called *text tokenizer* here.
+    """
+
+    kind: ClassVar[str] = "tokenizer"
+
+    @abstractmethod
+    def fit(self, items: Items, train: View, context: Context) -> Identifiers:
+        """Identifiers for all of `items`.
+
+        Args:
+            items: the catalogue.
+            train: training sequences, for identifiers that learn from behaviour.
+            context: gives embeddings (`context.embed(self.options.encoder, items)`) and teachers' answers.
+        """
+
+    def extend(self, identifiers: Identifiers, items: Items, context: Context) -> Identifiers:
+        """Identifiers for the old items, unchanged, followed by those of the new `items`.
+
+        Raises:
+            GenrecError: this tokenizer cannot name items it was not fitted on.
+        """
+        raise GenrecError(
+            f"tokenizer `{self.name}` cannot name items that it was not fitted on",
+            hint="fit it again on the whole catalogue, or use a tokenizer that implements `extend`",
+        )

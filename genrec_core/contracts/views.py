@@ -1,0 +1,132 @@
+"""Views: what each part of the pipeline may see of the interactions.
+
+A split cuts a dataset into three views. A view owns copies of the rows it may show and no reference to
+the dataset, so nothing after its cut-off can be reached through it. What is to be predicted leaves a
+view in two shapes: `Example` (with the target, for training and for judging) and `Request` (without it,
+all that a recommender or baseline ever receives): leaking a target into a prompt is a type error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec_core.contracts.dataset import Sequences, Truth
+
+
+@dataclass(frozen=True)
+class Request:
+    """A user to recommend to.
+
+    Attributes:
+        user: user id.
+        history: item indices, oldest first, already cut to the protocol's `max_history`.
+        time: when the next item was chosen (seconds), NaN when unknown.
+        domain: the domain of the next item, empty when there is one domain only.
+    """
+
+    user: str
+    history: tuple[int, ...]
+    time: float = float("nan")
+    domain: str = ""
+
+
+@dataclass(frozen=True)
+class Example(Request):
+    """A request together with the item that was chosen."""
+
+    target: int = -1
+
+
+@dataclass(frozen=True)
+class View:
+    """One part of a split: V rows of (history, target), or training sequences.
+
+    In the training view each row is a user's whole visible sequence and `targets` is None: every item
+    but the first is a target given the items before it. In a validation or test view a row is what came
+    before its one target.
+
+    Attributes:
+        name: `train`, `valid` or `test`.
+        users: user ids, one a row (users may repeat).
+        rows: item indices of each row, oldest first.
+        targets: int32 [V], or None in a training view.
+        max_history: how many of the newest items before a target may be used.
+        times: seconds, beside `rows.values` in a training view, one a row otherwise; None when unknown.
+        domains: labels laid out like `times`; empty when there is one domain.
+    """
+
+    name: str
+    users: tuple[str, ...]
+    rows: Sequences
+    targets: NDArray[np.int32] | None
+    max_history: int
+    times: NDArray[np.float64] | None = None
+    domains: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """How many examples the view holds."""
+        if self.targets is not None:
+            return len(self.targets)
+        return int(np.maximum(self.rows.lengths - 1, 0).sum())
+
+    def examples(self) -> Iterator[Example]:
+        """Every (history, target) of the view, users in row order, oldest target first."""
+        for row, user in enumerate(self.users):
+            items = self.rows.row(row)
+            if self.targets is not None:
+                yield self._example(user, items, int(self.targets[row]), row)
+                continue
+            start = int(self.rows.offsets[row])
+            for position in range(1, len(items)):
+                yield self._example(user, items[:position], int(items[position]), start + position)
+
+    def _example(self, user: str, before: NDArray[np.int32], target: int, place: int) -> Example:
+        return Example(
+            user=user,
+            history=tuple(before[-self.max_history :].tolist()) if self.max_history else (),
+            time=float(self.times[place]) if self.times is not None else float("nan"),
+            domain=self.domains[place] if self.domains else "",
+            target=target,
+        )
+
+    def requests(self) -> Iterator[Request]:
+        """The examples without their targets."""
+        for example in self.examples():
+            yield Request(example.user, example.history, example.time, example.domain)
+
+    def sequences(self) -> Iterator[tuple[str, NDArray[np.int32]]]:
+        """(user, item indices) of each row, oldest first, uncut; never contains a valid or test target."""
+        for row, user in enumerate(self.users):
+            yield user, self.rows.row(row)
+
+
+@dataclass(frozen=True)
+class Views:
+    """The three parts of a split."""
+
+    train: View
+    valid: View
+    test: View
+    notes: tuple[str, ...] = ()
+    """What the split had to do, with counts (users too short for a test row …)."""
+    truth: Truth | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Training:
+    """All that training code receives: no test rows are in it, so it cannot select on them.
+
+    Attributes:
+        train: sequences to learn from.
+        valid: rows to select by.
+        truth: the data's true law where there is one; for oracle baselines only.
+    """
+
+    train: View
+    valid: View
+    truth: Any = field(default=None, repr=False)

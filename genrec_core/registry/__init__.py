@@ -1,0 +1,1 @@
+"""Plugins: finding them, and turning `plugin/name` into components."""

@@ -1,0 +1,7 @@
+"""Registry: component names to classes."""
+
+from __future__ import annotations
+
+
+class Registry:
+    """To be written."""
