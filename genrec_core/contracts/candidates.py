@@ -62,6 +62,8 @@ class Ranked:
         invalid: how many of them reached no item.
         beams: int32 [k], which candidate each item came from: items that share an identifier share a
             beam, which is what the collision-inflated figure counts. Empty means one item a beam.
+        reached: uint8 [candidates], how each candidate was resolved (`How.NONE`: it reached no item), for
+            the valid and direct rates at k. Empty when the grounder does not say.
     """
 
     items: NDArray[np.int32]
@@ -70,3 +72,4 @@ class Ranked:
     candidates: int
     invalid: int = 0
     beams: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+    reached: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
