@@ -1,0 +1,36 @@
+"""The core's own components, registered through the same hook as anyone's.
+
+Every class is named lazily: listing plugins imports none of these modules, and so neither torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from genrec_core.registry.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from genrec_core.registry.registry import Registry
+
+
+@hookimpl
+def genrec_register(registry: Registry) -> None:
+    """Register everything under `core/`."""
+    registry.source("folder", "genrec_core.builtin.folder:Folder")
+    registry.source("synthetic", "genrec_core.builtin.synthetic:Synthetic")
+    registry.split("leave-one-out", "genrec_core.builtin.leave_one_out:LeaveOneOut")
+    registry.split("temporal", "genrec_core.builtin.temporal:Temporal")
+    registry.split("rows", "genrec_core.builtin.explicit_rows:ExplicitRows")
+    registry.split("domain-last", "genrec_core.builtin.domain_last:DomainLast")
+    registry.encoder("ngrams", "genrec_core.builtin.ngrams:NGrams")
+    registry.encoder("sentence", "genrec_core.builtin.sentence:Sentence")
+    registry.backbone("tiny-causal", "genrec_core.builtin.tiny_causal:TinyCausal")
+    registry.backbone("pretrained", "genrec_core.builtin.pretrained:Pretrained")
+    registry.backbone("gguf", "genrec_core.builtin.gguf:Gguf")
+    registry.corpus("next-item", "genrec_core.builtin.next_item:NextItem")
+    registry.trainer("sft", "genrec_core.builtin.sft:SFT")
+    registry.recommender("beam", "genrec_core.builtin.beam:Beam")
+    registry.grounder("exact", "genrec_core.builtin.exact:Exact")
+    registry.baseline("popular", "genrec_core.builtin.popular:Popular")
+    registry.baseline("item-knn", "genrec_core.builtin.item_knn:ItemKNN")
+    registry.baseline("oracle", "genrec_core.builtin.oracle:Oracle")
