@@ -1,0 +1,1 @@
+"""Decoding: constrained generation on token ids, vectorised over batch × beams."""

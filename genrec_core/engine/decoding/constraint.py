@@ -1,0 +1,82 @@
+"""A trie on the model's device: which tokens may follow on every beam, in one gather.
+
+The candidates of a step are ragged (a beam may have one legal token or two hundred), so they are kept
+flat: parallel arrays with one entry for each legal (beam, token) pair, rows after one another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from genrec_core.engine.decoding.head import Head
+from genrec_core.identifiers.trie import Trie
+
+Scoring = Literal["full", "legal"]
+"""`full`: log-probability under the whole vocabulary; `legal`: renormalised over the legal tokens."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Every legal next step of a batch of beams: C flat entries.
+
+    Attributes:
+        beams: int64 [C], flat index of the beam (row × width + beam), ascending.
+        nodes: int64 [C], the trie node that the step leads to.
+        tokens: int64 [C], the token it writes.
+        counts: int64 [B × W], entries of each beam.
+    """
+
+    beams: Tensor
+    nodes: Tensor
+    tokens: Tensor
+    counts: Tensor
+
+
+class Constraint:
+    """The compiled trie as tensors.
+
+    Args:
+        trie: one catalogue or a forest of them.
+        device: where the model lives.
+    """
+
+    def __init__(self, trie: Trie, device: torch.device) -> None:
+        self.trie = trie
+        self._first = torch.from_numpy(trie.first).to(device).long()
+        self._count = torch.from_numpy(trie.count).to(device).long()
+        self._tokens = torch.from_numpy(trie.tokens).to(device).long()
+
+    def choices(self, nodes: Tensor, live: Tensor) -> Choices:
+        """The legal steps from `nodes` int64 [B, W]; beams that are not `live` have none."""
+        counts = (self._count[nodes] * live).reshape(-1)
+        beams = torch.repeat_interleave(torch.arange(len(counts), device=nodes.device), counts)
+        shift = self._first[nodes].reshape(-1) - (counts.cumsum(0) - counts)
+        children = torch.arange(len(beams), device=nodes.device) + shift[beams]
+        return Choices(beams, children, self._tokens[children], counts)
+
+    def ended(self, nodes: Tensor) -> Tensor:
+        """Bool of the same shape: whether identifiers end at these nodes."""
+        return self._count[nodes] == 0
+
+
+def log_probabilities(head: Head, hidden: Tensor, choices: Choices, scoring: Scoring) -> Tensor:
+    """Log-probability float32 [C] of each choice given the hidden states [B × W, H] of the beams."""
+    used = torch.zeros(head.size, dtype=torch.bool, device=hidden.device)
+    used[choices.tokens] = True
+    columns = used.nonzero().squeeze(1)
+    place = torch.cumsum(used, 0)[choices.tokens] - 1
+    logits = head.logits(hidden, columns)[choices.beams, place]
+    if scoring == "full":
+        return logits - head.normaliser(hidden)[choices.beams]
+    return logits - _normaliser_by_beam(logits, choices)[choices.beams]
+
+
+def _normaliser_by_beam(logits: Tensor, choices: Choices) -> Tensor:
+    highest = torch.full((len(choices.counts),), -torch.inf, device=logits.device)
+    highest = highest.scatter_reduce(0, choices.beams, logits, "amax")
+    summed = torch.zeros_like(highest).scatter_add(0, choices.beams, (logits - highest[choices.beams]).exp())
+    return highest + summed.log()
