@@ -1,0 +1,11 @@
+"""Registers the toolkit's components; targets are lazy, so that listing plugins imports no torch."""
+
+from __future__ import annotations
+
+from genrec_core import Registry, hookimpl
+
+
+@hookimpl
+def genrec_register(registry: Registry) -> None:
+    """Register `sid/...`."""
+    registry.tokenizer("rq-kmeans", "genrec_plugin_sid.rq_kmeans:RQKMeans")
