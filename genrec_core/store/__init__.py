@@ -1,0 +1,1 @@
+"""The store: artefacts found by what they were made from, whole or not there at all."""

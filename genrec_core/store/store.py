@@ -1,0 +1,179 @@
+"""Store: every stage's result in a folder named after what it was made from.
+
+    store/
+      train.sft-3f9a…/            an artefact: files and manifest.json
+      tmp/train.sft-3f9a….412.0/  one being made; renamed when it is whole
+      workspaces/3f9a…/           checkpoints that survive a kill, deleted once the artefact stands
+      locks/                      one file lock an artefact: of two runs at once, the second waits and reuses
+      answers/                    teachers' answers
+
+A reader sees a whole artefact or none. Before one is reused its files are hashed again; a damaged one is
+deleted and made anew. Locks are the operating system's, so a killed process leaves none behind.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from genrec_core.contracts.errors import ContractError, GenrecError
+from genrec_core.store.canonical import fingerprint
+from genrec_core.store.manifest import Manifest, damage, read_manifest, write_manifest
+
+Build = Callable[[Path], Mapping[str, Any]]
+"""Fills the folder it is given, and returns what that cost."""
+
+_SHORT = 16
+_counter = itertools.count()
+
+
+class Presence(enum.Enum):
+    """Whether an artefact is in the store."""
+
+    ABSENT = "absent"
+    PRESENT = "present"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """An artefact that is there.
+
+    Attributes:
+        folder: where its files are.
+        manifest: what they are and what they cost.
+        reused: it was there before.
+        damage: what was wrong with the one that had to be replaced, empty if nothing.
+        waited: seconds spent waiting for another run that was making it.
+    """
+
+    folder: Path
+    manifest: Manifest
+    reused: bool
+    damage: str = ""
+    waited: float = 0.0
+
+
+class Store:
+    """Artefacts under one root folder, which is created on first use."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+
+    def folder(self, stage: str, key: str) -> Path:
+        """Where the artefact of a stage with this fingerprint is or will be."""
+        return self.root / f"{stage}-{key[:_SHORT]}"
+
+    def look(self, stage: str, key: str) -> Presence:
+        """Whether an artefact is there, by its manifest and file sizes; `obtain` also checks the content."""
+        folder = self.folder(stage, key)
+        if not folder.exists():
+            return Presence.ABSENT
+        return Presence.DAMAGED if damage(folder, deep=False) else Presence.PRESENT
+
+    def manifest(self, stage: str, key: str) -> Manifest | None:
+        """The manifest of an artefact, None if it is absent or damaged."""
+        return read_manifest(self.folder(stage, key))
+
+    def workspace(self, key: str) -> Path:
+        """A folder for checkpoints of whatever has this fingerprint; it survives a kill."""
+        folder = self.root / "workspaces" / key[:_SHORT]
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def obtain(
+        self,
+        stage: str,
+        ingredients: Mapping[str, Any],
+        build: Build,
+        *,
+        versions: Mapping[str, str],
+        force: bool = False,
+    ) -> Obtained:
+        """The artefact made from these ingredients: the one that is there, or a new one.
+
+        Args:
+            stage: the stage's name.
+            ingredients: JSON values; their hash is the artefact's key.
+            build: makes the files, called at most once, while this process holds the artefact's lock.
+            versions: package versions to note in the manifest.
+            force: make it anew even if it is there.
+        """
+        key = fingerprint(ingredients)
+        folder = self.folder(stage, key)
+        began = time.monotonic()
+        with self._lock(folder.name):
+            waited = time.monotonic() - began
+            found = damage(folder, deep=True) if folder.exists() else ""
+            manifest = read_manifest(folder)
+            if manifest is not None and not found and not force:
+                if manifest.fingerprint != key:
+                    raise ContractError(f"`{folder}` holds another artefact whose hash begins alike")
+                return Obtained(folder, manifest, reused=True, waited=waited)
+            manifest = self._make(folder, stage, ingredients, build, versions)
+        return Obtained(folder, manifest, reused=False, damage=found, waited=waited)
+
+    def sweep(self) -> int:
+        """Delete half-made folders that killed runs left behind; says how many there were."""
+        removed = 0
+        for left in sorted((self.root / "tmp").glob("*")):
+            artefact = left.name.rpartition(".")[0].rpartition(".")[0]
+            lock = self._lock(artefact)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue  # a running process is making it right now
+            try:
+                shutil.rmtree(left, ignore_errors=True)
+                removed += 1
+            finally:
+                lock.release()
+        return removed
+
+    def _make(
+        self,
+        folder: Path,
+        stage: str,
+        ingredients: Mapping[str, Any],
+        build: Build,
+        versions: Mapping[str, str],
+    ) -> Manifest:
+        building = self.root / "tmp" / f"{folder.name}.{os.getpid()}.{next(_counter)}"
+        building.mkdir(parents=True)
+        try:
+            cost = build(building)
+            manifest = write_manifest(building, stage, ingredients, versions, cost)
+            self._replace(folder, building)
+        except BaseException:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+        shutil.rmtree(self.root / "workspaces" / fingerprint(ingredients)[:_SHORT], ignore_errors=True)
+        return manifest
+
+    def _replace(self, folder: Path, building: Path) -> None:
+        """Put a finished folder in its place; the old one steps aside first, a rename cannot overwrite it."""
+        old = self.root / "tmp" / f"{folder.name}.{os.getpid()}.{next(_counter)}"
+        if folder.exists():
+            folder.rename(old)
+        building.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _lock(self, name: str) -> FileLock:
+        folder = self.root / "locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise GenrecError(
+                f"the store `{self.root}` cannot be written: {error.strerror}",
+                hint="name another folder with --store",
+            ) from error
+        return FileLock(folder / f"{name}.lock")
