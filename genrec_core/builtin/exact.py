@@ -1,0 +1,75 @@
+"""`core/exact`: an identifier reaches exactly the items that carry it.
+
+Candidates are read in score order. An identifier that several items share reaches all of them
+(`collisions` says in which order, or that only the first counts); an item that two candidates reach keeps
+its better place; a candidate that names nothing is dropped and counted. Equal scores are settled by item
+index.
+
+    beams [(id of A and B), (id of C)]   expand → A B C,   first → A C
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec_core.contracts.candidates import Candidates, How, Ranked
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.errors import ContractError, GenrecError
+from genrec_core.contracts.grounder import Grounder
+
+
+class Exact(Grounder):
+    """Grounds identifiers by exact match."""
+
+    class Options(Grounder.Options):
+        """Options of exact grounding."""
+
+        collisions: Literal["expand", "first", "popularity"] = "expand"
+        """What a shared identifier reaches: all its items in catalogue order (`expand`), all of them most
+        popular in training first (`popularity`), or the first in catalogue order alone (`first`)."""
+
+    options: Options
+
+    def ground(self, candidates: Candidates, catalogue: Catalogue) -> Ranked:
+        """Distinct items in score order, every one of them `How.DIRECT`.
+
+        Raises:
+            ContractError: a candidate's score is not a number.
+            GenrecError: `collisions: popularity` without known popularity.
+        """
+        buckets = [catalogue.identifiers.items_of(beam.tokens) for beam in candidates.beams]
+        sizes = np.asarray([len(bucket) for bucket in buckets], dtype=np.int64)
+        if self.options.collisions == "first":
+            buckets = [bucket[:1] for bucket in buckets]
+        items = np.concatenate([*buckets, np.zeros(0, dtype=np.int32)])
+        beams = np.repeat(np.arange(len(buckets), dtype=np.int32), [len(bucket) for bucket in buckets])
+        scores = np.asarray([beam.score for beam in candidates.beams], dtype=np.float64)
+        if np.isnan(scores).any():
+            raise ContractError("a candidate has the score `nan`", hint="a recommender gives finite scores")
+        order = self._order(items, scores[beams], catalogue)
+        _, firsts = np.unique(items[order], return_index=True)
+        kept = order[np.sort(firsts)]
+        return Ranked(
+            items=items[kept],
+            scores=scores[beams[kept]].astype(np.float32),
+            how=np.full(len(kept), How.DIRECT, dtype=np.uint8),
+            candidates=len(buckets),
+            invalid=int((sizes == 0).sum()),
+            beams=beams[kept],
+            reached=np.where(sizes > 0, How.DIRECT, How.NONE).astype(np.uint8),
+        )
+
+    def _order(
+        self, items: NDArray[np.int32], scores: NDArray[np.float64], catalogue: Catalogue
+    ) -> NDArray[np.int64]:
+        if self.options.collisions != "popularity":
+            return np.lexsort((items, -scores))
+        if catalogue.popularity is None:
+            raise GenrecError(
+                "`collisions: popularity` needs to know how often items occur in training",
+                hint="use `collisions: expand`, or give the catalogue its popularity",
+            )
+        return np.lexsort((items, -catalogue.popularity[items], -scores))

@@ -1,0 +1,1 @@
+"""Judging: ranks of the true items, metrics with intervals, comparisons, and the report."""

@@ -1,0 +1,183 @@
+"""The judge: views and rankings in, the content of `metrics.json` out.
+
+It works the same for the model and for every baseline, on the same examples in the same order, and also
+when there is no model at all. What it does not know, the pipeline adds: `identifiers` and `cost`.
+
+    judged = judge(Case(test=views.test, catalogue=..., protocol=..., model=rankings), Settings())
+    judged.metrics["test"]["recall@10"]
+    judged.save_ranks(run / RANKS)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec_core.contracts.errors import ContractError
+from genrec_core.contracts.views import View
+from genrec_core.evaluation.case import Case, Settings
+from genrec_core.evaluation.intervals import differences, intervals
+from genrec_core.evaluation.metrics import accuracy, counts, flat
+from genrec_core.evaluation.rankings import Rankings
+from genrec_core.evaluation.ranks import Ranks, ranks_of
+from genrec_core.evaluation.slices import slices
+from genrec_core.evaluation.viewed import without_viewed
+from genrec_core.store.arrays import save_arrays
+
+RANKS = "ranks.safetensors"
+"""Name of the file in a run folder that holds every system's rank of every test example."""
+
+MODEL = "model"
+ORACLE = "core/oracle"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdict.
+
+    Attributes:
+        metrics: the content of `metrics.json`.
+        ranks: system (`model` or a baseline's name) → int32 [U], 0 = not found.
+    """
+
+    metrics: dict[str, Any]
+    ranks: dict[str, NDArray[np.int32]]
+
+    def save_ranks(self, path: Path) -> None:
+        """Write the ranks with the protocol's hash, so that later runs can be compared pairwise."""
+        settings = self.metrics["settings"]
+        facts = {"protocol": self.metrics["protocol"].get("hash", ""), "depth": settings["depth"]}
+        save_arrays(path, dict(self.ranks), facts)
+
+
+@dataclass(frozen=True)
+class _System:
+    rankings: Rankings
+    ranks: Ranks
+
+
+def judge(case: Case, settings: Settings | None = None) -> Judged:
+    """Metrics, intervals, paired comparisons and slices of one case.
+
+    Raises:
+        ContractError: a system ranked another number of examples than the view has.
+    """
+    settings = settings or Settings()
+    systems = {name: _system(name, r, case.test, None, settings) for name, r in case.baselines.items()}
+    model = None
+    if case.model is not None:
+        model = _system(MODEL, case.model, case.test, case.catalogue.groups, settings)
+    everyone = {**({MODEL: model} if model else {}), **systems}
+    metrics: dict[str, Any] = {
+        "protocol": dict(case.protocol),
+        "settings": {
+            "at": list(settings.at),
+            "filter_viewed": settings.filter_viewed,
+            "resamples": settings.resamples,
+            "depth": max(settings.at),
+        },
+        "test": _flat(model, case, settings),
+        "valid": {},
+        "baselines": {name: _flat(system, case, settings) for name, system in systems.items()},
+        "intervals": _intervals(model, systems, settings),
+        "comparisons": _comparisons(model, systems, settings),
+        "counts": {
+            "test": counts(model.rankings, model.ranks, settings.at)
+            if model
+            else {"examples": len(case.test)}
+        },
+        "slices": _slices(case, everyone, settings),
+    }
+    if case.valid is not None and case.valid_model is not None:
+        valid = _system(MODEL, case.valid_model, case.valid, case.catalogue.groups, settings)
+        metrics["valid"] = _flat(valid, case, settings)
+        metrics["intervals"]["valid"] = _bounds(valid, settings)
+        metrics["counts"]["valid"] = _counts(valid, settings)
+    share = _share_of_oracle(metrics)
+    if share:
+        metrics["share_of_oracle"] = share
+    return Judged(metrics, {name: system.ranks.honest for name, system in everyone.items()})
+
+
+def _system(
+    name: str, rankings: Rankings, view: View, groups: NDArray[np.int32] | None, settings: Settings
+) -> _System:
+    if view.targets is None or len(rankings) != len(view.targets):
+        raise ContractError(
+            f"`{name}` ranked {len(rankings):,} examples, the {view.name} view has {len(view):,}",
+            hint="give one ranking for each request, in order; an empty one where nothing was found",
+        )
+    kept = without_viewed(rankings, view.rows) if settings.filter_viewed else rankings
+    return _System(kept, ranks_of(kept, view.targets, groups))
+
+
+def _flat(system: _System | None, case: Case, settings: Settings) -> dict[str, float]:
+    return flat(system.rankings, system.ranks, settings.at, case.catalogue.size) if system else {}
+
+
+def _counts(system: _System, settings: Settings) -> dict[str, int]:
+    return counts(system.rankings, system.ranks, settings.at)
+
+
+def _bounds(system: _System, settings: Settings) -> dict[str, list[float]]:
+    found = intervals(system.ranks.honest, settings.at, settings.resamples, settings.seed)
+    bounds = {name: list(interval) for name, interval in found.items()}
+    if system.ranks.inflated is not system.ranks.honest:
+        inflated = intervals(system.ranks.inflated, settings.at, settings.resamples, settings.seed)
+        for k in settings.at:
+            if inflated:
+                bounds[f"recall@{k}_inflated"] = list(inflated[f"recall@{k}"])
+    return bounds
+
+
+def _intervals(
+    model: _System | None, systems: Mapping[str, _System], settings: Settings
+) -> dict[str, dict[str, Any]]:
+    return {
+        "test": _bounds(model, settings) if model else {},
+        "baselines": {name: _bounds(system, settings) for name, system in systems.items()},
+    }
+
+
+def _comparisons(
+    model: _System | None, systems: Mapping[str, _System], settings: Settings
+) -> dict[str, dict[str, Any]]:
+    if model is None:
+        return {}
+    return {
+        name: {
+            metric: found.plain()
+            for metric, found in differences(
+                model.ranks.honest, system.ranks.honest, settings.at, settings.resamples, settings.seed
+            ).items()
+        }
+        for name, system in systems.items()
+    }
+
+
+def _slices(case: Case, systems: Mapping[str, _System], settings: Settings) -> dict[str, dict[str, Any]]:
+    """Group → band → n, the metrics of each system, and the intervals of the first."""
+    table: dict[str, dict[str, Any]] = {}
+    for group, band, rows in slices(case.test, case.catalogue.popularity):
+        entry: dict[str, Any] = {"n": int(rows.sum()), "systems": {}, "intervals": {}}
+        for name, system in systems.items():
+            ranks = system.ranks.honest[rows]
+            entry["systems"][name] = accuracy(ranks, settings.at)
+            found = intervals(ranks, settings.at, settings.resamples, settings.seed)
+            entry["intervals"][name] = {metric: list(interval) for metric, interval in found.items()}
+        table.setdefault(group, {})[band] = entry
+    return table
+
+
+def _share_of_oracle(metrics: Mapping[str, Any]) -> dict[str, float]:
+    oracle = metrics["baselines"].get(ORACLE, {})
+    return {
+        name: value / oracle[name]
+        for name, value in metrics["test"].items()
+        if name.startswith(("recall@", "ndcg@", "mrr")) and oracle.get(name)
+    }
