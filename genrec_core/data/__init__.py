@@ -1,0 +1,1 @@
+"""Data: the folder format, importing, cutting into views, and the protocol a result stands under."""

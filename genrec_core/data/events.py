@@ -1,0 +1,134 @@
+"""Events: rows of (user, item, time) read into flat columns.
+
+Ids become numbers while reading, so that ten million rows cost about twenty bytes each.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec_core.data.problems import Problems
+from genrec_core.data.tables import table_rows
+from genrec_core.data.values import StrictValues, UnusableValueError
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a table hold what; `tie` may be empty."""
+
+    user: str = "user_id"
+    item: str = "item_id"
+    time: str = "timestamp"
+    tie: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns to read, in order."""
+        return tuple(name for name in (self.user, self.item, self.time, self.tie) if name)
+
+
+@dataclass(frozen=True)
+class Events:
+    """n interactions in file order.
+
+    Attributes:
+        users: user ids, by code, in order of first appearance.
+        items: item ids, by code.
+        user: int32 [n], codes into `users`.
+        item: int32 [n], codes into `items`.
+        time: float64 [n], seconds.
+        tie: float64 [n], the order of events with the same user and time; None means file order.
+        line: int32 [n], where each stands in its file.
+    """
+
+    users: tuple[str, ...]
+    items: tuple[str, ...]
+    user: NDArray[np.int32]
+    item: NDArray[np.int32]
+    time: NDArray[np.float64]
+    tie: NDArray[np.float64] | None
+    line: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def kept(self, chosen: NDArray[np.bool_]) -> Events:
+        """Only the chosen rows, bool [n]; codes stay as they are."""
+        tie = None if self.tie is None else self.tie[chosen]
+        columns = (self.user[chosen], self.item[chosen], self.time[chosen])
+        return Events(self.users, self.items, *columns, tie, self.line[chosen])
+
+
+@dataclass
+class EventReader:
+    """Reads one table of interactions.
+
+    Attributes:
+        columns: where user, item and time are.
+        catalogue: item id → index, to refuse items it lacks; None takes every item as it comes.
+        values: how ids and times are read.
+        delimiter: of a CSV file; by default a comma (a tab for .tsv).
+    """
+
+    columns: Columns
+    catalogue: Mapping[str, int] | None = None
+    values: StrictValues = field(default_factory=StrictValues)
+    delimiter: str = ""
+
+    def read(self, path: Path, problems: Problems) -> Events:
+        """All sound rows; the others are noted in `problems`."""
+        users: dict[str, int] = {}
+        items = dict(self.catalogue) if self.catalogue is not None else {}
+        user, item, time, lines = array("i"), array("i"), array("d"), array("i")
+        ties: list[Any] = []
+        for line, row in table_rows(path, self.columns.names, problems, self.delimiter):
+            try:
+                user_id = self.values.identity(row[0], self.columns.user)
+                item_id = self.values.identity(row[1], self.columns.item)
+                moment = self.values.time(row[2], self.columns.time)
+            except UnusableValueError as error:
+                problems.add(error.what, self._culprit(row, error), path, line, error.hint)
+                continue
+            if self.catalogue is not None and item_id not in items:
+                note_unknown_item(item_id, path, line, problems)
+                continue
+            user.append(users.setdefault(user_id, len(users)))
+            item.append(items.setdefault(item_id, len(items)))
+            time.append(moment)
+            lines.append(line)
+            ties.extend(row[3:4])
+        tie = _tie_order(ties, self.columns.tie, path, problems) if self.columns.tie else None
+        columns = (np.array(user, np.int32), np.array(item, np.int32), np.array(time, np.float64))
+        return Events(tuple(users), tuple(items), *columns, tie, np.array(lines, np.int32))
+
+    def _culprit(self, row: Any, error: UnusableValueError) -> Any:
+        cells = zip(self.columns.names, row, strict=True)
+        return next((value for name, value in cells if f"`{name}`" in error.what), None)
+
+
+def note_unknown_item(item_id: Any, path: Path, line: int, problems: Problems) -> None:
+    """Note an item id that the catalogue lacks."""
+    hint = "add it to items.jsonl or remove it here; ids are compared letter by letter"
+    problems.add("item is not in the catalogue", item_id, path, line, hint)
+
+
+def _tie_order(values: list[Any], column: str, path: Path, problems: Problems) -> NDArray[np.float64]:
+    """Numbers as they are, strings as numbers if all are, else by their rank."""
+    try:
+        order = np.array([float(value) for value in values], dtype=np.float64)
+    except (TypeError, ValueError):
+        if all(isinstance(value, str) for value in values):
+            return np.unique(np.array(values), return_inverse=True)[1].astype(np.float64)
+        kinds = sorted({type(value).__name__ for value in values})
+        problems.add(f"tie key `{column}` mixes kinds of values", ", ".join(kinds), path, hint="use one kind")
+        return np.zeros(len(values))
+    if not np.isfinite(order).all():
+        problems.add(f"tie key `{column}` has a value that is not finite", "nan", path, hint="fill the gaps")
+    return order

@@ -1,0 +1,121 @@
+"""Problems: what is wrong with somebody's data, collected before anything is refused.
+
+One bad row is rarely alone. A reader therefore notes each defect and reads on; at the end the defects of
+one kind become one message with their number, the first places and the values.
+
+    >>> problems = Problems()
+    >>> problems.add("item is not in the catalogue", "x9", Path("test.jsonl"), 3, "add it to items.jsonl")
+    >>> print(problems.found[0])
+    test.jsonl:3: item is not in the catalogue: `x9`
+      → add it to items.jsonl
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from genrec_core.contracts.errors import DataError
+
+_EXAMPLES = 3
+_LONGEST = 60
+
+
+@dataclass
+class Problem:
+    """All defects of one kind in one file.
+
+    Attributes:
+        what: the defect, as a sentence without its value.
+        hint: what to do.
+        path: the file.
+        count: how many rows have it.
+        examples: (line or 0, value) of the first ones.
+    """
+
+    what: str
+    hint: str
+    path: Path
+    count: int = 0
+    examples: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def where(self) -> str:
+        """Place of the first row, `file:line` (the file alone when no line is to blame)."""
+        line = self.examples[0][0]
+        return f"{self.path}:{line}" if line else str(self.path)
+
+    @property
+    def message(self) -> str:
+        """The defect with its values and, for more than one row, how many there are."""
+        if self.count == 1:
+            value = self.examples[0][1]
+            return f"{self.what}: `{value}`" if value else self.what
+        shown = ", ".join(
+            " ".join([f"`{value}`"] * bool(value) + [f"(line {line})"] * bool(line))
+            for line, value in self.examples
+        )
+        more = ", …" if self.count > len(self.examples) else ""
+        return f"{self.what} ({self.count:,} times): {shown}{more}"
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" + (f"\n  → {self.hint}" if self.hint else "")
+
+
+class Problems:
+    """Collects defects; `refuse()` turns them into one error."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, Path], Problem] = {}
+
+    def add(self, what: str, value: Any, path: Path, line: int = 0, hint: str = "") -> None:
+        """Note one defective row; `value` None or "" means that there is no value to show."""
+        problem = self._kinds.setdefault((what, path), Problem(what, hint, path))
+        problem.count += 1
+        if len(problem.examples) < _EXAMPLES:
+            problem.examples.append((line, shown(value)))
+
+    @property
+    def found(self) -> list[Problem]:
+        """Every kind of defect, in the order of its first appearance."""
+        return list(self._kinds.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._kinds)
+
+    def concern(self, path: Path) -> bool:
+        """Whether anything was found in this file."""
+        return any(path == file for _, file in self._kinds)
+
+    def refuse(self) -> None:
+        """Do nothing when all is well.
+
+        Raises:
+            DataError: the first kind of defect, with the number of other kinds.
+        """
+        if not self._kinds:
+            return
+        first, *others = self.found
+        message = first.message
+        if others:
+            listed = "; ".join(f"{other.where}: {other.message}" for other in others[:_EXAMPLES])
+            message += f"\n  and {len(others)} more kinds of problem: {listed}"
+        raise DataError(message, where=first.where, hint=first.hint)
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in a message: JSON unless it is a string, cut when long."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else _json(value)
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value).decode() if value == value else "nan"
+    except TypeError:
+        return repr(value)
