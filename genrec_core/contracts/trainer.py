@@ -35,6 +35,9 @@ class Trainer(Component):
     """Trains a model on corpora. It selects on validation rows only; test rows never reach it."""
 
     kind: ClassVar[str] = "trainer"
+    learns_identifiers: ClassVar[bool] = False
+    """Whether `Trained.identifiers` may be set; the plan must know before anything runs, because every
+    later stage then reads them."""
 
     class Options(Options):
         """Options of every trainer."""
