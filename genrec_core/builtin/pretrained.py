@@ -1,0 +1,48 @@
+"""core/pretrained: any causal or encoder-decoder language model in Hugging Face format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
+from genrec_core.engine.models.backbone import ExtendedBackbone
+from genrec_core.engine.models.model import Model
+from genrec_core.engine.models.pretrained import ChatUse, is_folder, pretrained_model
+
+
+class Pretrained(ExtendedBackbone):
+    """A model from a local folder or the hub, its vocabulary extended by the identifiers' tokens."""
+
+    class Options(ExtendedBackbone.Options):
+        """Which model, and how it is prompted."""
+
+        path: str = Field(min_length=1)
+        """A local folder, or a name on the hub such as `Qwen/Qwen3-0.6B`."""
+        revision: str = "main"
+        """Branch, tag or commit on the hub; name a commit to make a run repeatable."""
+        chat: ChatUse = "auto"
+        """Whether prompts go through the chat template; `auto`: when there is one."""
+        max_length: int | None = Field(None, gt=1)
+        """Most tokens a sample may take; by default 1024, or fewer if the model cannot read so many."""
+
+    options: Options
+
+    def inputs(self) -> tuple[Path, ...]:
+        """The local folder, so that another checkpoint there is noticed."""
+        return (Path(self.options.path).expanduser(),) if is_folder(self.options.path) else ()
+
+    def start(self, catalogue: Catalogue, context: Context) -> Model:
+        """The checkpoint as it is."""
+        options = self.options
+        model = pretrained_model(
+            str(Path(options.path).expanduser()) if is_folder(options.path) else options.path,
+            dtype=options.dtype,
+            device=options.device,
+            chat=options.chat,
+            revision=options.revision,
+        )
+        model.max_length = options.max_length or model.max_length
+        return model

@@ -1,0 +1,111 @@
+"""The tiny model: a small Qwen3 network and a byte-level BPE text tokenizer, both made here.
+
+The network is built from a config and a seed; the text tokenizer is trained on the catalogue's own texts.
+Nothing is downloaded. The same items, shape and seed give the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.items import Items
+from genrec_core.engine.models.dropout import RATE, install_dropout
+from genrec_core.engine.models.model import Model, Precision, chosen_device, torch_dtype
+
+END, PAD = "<|end|>", "<|pad|>"
+
+TEXTS = 100_000
+"""The text tokenizer learns from at most so many items, evenly chosen: more change nothing but the time."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How large a tiny model is.
+
+    Attributes:
+        hidden: width of the residual stream; a multiple of `heads`.
+        layers, heads: number of blocks, and of attention heads in each.
+        intermediate: width inside the feed-forward part.
+        vocabulary: most entries of the text tokenizer (at least 258: the bytes, end and pad).
+        tie: whether the output matrix is the embedding matrix.
+        dropout: of attention weights, embeddings and block outputs.
+        context: most tokens a sample may take.
+    """
+
+    hidden: int = 128
+    layers: int = 4
+    heads: int = 4
+    intermediate: int = 256
+    vocabulary: int = 2000
+    tie: bool = True
+    dropout: float = 0.0
+    context: int = 512
+
+
+def tiny_model(
+    items: Items, shape: Shape, *, seed: int = 0, dtype: Precision = "float32", device: str = "auto"
+) -> Model:
+    """A freshly initialised model that reads the catalogue's texts; new tokens are added by `extend`.
+
+    Raises:
+        GenrecError: the shape is impossible.
+    """
+    if shape.hidden % shape.heads or (shape.hidden // shape.heads) % 2:
+        raise GenrecError(
+            f"`hidden: {shape.hidden}` does not divide into `heads: {shape.heads}` of even width",
+            hint="choose hidden as heads × an even number, such as 128 and 4",
+        )
+    text_tokenizer = trained_text_tokenizer(items, shape.vocabulary)
+    config = Qwen3Config(
+        vocab_size=len(text_tokenizer),
+        hidden_size=shape.hidden,
+        intermediate_size=shape.intermediate,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.heads,
+        head_dim=shape.hidden // shape.heads,
+        max_position_embeddings=shape.context,
+        tie_word_embeddings=shape.tie,
+        attention_dropout=shape.dropout,
+        bos_token_id=None,
+        eos_token_id=text_tokenizer.eos_token_id,
+        pad_token_id=text_tokenizer.pad_token_id,
+        **{RATE: shape.dropout},
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = Qwen3ForCausalLM(config)
+    install_dropout(network)
+    return Model(
+        network=network.to(device=chosen_device(device), dtype=torch_dtype(dtype)).eval(),
+        text_tokenizer=text_tokenizer,
+        family="causal",
+        end_id=text_tokenizer.eos_token_id,
+        pad_id=text_tokenizer.pad_token_id,
+        max_length=shape.context,
+    )
+
+
+def trained_text_tokenizer(items: Items, vocabulary: int) -> Any:
+    """A byte-level BPE text tokenizer (a `PreTrainedTokenizerFast`) trained on every text field."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        min_frequency=2,
+        special_tokens=[END, PAD],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    step = max(1, -(-len(items) // TEXTS))
+    tokenizer.train_from_iterator((items.text(item) for item in range(0, len(items), step)), trainer)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False
+    )
