@@ -15,6 +15,7 @@ from typing import IO, Any, cast
 
 import orjson
 
+from genrec_core.contracts.errors import DataError
 from genrec_core.data.problems import Problems
 
 UTF8_HINT = "save the file as UTF-8; `iconv -f latin1 -t utf-8` converts an old one"
@@ -86,3 +87,23 @@ def written(path: Path) -> Iterator[IO[bytes]]:
             return
         with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as packed:
             yield cast("IO[bytes]", packed)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write one JSON value, keys in their order; a name ending in `.gz` is compressed."""
+    with written(path) as stream:
+        stream.write(orjson.dumps(value))
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value of a file that `write_json` wrote.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    try:
+        content = path.read_bytes()
+        return orjson.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        hint = "delete the artefact's folder and run the pipeline again"
+        raise DataError(f"`{path.name}` cannot be read: {error}", where=str(path), hint=hint) from error

@@ -1,0 +1,133 @@
+"""Prepared data: what the `data` stage hands to all later ones, in memory and on disk.
+
+The views are already cut, so a later stage that loads this artefact cannot reach more than they show.
+On disk: `catalogue.json.gz` (items by column), `users.json.gz` (names, attributes, notes, protocol),
+`views.safetensors` (rows, targets, times) and, for made data, `truth.safetensors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.dataset import Sequences
+from genrec_core.contracts.errors import DataError
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.source import Source
+from genrec_core.contracts.split import Split
+from genrec_core.contracts.views import View, Views
+from genrec_core.data.lines import read_json, write_json
+from genrec_core.data.markov import load_truth, save_truth
+from genrec_core.data.protocol import Protocol, protocol_of
+from genrec_core.store.arrays import load_arrays, save_arrays
+
+_PARTS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A catalogue, the views of a split, and what they are measured under.
+
+    Attributes:
+        items: the catalogue.
+        views: training, validation and test; `views.truth` is set for made data.
+        protocol: what results on the test view stand under.
+        attributes: user id → fields of that user.
+        notes: what the source and the split had to do, with counts.
+    """
+
+    items: Items
+    views: Views
+    protocol: Protocol
+    attributes: Mapping[str, Mapping[str, object]] = field(default_factory=dict, repr=False)
+    notes: tuple[str, ...] = ()
+
+
+def prepare(source: Source, split: Split, max_history: int, context: Context) -> Prepared:
+    """Load, cut, and name the protocol.
+
+    Raises:
+        DataError: the source or the split refuses the data, or no test row came out.
+    """
+    dataset = source.load(context)
+    views = split.split(dataset, max_history)
+    if not len(views.test):
+        raise DataError(
+            f"split `{split.name}` made no test row from {len(dataset.users):,} users",
+            hint="`genrec data check FOLDER` says which splits the data allows",
+        )
+    notes = (*dataset.notes, *views.notes)
+    views = replace(views, notes=notes, truth=dataset.truth)
+    return Prepared(
+        dataset.items, views, protocol_of(dataset.items, views.test, split), dataset.attributes, notes
+    )
+
+
+def save_prepared(prepared: Prepared, folder: Path) -> None:
+    """Write into an existing folder; equal data gives equal bytes."""
+    arrays: dict[str, NDArray[Any]] = {}
+    parts = {}
+    for name in _PARTS:
+        parts[name] = _pack(getattr(prepared.views, name), arrays)
+    items = {"ids": prepared.items.ids, "fields": dict(prepared.items.fields)}
+    write_json(folder / "catalogue.json.gz", items)
+    users = {
+        "views": parts,
+        "protocol": prepared.protocol.plain(),
+        "attributes": prepared.attributes,
+        "notes": prepared.notes,
+    }
+    write_json(folder / "users.json.gz", users)
+    save_arrays(folder / "views.safetensors", arrays)
+    if prepared.views.truth is not None:
+        save_truth(prepared.views.truth, folder / "truth.safetensors")
+
+
+def load_prepared(folder: Path) -> Prepared:
+    """What `save_prepared` wrote.
+
+    Raises:
+        DataError: a file is missing or damaged.
+    """
+    catalogue, users = read_json(folder / "catalogue.json.gz"), read_json(folder / "users.json.gz")
+    arrays, _ = load_arrays(folder / "views.safetensors")
+    train, valid, test = (_unpack(name, users["views"][name], arrays) for name in _PARTS)
+    truth = folder / "truth.safetensors"
+    notes = tuple(users["notes"])
+    views = Views(train, valid, test, notes, load_truth(truth) if truth.exists() else None)
+    items = Items(tuple(catalogue["ids"]), catalogue["fields"])
+    return Prepared(items, views, Protocol(**users["protocol"]), users["attributes"], notes)
+
+
+def _pack(view: View, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    """Put a view's numbers into `arrays`; give back its strings."""
+    labels = tuple(dict.fromkeys(view.domains))
+    code = {label: index for index, label in enumerate(labels)}
+    columns: dict[str, NDArray[Any] | None] = {
+        "values": view.rows.values,
+        "offsets": view.rows.offsets,
+        "targets": view.targets,
+        "times": view.times,
+        "domains": np.array([code[label] for label in view.domains], dtype=np.int32) if labels else None,
+    }
+    arrays |= {f"{view.name}.{name}": column for name, column in columns.items() if column is not None}
+    return {"users": view.users, "max_history": view.max_history, "labels": labels}
+
+
+def _unpack(name: str, plain: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> View:
+    labels, codes = plain["labels"], arrays.get(f"{name}.domains")
+    return View(
+        name=name,
+        users=tuple(plain["users"]),
+        rows=Sequences(arrays[f"{name}.values"], arrays[f"{name}.offsets"]),
+        targets=arrays.get(f"{name}.targets"),
+        max_history=plain["max_history"],
+        times=arrays.get(f"{name}.times"),
+        domains=() if codes is None else tuple(labels[index] for index in codes.tolist()),
+    )
