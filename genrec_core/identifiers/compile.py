@@ -110,7 +110,8 @@ def _continued(matrix: Ints) -> NDArray[np.bool_]:
     begins = np.append(same.all(axis=1) & (lengths[:-1] < lengths[1:]), False)
     # Equal rows are neighbours: what holds for the last of a run holds for the whole run.
     run = np.append(0, np.cumsum((matrix[1:] != matrix[:-1]).any(axis=1)))
-    return np.asarray(np.bincount(run, weights=begins) > 0)[run]
+    continued: NDArray[np.bool_] = np.isin(run, run[begins])
+    return continued
 
 
 def _nodes(matrix: Ints, items: Ints) -> Trie:

@@ -1,12 +1,16 @@
-"""Constrained beam search.
+"""Search over a constraint: constrained beam search, and sampling without replacement.
 
 One beam pass, scores are summed log-probabilities without length normalisation, finished identifiers
 wait in a pool of their own so that they take no beam from longer ones. On equal terms (same model, same
 prompts, `length_penalty=0`, an explicit terminator) the result is that of `transformers.generate` with a
 prefix function; with at least as many beams as identifiers it is exact.
 
-    found = beam_search(stepper, head, Constraint(trie, device), prompts, beams=20)
+    found = search(stepper, head, Constraint(trie, device), prompts, SearchSettings(beams=20))
     found.nodes[row, 0]      # trie node of the best identifier; trie.items_at(node) are its items
+
+Sampling is the same search ordered by another key: log-probabilities perturbed from the root down by
+Gumbel noise. The best K keys are then K identifiers drawn from the model without replacement (stochastic
+beam search, Kool et al. 2019), in one pass and never twice the same.
 """
 
 from __future__ import annotations
@@ -25,12 +29,32 @@ from genrec_core.engine.decoding.steppers import Stepper
 
 
 @dataclass(frozen=True)
-class Found:
-    """The identifiers a search ended with, best first: R rows, K beams.
+class SearchSettings:
+    """How to search.
 
     Attributes:
-        nodes: int64 [R, K], trie nodes where identifiers end; -1 where a row has fewer than K.
-        scores: float32 [R, K], log-probabilities; -inf where there is none.
+        beams: identifiers kept at every step and returned.
+        scoring: see `Scoring`.
+        noise: draws without replacement instead of taking the best, with this generator.
+        temperature: divides logits before normalising; sharpens (< 1) or flattens (> 1) what is drawn.
+        depth: stop after this many tokens and return the prefixes reached; None goes to the end.
+    """
+
+    beams: int = 20
+    scoring: Scoring = "full"
+    noise: torch.Generator | None = None
+    temperature: float = 1.0
+    depth: int | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search ended with, best first: R rows, K beams.
+
+    Attributes:
+        nodes: int64 [R, K], trie nodes where identifiers (or prefixes of the asked depth) end; -1 where a
+            row has fewer than K.
+        scores: float32 [R, K], log-probabilities of the written tokens; -inf where there is none.
         steps: tokens written on the longest beam, supplied prefix not counted.
     """
 
@@ -40,40 +64,42 @@ class Found:
 
 
 @dataclass
-class _Pool:
-    """The best finished identifiers of each row so far."""
+class _Beams:
+    """Running beams, or finished ones: parallel [R, W] tensors, best key first."""
 
     nodes: Tensor
     scores: Tensor
+    keys: Tensor
 
-    def add(self, nodes: Tensor, scores: Tensor) -> None:
-        size = self.scores.shape[1]
-        scores = torch.cat([self.scores, scores], dim=1)
-        self.scores, best = scores.topk(size, dim=1)
-        self.nodes = torch.cat([self.nodes, nodes], dim=1).gather(1, best)
+    def best(self, count: int) -> _Beams:
+        """The `count` best by key."""
+        keys, order = self.keys.topk(min(count, self.keys.shape[1]), dim=1)
+        return _Beams(self.nodes.gather(1, order), self.scores.gather(1, order), keys)
+
+    def joined(self, other: _Beams) -> _Beams:
+        """Both, side by side."""
+        pairs = ((self.nodes, other.nodes), (self.scores, other.scores), (self.keys, other.keys))
+        return _Beams(*(torch.cat(pair, dim=1) for pair in pairs))
 
 
 @torch.inference_mode()
-def beam_search(
+def search(
     stepper: Stepper,
     head: Head,
     constraint: Constraint,
     prompts: Sequence[Tokens],
-    *,
-    beams: int,
-    scoring: Scoring = "full",
+    settings: SearchSettings,
     starts: Tensor | None = None,
     prefixes: Sequence[Tokens] | None = None,
 ) -> Found:
-    """The best `beams` identifiers after each prompt.
+    """The best (or drawn) identifiers after each prompt.
 
     Args:
         stepper: a fresh search state of the model.
         head: the model's output matrix.
         constraint: the legal identifiers.
         prompts: token ids, one row each, any lengths.
-        beams: how many identifiers are kept at every step and returned.
-        scoring: see `Scoring`.
+        settings: how to search.
         starts: int64 [R], the trie node each row starts from (its catalogue's root, or deeper behind a
             prefix); the first catalogue's root by default.
         prefixes: tokens already written behind each prompt, when `starts` lies below a root.
@@ -82,38 +108,37 @@ def beam_search(
         GenrecError: no token is legal at some row's start.
     """
     hidden = stepper.start(prompts, prefixes)
-    rows, device = hidden.shape[0], hidden.device
-    nodes = _start_nodes(constraint, starts, rows, device)
-    scores = torch.zeros((rows, 1), device=device)
-    pool = _Pool(
-        torch.full((rows, beams), -1, dtype=torch.long, device=device),
-        torch.full((rows, beams), -torch.inf, device=device),
-    )
+    begin = _start_nodes(constraint, starts, len(prompts), hidden.device)
+    zeros = torch.zeros(begin.shape, device=hidden.device)
+    beams = _Beams(begin, zeros, zeros)
+    empty = torch.full((len(prompts), settings.beams), -torch.inf, device=hidden.device)
+    finished = _Beams(torch.full_like(empty, -1, dtype=torch.long), empty, empty)
     steps = 0
     while True:
-        choices = constraint.choices(nodes, scores > -torch.inf)
         steps += 1
-        gained = log_probabilities(head, hidden.reshape(-1, hidden.shape[-1]), choices, scoring)
-        totals = scores.reshape(-1)[choices.beams] + gained
-        table, place = _by_row(totals, choices, rows)
-        best, picked = table.topk(min(beams, table.shape[1]), dim=1)
-        entry = place.gather(1, picked)
-        reached = choices.nodes[entry]
-        ended = constraint.ended(reached)
-        pool.add(torch.where(ended, reached, -1), torch.where(ended, best, -torch.inf))
-        if bool(ended.any()):
-            running = table.masked_fill(constraint.ended(choices.nodes[place]), -torch.inf)
-            best, picked = running.topk(best.shape[1], dim=1)
-            entry = place.gather(1, picked)
-            # Log-probabilities only fall, so a beam below the worst of a full pool can never enter it.
-            best = best.masked_fill(best <= pool.scores[:, -1:], -torch.inf)
+        choices = constraint.choices(beams.nodes, beams.keys > -torch.inf)
+        flat = hidden.reshape(-1, hidden.shape[-1])
+        gained = log_probabilities(head, flat, choices, settings.scoring, settings.temperature)
+        scores = beams.scores.reshape(-1)[choices.beams] + gained
+        keys = _perturbed(scores, beams.keys, choices, settings.noise) if settings.noise else scores
+        table, place = _by_row(keys, choices, len(prompts))
+        ended = _ended(constraint, choices.nodes, at_depth=steps == settings.depth)
+        entry, best = _pick(table, place, settings.beams)
+        done = torch.where(ended[entry], best, -torch.inf)
+        finished = finished.joined(_Beams(choices.nodes[entry], scores[entry], done)).best(settings.beams)
+        if bool(ended[entry].any()):
+            entry, best = _pick(table.masked_fill(ended[place], -torch.inf), place, settings.beams)
+            # Keys only fall along a path, so a beam below the worst of a full pool can never enter it.
+            best = best.masked_fill(best <= finished.keys[:, -1:], -torch.inf)
         alive = best > -torch.inf
         if not bool(alive.any()):
-            return Found(pool.nodes, pool.scores, steps)
+            reached = finished.keys > -torch.inf
+            finished.nodes.masked_fill_(~reached, -1)
+            return Found(finished.nodes, finished.scores.masked_fill(~reached, -torch.inf), steps)
         width = int(alive.sum(1).max())
-        best, entry = best[:, :width], entry[:, :width]
-        nodes, scores = choices.nodes[entry], best
+        entry, best = entry[:, :width], best[:, :width]
         parents = choices.beams[entry] % hidden.shape[1]
+        beams = _Beams(choices.nodes[entry], scores[entry], best)
         hidden = stepper.advance(parents, choices.tokens[entry])
 
 
@@ -131,11 +156,34 @@ def _start_nodes(constraint: Constraint, starts: Tensor | None, rows: int, devic
     return starts
 
 
-def _by_row(totals: Tensor, choices: Choices, rows: int) -> tuple[Tensor, Tensor]:
-    """Flat choices as one padded line a row: (scores [R, M] with -inf pads, flat entry of each [R, M])."""
+def _ended(constraint: Constraint, nodes: Tensor, *, at_depth: bool) -> Tensor:
+    return torch.ones_like(nodes, dtype=torch.bool) if at_depth else constraint.ended(nodes)
+
+
+def _by_row(values: Tensor, choices: Choices, rows: int) -> tuple[Tensor, Tensor]:
+    """Flat choices as one padded line a row: (values [R, M] with -inf pads, flat entry of each [R, M])."""
     sizes = choices.counts.reshape(rows, -1).sum(1)
     begin = sizes.cumsum(0) - sizes
-    across = torch.arange(int(sizes.max()), device=totals.device)
+    across = torch.arange(int(sizes.max()), device=values.device)
     inside = across < sizes[:, None]
     place = torch.where(inside, begin[:, None] + across, 0)
-    return torch.where(inside, totals[place], -torch.inf), place
+    return torch.where(inside, values[place], -torch.inf), place
+
+
+def _pick(table: Tensor, place: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """(flat entries, values) [R, ≤ count] of the best of each row."""
+    best, picked = table.topk(min(count, table.shape[1]), dim=1)
+    return place.gather(1, picked), best
+
+
+def _perturbed(scores: Tensor, parents: Tensor, choices: Choices, noise: torch.Generator) -> Tensor:
+    """Gumbel keys [C] of children whose maximum over each beam is the beam's own key (Kool et al., eq. 9)."""
+    uniform = torch.rand(scores.shape, generator=noise, device=scores.device).clamp_(1e-20, 1 - 1e-7)
+    raw = scores - torch.log(-torch.log(uniform))
+    highest = torch.full((len(choices.counts),), -torch.inf, device=scores.device)
+    highest = highest.scatter_reduce(0, choices.beams, raw, "amax")[choices.beams]
+    target = parents.reshape(-1)[choices.beams]
+    shift = target - raw + torch.log1p(-torch.exp((raw - highest).clamp(max=-1e-7)))
+    shift = torch.where(raw == highest, -torch.inf, shift)
+    keys = target - shift.relu() - torch.log1p(torch.exp(-shift.abs()))
+    return torch.where(raw == highest, target, keys)

@@ -46,6 +46,7 @@ class Constraint:
 
     def __init__(self, trie: Trie, device: torch.device) -> None:
         self.trie = trie
+        self.depth = trie.depth()
         self._first = torch.from_numpy(trie.first).to(device).long()
         self._count = torch.from_numpy(trie.count).to(device).long()
         self._tokens = torch.from_numpy(trie.tokens).to(device).long()
@@ -63,8 +64,15 @@ class Constraint:
         return self._count[nodes] == 0
 
 
-def log_probabilities(head: Head, hidden: Tensor, choices: Choices, scoring: Scoring) -> Tensor:
-    """Log-probability float32 [C] of each choice given the hidden states [B × W, H] of the beams."""
+def log_probabilities(
+    head: Head, hidden: Tensor, choices: Choices, scoring: Scoring, temperature: float = 1.0
+) -> Tensor:
+    """Log-probability float32 [C] of each choice given the hidden states [B × W, H] of the beams.
+
+    Logits are divided by `temperature` before they are normalised.
+    """
+    if temperature != 1.0:
+        hidden = hidden / temperature  # the head is linear, so this divides the logits
     used = torch.zeros(head.size, dtype=torch.bool, device=hidden.device)
     used[choices.tokens] = True
     columns = used.nonzero().squeeze(1)

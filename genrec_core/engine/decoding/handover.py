@@ -1,0 +1,62 @@
+"""Hand-over: one model writes the first tokens of identifiers, another finishes them.
+
+The first model may be large and slow and run ahead of time; only the prefixes travel, as identifier
+tokens, because the two models need not share a text tokenizer. What follows is scored by the second
+model alone, which never sees what the first one was thinking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from genrec_core.contracts.candidates import Candidate, Candidates
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.identifiers import Tokens
+from genrec_core.contracts.samples import Sample
+from genrec_core.engine.decoding.decoder import Decoder
+
+
+def prefixes(decoder: Decoder, samples: Sequence[Sample], depth: int) -> list[list[Tokens]]:
+    """The best distinct identifier prefixes of `depth` tokens for each sample, best first."""
+    prompts = [decoder.renderer.prompt(sample) for sample in samples]
+    found = decoder.search(prompts, depth=depth)
+    trie, identifiers = decoder.constraint().trie, decoder.catalogue.identifiers
+    rows = []
+    for nodes in found.nodes.tolist():
+        items = [int(trie.items[trie.starts[node]]) for node in nodes if node >= 0]
+        rows.append([identifiers.tokens(item)[:depth] for item in items])
+    return rows
+
+
+def finish(decoder: Decoder, sample: Sample, given: Sequence[Tokens]) -> Candidates:
+    """The best identifiers that begin with one of the given prefixes, scored by this decoder's model.
+
+    Raises:
+        GenrecError: no identifier begins with any of the prefixes.
+    """
+    prompt = decoder.renderer.prompt(sample)
+    supplied = [decoder.prefix_ids(prefix) for prefix in given]
+    trie = decoder.constraint().trie
+    starts = [trie.descend(ids) for ids in supplied]
+    usable = [index for index, node in enumerate(starts) if node >= 0]
+    if not usable:
+        raise GenrecError(
+            f"no identifier begins with any of the {len(given)} prefixes handed over",
+            hint="both models must use the same identifiers",
+        )
+    beams: dict[Tokens, Candidate] = {}
+    for index in usable:
+        if not trie.count[starts[index]]:
+            item = int(trie.items[trie.starts[starts[index]]])
+            tokens = decoder.catalogue.identifiers.tokens(item)
+            beams.setdefault(tokens, Candidate(tokens, 0.0))
+            continue
+        start = torch.tensor([starts[index]])
+        found = decoder.search([prompt], starts=start, supplied=[supplied[index]])
+        for candidate in decoder.written(found)[0].beams:
+            beams.setdefault(candidate.tokens, candidate)
+    best = sorted(beams.values(), key=lambda candidate: -candidate.score)[: decoder.settings.beams]
+    depth = max(len(prefix) for prefix in given)
+    return Candidates(tuple(best), {"prefix": depth, "finish": max(len(c.tokens) for c in best) - depth})

@@ -1,0 +1,200 @@
+"""Constrained search against exhaustive scoring and against transformers' own beam search."""
+
+import math
+from collections import Counter
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.engine.decoding.beam import SearchSettings, search
+from genrec_core.engine.decoding.constraint import Constraint
+from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.steppers import stepper_for
+from genrec_core.identifiers.compile import compile_trie
+from genrec_core.identifiers.trie import forest
+from tests.engine.decoding.random_models import END, FAMILIES, PAD, VOCABULARY, random_model, score_one_by_one
+
+CPU = torch.device("cpu")
+prompts_of_any_length = st.lists(
+    st.lists(st.integers(3, VOCABULARY - 1), min_size=1, max_size=9), min_size=1, max_size=4
+)
+catalogues = st.lists(
+    st.lists(st.integers(3, 12), min_size=1, max_size=4), min_size=1, max_size=12, unique_by=tuple
+)
+
+
+@cache
+def model_and_head(name):
+    model = random_model(name)
+    return model, Head(model.network)
+
+
+def run(name, trie, prompts, how, starts=None, prefixes=None):
+    model, head = model_and_head(name)
+    constraint = Constraint(trie, CPU)
+    stepper = stepper_for(model, steps=trie.depth(), width=how.beams)
+    return search(stepper, head, constraint, prompts, how, starts, prefixes)
+
+
+def found_texts(trie, found, row):
+    return [tuple(trie.path(node)) for node in found.nodes[row].tolist() if node >= 0]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@settings(max_examples=25, deadline=None)
+@given(prompts=prompts_of_any_length, sequences=catalogues)
+def test_with_enough_beams_the_result_is_exhaustive_scoring(name, prompts, sequences):
+    trie = compile_trie(sequences, terminator=END)
+    found = run(name, trie, prompts, SearchSettings(len(sequences) + 3))
+    model, _ = model_and_head(name)
+    for row, prompt in enumerate(prompts):
+        exact = {(*s, END): sum(score_one_by_one(model, prompt, [*s, END])) for s in sequences}
+        texts = found_texts(trie, found, row)
+        assert set(texts) == set(exact)
+        assert found.scores[row, : len(texts)].tolist() == pytest.approx([exact[t] for t in texts], abs=1e-4)
+        assert found.scores[row].tolist() == sorted(found.scores[row].tolist(), reverse=True)
+        assert (found.nodes[row, len(texts) :] == -1).all()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@settings(max_examples=20, deadline=None)
+@given(prompts=prompts_of_any_length, sequences=catalogues)
+def test_legal_scores_are_renormalised_over_the_legal_tokens(name, prompts, sequences):
+    trie = compile_trie(sequences, terminator=END)
+    found = run(name, trie, prompts, SearchSettings(len(sequences), "legal"))
+    # The legal tokens are all there is, so the probabilities of all identifiers sum to one.
+    assert found.scores.exp().sum(1).tolist() == pytest.approx([1.0] * len(prompts), abs=1e-4)
+
+
+def generated(model, trie, prompt, beams):
+    """The same search by `generate` with a prefix function, one prompt at a time."""
+    skip = len(prompt) if model.family == "causal" else 1
+
+    def legal(_, ids):
+        node = trie.descend(ids.tolist()[skip:])
+        return trie.legal(node).tolist() if node >= 0 and trie.count[node] else [END]
+
+    out = model.network.generate(
+        torch.tensor([prompt]), num_beams=beams, num_return_sequences=beams, do_sample=False,
+        length_penalty=0.0, max_new_tokens=trie.depth() + 1, early_stopping=False, eos_token_id=END,
+        pad_token_id=PAD, prefix_allowed_tokens_fn=legal, return_dict_in_generate=True, output_scores=True,
+    )  # fmt: skip
+    texts = [tuple(t for t in row[skip:].tolist() if t != PAD) for row in out.sequences]
+    return texts, out.sequences_scores.tolist()
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("beams", [2, 4, 10])
+def test_beams_equal_those_of_generate_with_a_prefix_function(name, beams):
+    rng = np.random.default_rng(beams)
+    sequences = list({tuple(rng.integers(3, 30, rng.integers(1, 5)).tolist()) for _ in range(150)})
+    trie = compile_trie(sequences, terminator=END)
+    prompts = [rng.integers(3, VOCABULARY, size).tolist() for size in (3, 9, 1, 6)]
+    found = run(name, trie, prompts, SearchSettings(beams))
+    model, _ = model_and_head(name)
+    for row, prompt in enumerate(prompts):
+        texts, scores = generated(model, trie, prompt, beams)
+        assert found_texts(trie, found, row) == texts
+        assert found.scores[row].tolist() == pytest.approx(scores, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_supplied_prefix_continues_where_it_stands(name):
+    sequences = [[5, 6, 7], [5, 6, 8], [5, 9, 7], [6, 6, 6]]
+    trie = compile_trie(sequences)
+    prompts, prefix = [[20, 21, 22], [30]], [5, 6]
+    starts = torch.full((2,), trie.descend(prefix))
+    found = run(name, trie, prompts, SearchSettings(4), starts, [prefix, prefix])
+    model, _ = model_and_head(name)
+    for row, prompt in enumerate(prompts):
+        # SINGER check 6: two leaves under the prefix, four beams → two valid answers, none fabricated.
+        assert set(found_texts(trie, found, row)) == {(5, 6, 7), (5, 6, 8)}
+        for node, score in zip(found.nodes[row, :2].tolist(), found.scores[row, :2].tolist(), strict=True):
+            last = score_one_by_one(model, prompt, trie.path(node))[-1]
+            assert score == pytest.approx(last, abs=1e-4)
+
+
+def test_prefixes_of_different_lengths_share_a_batch():
+    trie = compile_trie([[5, 6, 7], [5, 6, 8], [5, 9, 7], [6, 6, 6]])
+    prefixes = [[5], [], [5, 6]]
+    starts = torch.tensor([trie.descend(prefix) for prefix in prefixes])
+    found = run("qwen3", trie, [[20, 21], [22], [23, 24, 25]], SearchSettings(4), starts, prefixes)
+    counts = [len(found_texts(trie, found, row)) for row in range(3)]
+    assert counts == [3, 4, 2]
+
+
+def test_every_row_has_its_own_catalogue():
+    ids, titles = compile_trie([[3, 4], [3, 5]]), compile_trie([[60, 61, 62], [63]], terminator=END)
+    both = forest([ids, titles])
+    starts = torch.tensor([both.roots[1], both.roots[0], both.roots[1]])
+    found = run("qwen3", both, [[20], [21], [22]], SearchSettings(3), starts)
+    texts = [set(found_texts(both, found, row)) for row in range(3)]
+    assert texts == [{(60, 61, 62, END), (63, END)}, {(3, 4), (3, 5)}, {(60, 61, 62, END), (63, END)}]
+
+
+def test_a_longer_identifier_is_ranked_by_its_summed_score():
+    # SINGER check 7: no length normalisation.
+    trie = compile_trie([[5, 6, 7], [5, 6, 8, 9]])
+    found = run("llama", trie, [[20, 21]], SearchSettings(2))
+    model, _ = model_and_head("llama")
+    sums = {tuple(s): sum(score_one_by_one(model, [20, 21], s)) for s in ([5, 6, 7], [5, 6, 8, 9])}
+    assert found_texts(trie, found, 0) == sorted(sums, key=sums.get, reverse=True)
+
+
+@pytest.mark.parametrize("start", [-1, "leaf"])
+def test_a_row_without_a_legal_token_raises(start):
+    trie = compile_trie([[5, 6], [7, 8]])
+    node = trie.descend([5, 6]) if start == "leaf" else start
+    with pytest.raises(GenrecError, match=r"1 rows have no legal token to begin with \(rows `1`\)"):
+        run("qwen3", trie, [[20], [21]], SearchSettings(2), torch.tensor([0, node]))
+
+
+def test_nothing_invalid_in_a_hundred_thousand_generations():
+    rng = np.random.default_rng(0)
+    sequences = [(3 + rng.integers(0, 60, rng.integers(2, 6))).tolist() for _ in range(2000)]
+    trie = compile_trie(sequences, terminator=END)
+    real, seen = {(*row, END) for row in sequences}, 0
+    for batch in range(20):
+        prompts = [rng.integers(3, VOCABULARY, rng.integers(1, 6)).tolist() for _ in range(256)]
+        noise = torch.Generator().manual_seed(batch) if batch % 2 else None
+        found = run("qwen3", trie, prompts, SearchSettings(20, "legal", noise))
+        nodes = found.nodes[found.nodes >= 0]
+        seen += len(nodes)
+        assert {tuple(trie.path(node)) for node in nodes.unique().tolist()} <= real
+        assert all(len(set(row)) == len(row) for row in found.nodes.tolist())
+    assert seen >= 100_000
+
+
+def test_sampling_without_replacement_draws_as_the_model_does():
+    trie = compile_trie([[10, 11], [10, 12], [13], [14, 15, 16]], terminator=END)
+    exact = run("qwen3", trie, [[20, 21]], SearchSettings(4, "legal"))
+    chance = dict(zip(exact.nodes[0].tolist(), exact.scores[0].exp().tolist(), strict=True))
+    noise, draws = torch.Generator().manual_seed(3), 4000
+    found = run("qwen3", trie, [[20, 21]] * draws, SearchSettings(2, "legal", noise))
+    first = Counter(found.nodes[:, 0].tolist())
+    for node, share in chance.items():
+        assert first[node] / draws == pytest.approx(share, abs=4 * math.sqrt(share * (1 - share) / draws))
+    best = max(chance, key=chance.get)
+    second = Counter(found.nodes[found.nodes[:, 0] == best, 1].tolist())
+    for node in set(chance) - {best}:
+        share = chance[node] / (1 - chance[best])
+        assert second[node] / second.total() == pytest.approx(share, abs=0.04)
+
+
+def test_a_model_that_bends_its_logits_is_refused():
+    model = random_model("llama")
+    plain = model.network.forward
+
+    def capped(*args, **kwargs):
+        out = plain(*args, **kwargs)
+        out.logits = torch.tanh(out.logits)
+        return out
+
+    model.network.forward = capped
+    with pytest.raises(GenrecError, match="changes its logits"):
+        Head(model.network)
