@@ -1,0 +1,176 @@
+"""The graph: a pipeline as stages in the order they run, each with what it reads.
+
+    data → embed → identify → model → train.sft → recommend → ground → baseline.popular → evaluate
+
+Encoders nested anywhere in the pipeline get one `embed` stage each, however often they are named. The
+oracle joins the baselines by itself where the data knows its own law.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from genrec_core.contracts.baseline import Baseline
+from genrec_core.contracts.component import Component
+from genrec_core.evaluation.judge import ORACLE
+from genrec_core.pipeline.load import Pipeline
+from genrec_core.pipeline.stages.baseline import BaselineStage
+from genrec_core.pipeline.stages.data import DataStage
+from genrec_core.pipeline.stages.embed import EmbedStage, distinct_encoders, encoder_key
+from genrec_core.pipeline.stages.evaluate import EvaluateStage
+from genrec_core.pipeline.stages.ground import GroundStage
+from genrec_core.pipeline.stages.identify import IdentifyStage
+from genrec_core.pipeline.stages.model import ModelStage
+from genrec_core.pipeline.stages.recommend import RecommendStage
+from genrec_core.pipeline.stages.stage import Stage
+from genrec_core.pipeline.stages.train import TrainStage
+from genrec_core.pipeline.wiring import IDENTIFY, model_stage
+from genrec_core.registry.registry import Registry
+
+DATA = "data"
+EVALUATE = "evaluate"
+
+
+class Graph:
+    """Builds the stages of one pipeline.
+
+    Attributes:
+        stages: name → stage, in an order in which every stage comes after what it reads.
+    """
+
+    def __init__(self, pipeline: Pipeline, registry: Registry) -> None:
+        self.pipeline, self.spec = pipeline, pipeline.spec
+        self.baselines = named_baselines(pipeline, registry)
+        self.stages: dict[str, Stage] = {stage.name: stage for stage in self._stages()}
+
+    def _stages(self) -> Iterator[Stage]:
+        data = self.spec.data
+        yield DataStage(name=DATA, source=data.source, split=data.split, max_history=data.max_history)
+        yield from self._embeds()
+        yield IdentifyStage(
+            name=IDENTIFY, tokenizer=self.spec.tokenizer, inputs=self._reading(self.spec.tokenizer)
+        )
+        yield from self._models()
+        yield from self._answers()
+        yield from self._verdict()
+
+    def _embeds(self) -> Iterator[Stage]:
+        spec = self.spec
+        trainers = [step.trainer for step in spec.train.values()]
+        users: list[Component] = [spec.tokenizer, *trainers, spec.recommend, *self.baselines.values()]
+        encoders = distinct_encoders(users)
+        self.embeds: dict[str, str] = {}
+        for number, (key, encoder) in enumerate(encoders.items(), 1):
+            name = "embed" if len(encoders) == 1 else f"embed.{number}"
+            self.embeds[key] = name
+            yield EmbedStage(name=name, encoder=encoder, inputs={"data": DATA})
+
+    def _models(self) -> Iterator[Stage]:
+        wiring = self.pipeline.wiring
+        for slot, backbone in self.spec.model.items():
+            yield ModelStage(
+                name=model_stage(self.spec, slot),
+                backbone=backbone,
+                inputs={"identifiers": IDENTIFY, **self._reading(backbone)},
+            )
+        for name, step in self.spec.train.items():
+            reads = wiring.steps[name]
+            model = reads.models[step.reads]
+            yield TrainStage(
+                name=f"train.{name}",
+                trainer=step.trainer,
+                backbone=wiring.backbones[model],
+                inputs={
+                    "model": model,
+                    "identifiers": reads.identifiers,
+                    **self._reading(step.trainer),
+                },
+            )
+
+    def _answers(self) -> Iterator[Stage]:
+        spec, last = self.spec, self.pipeline.wiring.last
+        views = ("test", "valid") if spec.evaluate.valid else ("test",)
+        slots = type(spec.recommend).slots
+        yield RecommendStage(
+            name="recommend",
+            recommender=spec.recommend,
+            prompt=self.pipeline.prompt,
+            backbones={slot: self.pipeline.wiring.backbones[last.models[slot]] for slot in slots},
+            views=views,
+            inputs={
+                "identifiers": last.identifiers,
+                **{f"model.{slot}": last.models[slot] for slot in slots},
+                **self._reading(spec.recommend),
+            },
+        )
+        yield GroundStage(
+            name="ground",
+            grounder=spec.ground,
+            views=views,
+            depth=max(spec.evaluate.at),
+            filter_viewed=spec.evaluate.filter_viewed,
+            inputs={"candidates": "recommend", "identifiers": last.identifiers, **self._reading(spec.ground)},
+        )
+
+    def _verdict(self) -> Iterator[Stage]:
+        evaluate = self.spec.evaluate
+        stage_of = dict(zip(self.baselines, _short_names(list(self.baselines)), strict=True))
+        for name, baseline in self.baselines.items():
+            yield BaselineStage(
+                name=stage_of[name],
+                baseline=baseline,
+                depth=max(evaluate.at),
+                filter_viewed=evaluate.filter_viewed,
+                inputs=self._reading(baseline),
+            )
+        yield EvaluateStage(
+            name=EVALUATE,
+            baselines=tuple(self.baselines),
+            at=evaluate.at,
+            filter_viewed=evaluate.filter_viewed,
+            valid=evaluate.valid,
+            resamples=evaluate.resamples,
+            inputs={
+                "data": DATA,
+                "identifiers": self.pipeline.wiring.last.identifiers,
+                "rankings": "ground",
+                **{f"baseline:{name}": stage for name, stage in stage_of.items()},
+            },
+        )
+
+    def _reading(self, component: Component) -> dict[str, str]:
+        """The data, and the embeddings of every encoder nested in a component."""
+        names = [self.embeds[key] for key in distinct_encoders([component]) if key in self.embeds]
+        return {"data": DATA, **{name: name for name in names}}
+
+    def embed_stages(self) -> Mapping[str, str]:
+        """Key of an encoder → name of the stage that keeps its embeddings."""
+        return {
+            encoder_key(stage.encoder): stage.name
+            for stage in self.stages.values()
+            if isinstance(stage, EmbedStage)
+        }
+
+
+def named_baselines(pipeline: Pipeline, registry: Registry) -> dict[str, Baseline]:
+    """Baselines by the name they have in the metrics; a second of one kind is `core/item-knn#2`."""
+    spec = pipeline.spec
+    listed = list(spec.evaluate.baselines)
+    if type(spec.data.source).has_truth and all(baseline.name != ORACLE for baseline in listed):
+        oracle = registry.build("baseline", ORACLE)
+        assert isinstance(oracle, Baseline)
+        listed.append(oracle)
+    named: dict[str, Baseline] = {}
+    for baseline in listed:
+        count = sum(other.name == baseline.name for other in named.values()) + 1
+        named[baseline.name if count == 1 else f"{baseline.name}#{count}"] = baseline
+    return named
+
+
+def _short_names(names: list[str]) -> list[str]:
+    """Stage names: `baseline.popular` where that is clear, else `baseline.core-popular`."""
+    last = [name.rpartition("/")[2] for name in names]
+    return [
+        "baseline." + (short if last.count(short) == 1 else name).replace("/", "-").replace("#", "-")
+        for name, short in zip(names, last, strict=True)
+    ]

@@ -1,0 +1,101 @@
+"""Loading: a pipeline file to a checked pipeline, or to a list of mistakes with their places.
+
+    pipeline.yaml:9:11: recommender `core/beam` has no option `beems`
+      → did you mean `beams`?
+
+Every mistake that can be known is told at once, each on the place where it can be mended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from pydantic import ValidationError
+
+from genrec_core.contracts.corpus import Corpus
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.pipeline.overrides import override
+from genrec_core.pipeline.paths import Anchor
+from genrec_core.pipeline.spec import Spec, default_blocks, shaped
+from genrec_core.pipeline.wiring import Wiring, wire
+from genrec_core.pipeline.yaml_source import Document, Keys, read
+from genrec_core.registry.problems import Problem, problems_of
+from genrec_core.registry.registry import Registry
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A checked pipeline.
+
+    Attributes:
+        spec: what it says.
+        wiring: who reads what.
+        prompt: the corpus that writes the prompts to recommend by.
+        document: the file it came from, for places in messages.
+    """
+
+    spec: Spec
+    wiring: Wiring
+    prompt: Corpus
+    document: Document
+
+    def refuse(self, problems: Sequence[Problem]) -> None:
+        """Raise one error that tells all of these mistakes; do nothing when there are none."""
+        if problems:
+            raise _told(problems, self.document)
+
+
+def load_pipeline(file: Path, registry: Registry, overrides: Sequence[str] = ()) -> Pipeline:
+    """The pipeline in a file.
+
+    Args:
+        file: a YAML file (DESIGN §2).
+        registry: the components it may name.
+        overrides: `path=value`, as given with `--set`, applied in order.
+
+    Raises:
+        GenrecError: with every mistake, its place and what to do.
+    """
+    document = read(file)
+    for text in overrides:
+        override(document, text, default_blocks())
+    if not isinstance(document.values, dict):
+        raise GenrecError(
+            "a pipeline is a block of `name: value` lines",
+            where=str(document.place(())),
+            hint="start with `genrec: 1` and `name: …`",
+        )
+    spec = _checked(document, registry, file.absolute().parent)
+    wiring, problems = wire(spec)
+    if problems:
+        raise _told(problems, document)
+    prompt = wiring.prompt or registry.build("corpus", "core/next-item")
+    assert isinstance(prompt, Corpus)
+    return Pipeline(spec, wiring, prompt, document)
+
+
+def _checked(document: Document, registry: Registry, folder: Path) -> Spec:
+    here = Path.cwd()
+
+    def base_of(path: Keys) -> Path:
+        return folder if document.place(path).file == document.file else here
+
+    values = Anchor(registry, base_of).block(Spec, shaped(document.values))
+    try:
+        return Spec.model_validate_json(orjson.dumps(values), context={"builder": registry})
+    except ValidationError as error:
+        raise _told(problems_of(error, Spec, "a pipeline"), document) from error
+
+
+def _told(problems: Sequence[Problem], document: Document) -> GenrecError:
+    """One error out of many: each line has its own place and hint."""
+    told = [
+        GenrecError(
+            problem.message, where=str(document.place(problem.path, key=problem.on_key)), hint=problem.hint
+        )
+        for problem in problems
+    ]
+    return told[0] if len(told) == 1 else GenrecError("\n".join(str(error) for error in told))

@@ -1,0 +1,182 @@
+"""The spec: everything a pipeline file may say, as checked values and ready components.
+
+    genrec: 1
+    name: tiny
+    data: {source: core/synthetic}
+    tokenizer: sid/rq-kmeans
+    train: {sft: {use: core/sft, corpora: [core/next-item]}}
+
+Two places in a file are shorter than what they mean. One model may stand without its slot's name
+(`model: core/tiny-causal` is the slot `main`), and a training step's `from` and `to` stand beside the
+trainer's options. `shaped` writes both out before anything is checked.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from genrec_core.contracts.baseline import Baseline
+from genrec_core.contracts.grounder import Grounder
+from genrec_core.contracts.model import Backbone
+from genrec_core.contracts.observer import Observer
+from genrec_core.contracts.options import Options
+from genrec_core.contracts.recommender import Recommender
+from genrec_core.contracts.source import Source
+from genrec_core.contracts.split import Split
+from genrec_core.contracts.tokenizer import Tokenizer
+from genrec_core.contracts.trainer import Trainer
+from genrec_core.registry.problems import OptionsError, Problem, shown
+
+MAIN = "main"
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def _name(value: str) -> str:
+    """Names become names of folders, so nothing may stand in them that leads out of one."""
+    if not _NAME.fullmatch(value):
+        hint = "use at most 64 letters, digits, `.`, `_` and `-`, the first a letter or digit"
+        raise OptionsError([Problem((), f"{shown(value)} cannot be a name", hint)])
+    return value
+
+
+def _default(plain: Any, **checks: Any) -> Any:
+    """A field whose default is written as a file would write it, and is checked and built like one."""
+    return Field(default=plain, validate_default=True, **checks)
+
+
+def _component(name: str) -> Any:
+    return _default({"use": name})
+
+
+Name = Annotated[str, AfterValidator(_name)]
+
+
+class DataBlock(Options):
+    """`data`: where interactions come from and how they are cut."""
+
+    source: Source
+    split: Split = _component("core/leave-one-out")
+    max_history: int = Field(default=20, ge=1)
+    """How many of the newest items before a target may be used, by every system alike."""
+
+
+class Step(Options):
+    """One step of `train`: a trainer, and the model slots it reads and writes."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+    trainer: Trainer
+    reads: Name = Field(default=MAIN, alias="from")
+    """The slot whose model is trained."""
+    writes: Name | None = Field(default=None, alias="to")
+    """The slot that holds the trained model afterwards; the same one by default."""
+
+    @property
+    def slot(self) -> str:
+        """The slot that holds the trained model."""
+        return self.writes or self.reads
+
+
+class EvaluateBlock(Options):
+    """`evaluate`: what is measured, and against whom."""
+
+    at: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(5, 10), min_length=1)
+    """Cut-offs k of recall@k and its kin."""
+    baselines: tuple[Baseline, ...] = _default(({"use": "core/popular"},))
+    """Recommenders that stand in the same table."""
+    filter_viewed: bool = False
+    """Take items of the user's history out of every ranking first."""
+    valid: bool = True
+    """Judge the validation rows too (they cost as much generation as the test rows)."""
+    resamples: int = Field(default=1000, ge=0)
+    """Bootstrap resamples for the intervals; 0 leaves intervals out."""
+
+
+class Spec(Options):
+    """A pipeline."""
+
+    genrec: Literal[1]
+    """Version of this file format."""
+    name: Name
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    seeds: tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...] = ()
+    """Run once with each of these seeds and report mean and spread; `seed` is then not used."""
+    data: DataBlock
+    model: dict[Name, Backbone] = _default({MAIN: {"use": "core/tiny-causal"}}, min_length=1)
+    """Slot → backbone; most pipelines have the one slot `main`."""
+    tokenizer: Tokenizer
+    train: dict[Name, Step] = Field(default_factory=dict)
+    """Training steps in order; each reads the model, and the identifiers, that the steps before left."""
+    recommend: Recommender = _component("core/beam")
+    ground: Grounder = _component("core/exact")
+    evaluate: EvaluateBlock = _default({})
+    observe: tuple[Observer, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_kind_of_seed(self) -> Self:
+        if self.seeds and "seed" in self.model_fields_set:
+            raise OptionsError([Problem(("seed",), "`seed` and `seeds` are both given", "keep one of them")])
+        if len(set(self.seeds)) < len(self.seeds):
+            raise OptionsError([Problem(("seeds",), "a seed is given twice", "give different seeds")])
+        return self
+
+    def described(self, seed: int) -> dict[str, Any]:
+        """The pipeline as a file would write it, every default filled in, for one seed."""
+        models = {slot: backbone.described() for slot, backbone in self.model.items()}
+        steps = {
+            name: {**step.trainer.described(), "from": step.reads, "to": step.slot}
+            for name, step in self.train.items()
+        }
+        evaluate = self.evaluate.model_dump(mode="json", exclude={"baselines"})
+        return {
+            "genrec": self.genrec,
+            "name": self.name,
+            "seed": seed,
+            "data": {
+                "source": self.data.source.described(),
+                "split": self.data.split.described(),
+                "max_history": self.data.max_history,
+            },
+            "model": models[MAIN] if list(models) == [MAIN] else models,
+            "tokenizer": self.tokenizer.described(),
+            "train": steps,
+            "recommend": self.recommend.described(),
+            "ground": self.ground.described(),
+            "evaluate": {**evaluate, "baselines": [b.described() for b in self.evaluate.baselines]},
+            "observe": [observer.described() for observer in self.observe],
+        }
+
+
+def default_blocks() -> dict[str, Any]:
+    """Blocks that a pipeline has even if its file leaves them out, so that `--set` can reach into them."""
+    return {
+        "model": {"use": "core/tiny-causal"},
+        "recommend": {"use": "core/beam"},
+        "ground": {"use": "core/exact"},
+        "evaluate": {"baselines": ["core/popular"]},
+    }
+
+
+def shaped(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a file with the two short forms written out; what is malformed stays as it is."""
+    full = dict(values)
+    model = full.get("model")
+    if isinstance(model, str) or (isinstance(model, dict) and "use" in model):
+        full["model"] = {MAIN: model}
+    train = full.get("train")
+    if isinstance(train, dict):
+        full["train"] = {name: _step(step) for name, step in train.items()}
+    elif "train" in full and train is None:
+        full["train"] = {}  # `train:` with nothing below it: no training
+    return full
+
+
+def _step(raw: Any) -> Any:
+    if not isinstance(raw, dict):
+        return {"trainer": raw}
+    slots = {key: raw[key] for key in ("from", "to") if key in raw}
+    return {"trainer": {key: value for key, value in raw.items() if key not in slots}, **slots}

@@ -1,0 +1,87 @@
+"""`evaluate`: the judge compares rankings with what users chose."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from genrec_core.contracts.component import Component
+from genrec_core.contracts.items import Items
+from genrec_core.evaluation.case import Case, CatalogueFacts, Settings
+from genrec_core.evaluation.judge import MODEL, RANKS, judge
+from genrec_core.evaluation.rankings import Rankings
+from genrec_core.evaluation.ranks import identifier_groups
+from genrec_core.evaluation.recommendations import RECOMMENDATIONS, write_recommendations
+from genrec_core.evaluation.slices import popularity_of
+from genrec_core.evaluation.viewed import without_viewed
+from genrec_core.identifiers.health import health
+from genrec_core.pipeline.shelf import METRICS, RANKINGS
+from genrec_core.pipeline.stages.stage import Stage, Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateStage(Stage):
+    """Writes `metrics.json`, all but the cost, which belongs to a run and not to a result."""
+
+    kind: ClassVar[str] = "evaluate"
+
+    baselines: tuple[str, ...]
+    """Names of the baselines; the artefact of each is the input `baseline:<name>`."""
+    at: tuple[int, ...]
+    filter_viewed: bool
+    valid: bool
+    resamples: int
+
+    def components(self) -> Mapping[str, Component]:
+        """None: everything that was trained or fitted is in the fingerprints of what is read."""
+        return {}
+
+    def settings(self) -> Mapping[str, Any]:
+        """How the judge works."""
+        return {
+            "at": list(self.at),
+            "filter_viewed": self.filter_viewed,
+            "valid": self.valid,
+            "resamples": self.resamples,
+            "baselines": list(self.baselines),
+        }
+
+    def run(self, work: Work) -> None:
+        """Judge and keep."""
+        prepared = work.shelf.prepared(work.inputs["data"])
+        identifiers = work.shelf.identifiers(work.inputs["identifiers"])
+        views = prepared.views
+        ours = work.inputs["rankings"]
+        case = Case(
+            test=views.test,
+            catalogue=CatalogueFacts(
+                size=len(prepared.items),
+                popularity=popularity_of(views.train, len(prepared.items)),
+                groups=identifier_groups(identifiers),
+            ),
+            protocol=prepared.protocol.with_filter(self.filter_viewed).described(),
+            model=Rankings.load(ours / RANKINGS.format(view="test")),
+            baselines={
+                name: Rankings.load(work.inputs[f"baseline:{name}"] / RANKINGS.format(view="test"))
+                for name in self.baselines
+            },
+            valid=views.valid if self.valid else None,
+            valid_model=Rankings.load(ours / RANKINGS.format(view="valid")) if self.valid else None,
+        )
+        judged = judge(case, Settings(self.at, self.filter_viewed, self.resamples))
+        metrics = {**judged.metrics, "identifiers": health(identifiers)}
+        (work.folder / METRICS).write_bytes(orjson.dumps(metrics, option=orjson.OPT_SERIALIZE_NUMPY))
+        judged.save_ranks(work.folder / RANKS)
+        self._recommendations(work, case, judged.ranks[MODEL], prepared.items)
+
+    def _recommendations(self, work: Work, case: Case, ranks: NDArray[np.int32], items: Items) -> None:
+        """Write what was recommended to whom, as it was judged: viewed items out, cut to the deepest k."""
+        assert case.model is not None
+        kept = without_viewed(case.model, case.test.rows) if self.filter_viewed else case.model
+        shown = Rankings.of(iter(kept), max(self.at))
+        write_recommendations(work.folder / RECOMMENDATIONS, case.test, shown, ranks, items)

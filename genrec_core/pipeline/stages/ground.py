@@ -1,0 +1,58 @@
+"""`ground`: what was written becomes ranked items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from genrec_core.contracts.candidates import Candidates, Ranked
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.component import Component
+from genrec_core.contracts.context import Advance
+from genrec_core.contracts.grounder import Grounder
+from genrec_core.evaluation.candidates_file import read_candidates
+from genrec_core.evaluation.rankings import Rankings
+from genrec_core.evaluation.viewed import depth_needed
+from genrec_core.pipeline.shelf import CANDIDATES, RANKINGS
+from genrec_core.pipeline.stages.stage import Stage, Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroundStage(Stage):
+    """Grounds candidates as a stream; the artefact holds one table of rankings a view."""
+
+    kind: ClassVar[str] = "ground"
+
+    grounder: Grounder
+    views: tuple[str, ...]
+    depth: int
+    """How many items of each ranking are judged."""
+    filter_viewed: bool
+
+    def components(self) -> Mapping[str, Component]:
+        """The grounder."""
+        return {"grounder": self.grounder}
+
+    def settings(self) -> Mapping[str, Any]:
+        """The views, and how much of each ranking is kept."""
+        return {"views": list(self.views), "depth": self.depth, "filter_viewed": self.filter_viewed}
+
+    def run(self, work: Work) -> None:
+        """Ground and keep."""
+        catalogue = work.shelf.catalogue(work.inputs["data"], work.inputs["identifiers"])
+        views = work.shelf.prepared(work.inputs["data"]).views
+        for name in self.views:
+            view = getattr(views, name)
+            width = depth_needed(self.depth, view.rows, filter_viewed=self.filter_viewed)
+            written = read_candidates(work.inputs["candidates"] / CANDIDATES.format(view=name))
+            with work.context.progress(f"grounding {name}", len(view)) as advance:
+                rankings = Rankings.of(self._ranked(written, catalogue, advance), width)
+            rankings.save(work.folder / RANKINGS.format(view=name))
+
+    def _ranked(
+        self, written: Iterator[Candidates], catalogue: Catalogue, advance: Advance
+    ) -> Iterator[Ranked]:
+        for answer in written:
+            yield self.grounder.ground(answer, catalogue)
+            advance(1)

@@ -1,0 +1,44 @@
+"""`identify`: the tokenizer names every item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from genrec_core.contracts.component import Component
+from genrec_core.contracts.errors import ContractError
+from genrec_core.contracts.tokenizer import Tokenizer
+from genrec_core.identifiers.health import health
+from genrec_core.identifiers.storage import save_identifiers
+from genrec_core.pipeline.shelf import IDENTIFIERS
+from genrec_core.pipeline.stages.stage import Stage, Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentifyStage(Stage):
+    """Fits a tokenizer on the catalogue and the training view."""
+
+    kind: ClassVar[str] = "identify"
+
+    tokenizer: Tokenizer
+
+    def components(self) -> Mapping[str, Component]:
+        """The tokenizer."""
+        return {"tokenizer": self.tokenizer}
+
+    def run(self, work: Work) -> None:
+        """Fit and keep the identifiers.
+
+        Raises:
+            ContractError: an item was left without an identifier.
+        """
+        prepared = work.shelf.prepared(work.inputs["data"])
+        identifiers = self.tokenizer.fit(prepared.items, prepared.views.train, work.context)
+        if len(identifiers) != len(prepared.items):
+            counts = f"{len(identifiers):,} of {len(prepared.items):,} items"
+            raise ContractError(f"tokenizer `{self.tokenizer.name}` named {counts}")
+        found = health(identifiers)
+        work.context.log("identifiers", collision_rate=found["collision_rate"], distinct=found["distinct"])
+        (work.folder / IDENTIFIERS).mkdir()
+        save_identifiers(identifiers, work.folder / IDENTIFIERS)

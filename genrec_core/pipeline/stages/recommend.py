@@ -1,0 +1,64 @@
+"""`recommend`: the recommender writes identifiers for every evaluation row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from genrec_core.contracts.candidates import Candidates
+from genrec_core.contracts.component import Component
+from genrec_core.contracts.corpus import Corpus
+from genrec_core.contracts.errors import ContractError
+from genrec_core.contracts.model import Backbone
+from genrec_core.contracts.recommender import Recommender
+from genrec_core.evaluation.candidates_file import write_candidates
+from genrec_core.pipeline.shelf import CANDIDATES, MODEL
+from genrec_core.pipeline.stages.stage import Stage, Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecommendStage(Stage):
+    """Generates candidates for the test rows, and for the validation rows where they are judged."""
+
+    kind: ClassVar[str] = "recommend"
+
+    recommender: Recommender
+    prompt: Corpus
+    backbones: Mapping[str, Backbone]
+    """Slot → backbone that loads its model."""
+    views: tuple[str, ...]
+
+    def components(self) -> Mapping[str, Component]:
+        """The recommender and the corpus that writes its prompts."""
+        return {"recommender": self.recommender, "prompt": self.prompt}
+
+    def settings(self) -> Mapping[str, Any]:
+        """The views that are answered."""
+        return {"views": list(self.views)}
+
+    def run(self, work: Work) -> None:
+        """Load the models, answer every request in order, and keep what was written."""
+        catalogue = work.shelf.catalogue(work.inputs["data"], work.inputs["identifiers"])
+        models = {
+            slot: backbone.load(work.inputs[f"model.{slot}"] / MODEL)
+            for slot, backbone in self.backbones.items()
+        }
+        views = work.shelf.prepared(work.inputs["data"]).views
+        for name in self.views:
+            requests = list(getattr(views, name).requests())
+            tokens: Counter[str] = Counter()
+            answers = self.recommender.recommend(models, requests, catalogue, self.prompt, work.context)
+            count = write_candidates(work.folder / CANDIDATES.format(view=name), _counted(answers, tokens))
+            if count != len(requests):
+                counts = f"{count:,} answers to {len(requests):,} requests"
+                raise ContractError(f"recommender `{self.recommender.name}` gave {counts}")
+            work.context.log("recommended", view=name, requests=count, tokens=tokens.total(), **tokens)
+
+
+def _counted(answers: Iterator[Candidates], tokens: Counter[str]) -> Iterator[Candidates]:
+    """The answers unchanged, their tokens added up by phase."""
+    for answer in answers:
+        tokens.update({f"{phase}_tokens": count for phase, count in answer.phases.items()})
+        yield answer
