@@ -1,0 +1,61 @@
+"""What a recommender promises: one answer a request, its candidates distinct and best first."""
+
+from __future__ import annotations
+
+import math
+
+from genrec_core.contracts.candidates import Candidates
+from genrec_core.testing.subject import Subject
+from genrec_core.testing.tiny_model import tiny_model
+from genrec_core.testing.toy import toy_catalogue, toy_views
+from genrec_core.testing.verdicts import require
+
+TASK = {"use": "core/next-item"}
+REQUESTS = 6
+
+
+def answers_every_request(subject: Subject) -> None:
+    """There is one `Candidates` a request, in order."""
+    answers = _recommend(subject)
+    require(len(answers) == REQUESTS, f"{REQUESTS} requests got {len(answers)} answers")
+    for answer in answers:
+        require(isinstance(answer, Candidates), f"gave {type(answer).__name__}, not Candidates")
+        require(answer.beams, "an answer has no candidates although the catalogue has items")
+
+
+def sorts_candidates(subject: Subject) -> None:
+    """Candidates are in score order, and scores are finite."""
+    for answer in _recommend(subject):
+        scores = [candidate.score for candidate in answer.beams]
+        require(all(map(math.isfinite, scores)), f"scores are not finite: {scores}")
+        require(scores == sorted(scores, reverse=True), f"candidates are not best first: {scores}")
+
+
+def gives_distinct_candidates(subject: Subject) -> None:
+    """No identifier comes twice in one answer."""
+    for answer in _recommend(subject):
+        named = [candidate.tokens for candidate in answer.beams if candidate.tokens]
+        require(len(set(named)) == len(named), "an answer names an identifier twice")
+
+
+def agrees_with_itself(subject: Subject) -> None:
+    """The same models, requests and seed give the same answers."""
+    first, second = _recommend(subject), _recommend(subject, again=True)
+    for one, other in zip(first, second, strict=True):
+        same = [c.tokens for c in one.beams] == [c.tokens for c in other.beams]
+        require(same, "two runs with the same seed gave different candidates")
+
+
+def _recommend(subject: Subject, *, again: bool = False) -> list[Candidates]:
+    if again or "answers" not in subject.made:
+        component, catalogue = subject.component(), toy_catalogue()
+        prompt = component.options.prompt or subject.builder.build("corpus", TASK)
+        models = {slot: tiny_model(catalogue, subject.builder) for slot in component.slots}
+        requests = list(toy_views().valid.requests())[:REQUESTS]
+        context = subject.context("recommend")
+        subject.made["answers"] = list(component.recommend(models, requests, catalogue, prompt, context))
+    answers: list[Candidates] = subject.made["answers"]
+    return answers
+
+
+CHECKS = (answers_every_request, sorts_candidates, gives_distinct_candidates, agrees_with_itself)

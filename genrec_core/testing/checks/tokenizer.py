@@ -1,0 +1,151 @@
+"""What a tokenizer promises: every item gets a name, the same one every time, and keeps it."""
+
+from __future__ import annotations
+
+import numpy as np
+import orjson
+
+from genrec_core.contracts.dataset import Sequences
+from genrec_core.contracts.identifiers import Identifiers
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.views import View
+from genrec_core.identifiers.storage import load_identifiers, save_identifiers
+from genrec_core.testing.subject import Subject, snapshot
+from genrec_core.testing.toy import toy_items, toy_views
+from genrec_core.testing.verdicts import NotApplicable, require
+
+
+def names_every_item(subject: Subject) -> None:
+    """Every item has an identifier, and none is empty."""
+    identifiers = _fitted(subject)
+    require(isinstance(identifiers, Identifiers), f"`fit` gave {type(identifiers).__name__}, not Identifiers")
+    items = len(toy_items())
+    require(len(identifiers) == items, f"{items} items got {len(identifiers)} identifiers")
+    empty = np.flatnonzero(identifiers.lengths < 1)
+    require(not len(empty), f"items {empty.tolist()} have an empty identifier")
+
+
+def keeps_codes_inside_the_vocabulary(subject: Subject) -> None:
+    """`codes` point into `vocabulary`, `offsets` cut them into items, no token is listed twice."""
+    ids = _fitted(subject)
+    require(ids.codes.dtype == np.int32, f"`codes` must be int32, are {ids.codes.dtype}")
+    require(ids.offsets.dtype == np.int64, f"`offsets` must be int64, are {ids.offsets.dtype}")
+    require(len(set(ids.vocabulary)) == len(ids.vocabulary), "`vocabulary` lists a token twice")
+    require(
+        len(ids.codes) == 0 or (ids.codes.min() >= 0 and ids.codes.max() < len(ids.vocabulary)),
+        "`codes` point outside `vocabulary`",
+    )
+    require(ids.offsets[0] == 0 and ids.offsets[-1] == len(ids.codes), "`offsets` do not span `codes`")
+
+
+def declares_new_tokens_once(subject: Subject) -> None:
+    """New tokens are distinct, non-empty and free of white space, so that each can be one row of a model."""
+    new = _fitted(subject).new_tokens
+    require(len(set(new)) == len(new), "`new_tokens` lists a token twice")
+    odd = [token for token in new if not token or token.split() != [token]]
+    require(not odd, f"`new_tokens` has empty tokens or such with white space: {odd[:3]}")
+
+
+def spells_identifiers_unambiguously(subject: Subject) -> None:
+    """A written identifier reads back as the tokens it was written from."""
+    ids = _fitted(subject)
+    for item in range(len(ids)):
+        read = ids.parse(ids.text(item))
+        require(read == ids.tokens(item), f"`{ids.text(item)}` of item {item} reads back as {read}")
+
+
+def agrees_with_itself(subject: Subject) -> None:
+    """The same items, options and seed give the same identifiers."""
+    first, second = _fitted(subject), _fitted(subject)
+    require(first.digest == second.digest, "two fits with the same seed gave different identifiers")
+
+
+def holds_no_fitted_state(subject: Subject) -> None:
+    """What was learnt is in the identifiers: a component carries nothing from one `fit` to the next."""
+    component = subject.component()
+    before = set(vars(component))
+    component.fit(toy_items(), toy_views().train, subject.context("state"))
+    grown = sorted(set(vars(component)) - before)
+    require(not grown, f"`fit` left {', '.join(grown)} on the component; put it into `Identifiers.state`")
+
+
+def keeps_state_as_plain_arrays(subject: Subject) -> None:
+    """State is numeric arrays and settings are JSON, so that neither needs pickle."""
+    ids = _fitted(subject)
+    odd = [name for name, array in ids.state.items() if np.asarray(array).dtype.kind not in "biuf"]
+    require(not odd, f"`state` has arrays that are not numeric: {', '.join(odd)}")
+    require(
+        orjson.loads(orjson.dumps(dict(ids.settings))) == dict(ids.settings),
+        "`settings` is not plain JSON (tuples become lists there, keys strings)",
+    )
+
+
+def survives_the_disk(subject: Subject) -> None:
+    """Identifiers saved and loaded are the same, state included."""
+    ids = _fitted(subject)
+    folder = subject.workspace / "saved"
+    folder.mkdir()
+    save_identifiers(ids, folder)
+    again = load_identifiers(folder)
+    require(again.digest == ids.digest, "identifiers changed when saved and loaded")
+    require(set(again.state) == set(ids.state), "state arrays were lost when saved and loaded")
+
+
+def leaves_its_inputs_alone(subject: Subject) -> None:
+    """`fit` does not change the items or the view it is given."""
+    items, view = toy_items(), toy_views().train
+    fields, values = snapshot(dict(items.fields), view.rows.values)
+    subject.component().fit(items, view, subject.context("inputs"))
+    require(dict(items.fields) == fields, "`fit` changed the items' fields")
+    require(np.array_equal(view.rows.values, values), "`fit` changed the training sequences")
+
+
+def names_items_with_equal_text(subject: Subject) -> None:
+    """Items that nothing but their id tells apart are named too."""
+    items = toy_items().subset([*range(12), *range(12)])
+    twins = Items(tuple(f"i{n}" for n in range(len(items))), items.fields)
+    view = View("train", ("u",), Sequences.of([[0, 1, 2, 3]]), None, 4)
+    ids = subject.component().fit(twins, view, subject.context("twins"))
+    require(len(ids) == len(twins), f"{len(twins)} items got {len(ids)} identifiers")
+
+
+def extends_without_moving_anything(subject: Subject) -> None:
+    """New items are named after the old ones, whose names, like the model's new vocabulary, stay."""
+    if not subject.overrides("extend"):
+        raise NotApplicable("cannot name items it was not fitted on (no `extend`)")
+    old = toy_items().subset(range(18))
+    view = View("train", ("u",), Sequences.of([[0, 1, 2, 3], [4, 5, 6]]), None, 4)
+    component = subject.component()
+    fitted = component.fit(old, view, subject.context("fit"))
+    grown = component.extend(fitted, toy_items().subset(range(18, 24)), subject.context("extend"))
+    require(len(grown) == 24, f"18 old and 6 new items gave {len(grown)} identifiers")
+    moved = [item for item in range(18) if grown.tokens(item) != fitted.tokens(item)]
+    require(not moved, f"`extend` renamed the old items {moved}")
+    require(grown.new_tokens == fitted.new_tokens, "`extend` changed `new_tokens`; the model cannot follow")
+    strange = set(grown.vocabulary) - set(fitted.vocabulary) - set(fitted.new_tokens)
+    require(
+        not strange or set(fitted.vocabulary) - set(fitted.new_tokens),
+        f"`extend` uses tokens that the model never learnt: {sorted(strange)[:3]}",
+    )
+
+
+def _fitted(subject: Subject) -> Identifiers:
+    identifiers: Identifiers = subject.component().fit(
+        toy_items(), toy_views().train, subject.context("fitted")
+    )
+    return identifiers
+
+
+CHECKS = (
+    names_every_item,
+    keeps_codes_inside_the_vocabulary,
+    declares_new_tokens_once,
+    spells_identifiers_unambiguously,
+    agrees_with_itself,
+    holds_no_fitted_state,
+    keeps_state_as_plain_arrays,
+    survives_the_disk,
+    leaves_its_inputs_alone,
+    names_items_with_equal_text,
+    extends_without_moving_anything,
+)
