@@ -35,6 +35,7 @@ class Synthetic(Source):
     """Draws items, users and interactions from one seed."""
 
     version = "1"
+    has_truth = True
 
     class Options(Source.Options):
         """Options of `core/synthetic`."""

@@ -153,7 +153,7 @@ def _interactions(
     events = EventReader(Columns(tie=reading.tie_key), catalogue).read(path, problems)
     events, duplicate_notes = resolve_duplicates(events, reading.duplicates, path, problems)
     notes.extend(duplicate_notes)
-    ties = count_ties(events)
+    ties = count_ties(events.user, events.time)
     if ties:
         by = f"`{reading.tie_key}`" if reading.tie_key else "their order in the file"
         notes.append(f"{ties:,} interactions share user and time with another one and were ordered by {by}")

@@ -8,7 +8,7 @@ leave-one-out test asks for, may hang on it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from genrec_core.data.problems import Problems
 
 Duplicates = Literal["refuse", "keep", "drop-exact"]
 """What becomes of rows with the same user, item and time as an earlier row."""
+Codes = NDArray[np.int32] | NDArray[np.int64]
 
 
 def in_time_order(events: Events) -> NDArray[np.int64]:
@@ -27,30 +28,38 @@ def in_time_order(events: Events) -> NDArray[np.int64]:
     return np.lexsort(keys).astype(np.int64, copy=False)
 
 
-def count_ties(events: Events) -> int:
-    """How many events share user and time with another one."""
-    order = np.lexsort((events.time, events.user))
-    user, time = events.user[order], events.time[order]
-    return int(_tied((user[1:] == user[:-1]) & (time[1:] == time[:-1])).sum())
+def count_ties(user: Codes, time: NDArray[np.float64]) -> int:
+    """How many events share user and time with another one; both arrays are [n]."""
+    _, same = _neighbours(user, time)
+    tied = np.zeros(len(user), dtype=bool)
+    tied[1:] |= same
+    tied[:-1] |= same
+    return int(tied.sum())
 
 
-def exact_duplicates(events: Events) -> NDArray[np.bool_]:
-    """Rows that repeat user, item and time of an earlier row in the file; bool [n]."""
-    order = np.lexsort((events.item, events.time, events.user))
-    columns = (events.user[order], events.time[order], events.item[order])
-    same = np.ones(max(len(order) - 1, 0), dtype=bool)
-    for column in columns:
-        same &= column[1:] == column[:-1]
-    repeated = np.zeros(len(events), dtype=bool)
+def exact_duplicates(user: Codes, item: Codes, time: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which events repeat user, item and time of an earlier one, bool [n]; all arrays are [n]."""
+    order, same = _neighbours(user, time, item)
+    repeated = np.zeros(len(user), dtype=bool)
     repeated[order[1:]] = same
     return repeated
+
+
+def _neighbours(*columns: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """A stable sorting order by the columns, and whether each row but the first equals the one before it."""
+    order = np.lexsort(columns[::-1])
+    same = np.ones(max(len(order) - 1, 0), dtype=bool)
+    for column in columns:
+        ordered = column[order]
+        same &= ordered[1:] == ordered[:-1]
+    return order, same
 
 
 def resolve_duplicates(
     events: Events, policy: Duplicates, path: Path, problems: Problems
 ) -> tuple[Events, list[str]]:
     """Events after the policy, and a note with the count when there was anything to decide."""
-    repeated = exact_duplicates(events)
+    repeated = exact_duplicates(events.user, events.item, events.time)
     count = int(repeated.sum())
     if not count:
         return events, []
@@ -76,10 +85,3 @@ def sequences_of(events: Events, user_count: int) -> tuple[Sequences, NDArray[np
     offsets = np.zeros(user_count + 1, dtype=np.int64)
     np.cumsum(np.bincount(events.user, minlength=user_count), out=offsets[1:])
     return Sequences(events.item[order], offsets), events.time[order], order
-
-
-def _tied(same_as_previous: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    tied = np.zeros(len(same_as_previous) + 1, dtype=bool)
-    tied[1:] |= same_as_previous
-    tied[:-1] |= same_as_previous
-    return tied

@@ -1,0 +1,192 @@
+"""`genrec data import` and `genrec data check`: bring own data, and see what it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from genrec_core.contracts.dataset import Dataset
+    from genrec_core.data.folder import Reading
+
+_PATH = click.Path(path_type=Path)
+_DUPLICATES = click.Choice(["refuse", "keep", "drop-exact"])
+
+
+@click.group()
+def data() -> None:
+    """Import your own data, or check a data folder."""
+
+
+@data.command("import")
+@click.argument("table", type=_PATH)
+@click.option("--out", required=True, type=_PATH, help="The data folder to make; must not exist.")
+@click.option("--user-column", default="user_id", show_default=True)
+@click.option("--item-column", default="item_id", show_default=True)
+@click.option("--time-column", default="timestamp", show_default=True)
+@click.option(
+    "--time-format",
+    type=click.Choice(["seconds", "milliseconds", "iso"]),
+    default="seconds",
+    show_default=True,
+)
+@click.option("--tie-key", default="", help="Column that orders events of one user at one time.")
+@click.option("--items", "item_table", type=_PATH, help="Table with one row an item.")
+@click.option("--item-id-column", default="item_id", show_default=True, help="Id column of the item table.")
+@click.option(
+    "--item-field", "fields", multiple=True, metavar="NAME=COLUMN",
+    help="Item field and its column; without an item table it is looked for in TABLE. Repeatable.",
+)  # fmt: skip
+@click.option("--allow-empty-text", is_flag=True, help="Take items without any text.")
+@click.option("--unknown-items", type=click.Choice(["refuse", "drop"]), default="refuse", show_default=True)
+@click.option(
+    "--dedupe", type=click.Choice(["keep-all", "keep-first", "keep-last"]), default="keep-all",
+    show_default=True, help="Which interactions of a user with the same item stay.",
+)  # fmt: skip
+@click.option("--k-core", type=click.IntRange(1), default=1, help="Least interactions of users and items.")
+@click.option("--min-user", type=click.IntRange(1), help="Least interactions of a user, instead of --k-core.")
+@click.option(
+    "--min-item", type=click.IntRange(1), help="Least interactions of an item, instead of --k-core."
+)
+@click.option("--delimiter", default="", help="Of CSV files; a comma by default, a tab for .tsv.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def import_command(table: Path, out: Path, as_json: bool, **options: Any) -> None:
+    """Make a data folder from TABLE, a CSV, Parquet or JSON-lines file of interactions.
+
+    Bad rows are refused with their places; whatever a rule leaves out is counted.
+    """
+    from genrec_core.data.importing import import_table
+
+    report = import_table(table, out, _rules(options))
+    if as_json:
+        _print_json(report.plain())
+        return
+    for what, count in report.steps:
+        click.echo(f"{count:>12,}  {what}")
+    size = f"{report.users:,} users, {report.items:,} items, {report.interactions:,} interactions"
+    click.echo(f"Wrote {out}: {size}")
+
+
+def _rules(options: dict[str, Any]) -> Any:
+    from genrec_core.contracts.errors import GenrecError
+    from genrec_core.data.events import Columns
+    from genrec_core.data.importing import ImportRules
+    from genrec_core.data.item_table import ItemColumns
+
+    fields = {}
+    for pair in options["fields"]:
+        name, equals, column = pair.partition("=")
+        if not (name and equals and column):
+            hint = "write NAME=COLUMN, as in `--item-field title=product_title`"
+            raise GenrecError(f"`--item-field {pair}` is not a name and a column", hint=hint)
+        fields[name] = column
+    item_table = options["item_table"]
+    return ImportRules(
+        columns=Columns(
+            options["user_column"], options["item_column"], options["time_column"], options["tie_key"]
+        ),
+        items=ItemColumns(
+            item_table, options["item_id_column"], fields, allow_empty_text=options["allow_empty_text"]
+        ),
+        time_format=options["time_format"],
+        dedupe=options["dedupe"],
+        least_user=options["min_user"] or options["k_core"],
+        least_item=options["min_item"] or options["k_core"],
+        unknown_items=options["unknown_items"],
+        delimiter=options["delimiter"],
+    )
+
+
+@data.command("check")
+@click.argument("folder", type=_PATH)
+@click.option("--tie-key", default="", help="Column that orders events of one user at one time.")
+@click.option("--duplicates", type=_DUPLICATES, default="refuse", show_default=True)
+@click.option("--allow-empty-text", is_flag=True, help="Items without any text are no problem.")
+@click.option("--domain-field", default="", help="Item field that names an interaction's domain.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.pass_context
+def check_command(context: click.Context, /, folder: Path, as_json: bool, **options: Any) -> None:
+    """Describe a data FOLDER and list every problem in it; exit code 2 if there is one."""
+    from genrec_core.data.folder import Reading
+
+    summary, splits, problems = _examine(folder, Reading(**options))
+    if as_json:
+        _print_json({"summary": summary, "splits": splits, "problems": problems})
+    else:
+        _print_summary(summary, splits)
+        for problem in problems:
+            hint = f"\n  → {problem['hint']}" if problem["hint"] else ""
+            click.echo(f"{problem['where']}: {problem['message']}{hint}", err=True)
+        click.echo(f"{len(problems)} kinds of problem" if problems else "no problems", err=bool(problems))
+    context.exit(2 if problems else 0)
+
+
+def _examine(folder: Path, reading: Reading) -> tuple[dict[str, Any], dict[str, str], list[dict[str, Any]]]:
+    """Summary, what each split says, and problems; the first two are empty when there are problems."""
+    from genrec_core.contracts.errors import DataError
+    from genrec_core.data.folder import examine_folder
+    from genrec_core.data.summary import summarise
+
+    try:
+        dataset, problems = examine_folder(folder, reading)
+    except DataError as error:
+        return {}, {}, [{"where": error.where, "message": error.message, "hint": error.hint, "count": 1}]
+    if problems:
+        listed = [
+            {"where": found.where, "message": found.message, "hint": found.hint, "count": found.count}
+            for found in problems.found
+        ]
+        return {}, {}, listed
+    return summarise(dataset), _try_splits(dataset), []
+
+
+def _try_splits(dataset: Dataset) -> dict[str, str]:
+    """Each built-in split by name, with what came of it."""
+    from genrec_core.builtin.domain_last import DomainLast
+    from genrec_core.builtin.explicit_rows import ExplicitRows
+    from genrec_core.builtin.leave_one_out import LeaveOneOut
+    from genrec_core.builtin.temporal import Temporal
+    from genrec_core.contracts.errors import DataError
+
+    said = {}
+    splits = {
+        "core/leave-one-out": LeaveOneOut(),
+        "core/temporal": Temporal(),
+        "core/rows": ExplicitRows(),
+        "core/domain-last": DomainLast(),
+    }
+    for name, split in splits.items():
+        try:
+            views = split.split(dataset, max_history=1)
+        except DataError as error:
+            said[name] = f"not possible: {error.message}"
+            continue
+        rows = f"{len(views.train):,} train, {len(views.valid):,} valid, {len(views.test):,} test rows"
+        said[name] = "; ".join((rows, *views.notes))
+    return said
+
+
+def _print_summary(summary: dict[str, Any], splits: dict[str, str]) -> None:
+    for name, value in summary.items():
+        if name == "notes":
+            continue
+        for label, number in value.items() if isinstance(value, dict) else [("", value)]:
+            click.echo(f"{' '.join((name, label)).strip().replace('_', ' '):<32}{_number(number)}")
+    for note in summary.get("notes", []):
+        click.echo(f"note: {note}")
+    for split, said in splits.items():
+        click.echo(f"{split:<20}{said}")
+
+
+def _number(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "unknown (no times)"}[value]
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _print_json(value: Any) -> None:
+    import orjson
+
+    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
