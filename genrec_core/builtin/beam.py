@@ -40,8 +40,6 @@ class Beam(Recommender):
         """`exhaustive` scores every identifier instead of searching."""
         scoring: Scoring = "full"
         """`full`: log-probability under the whole vocabulary; `legal`: renormalised over legal tokens."""
-        max_length: int = Field(default=1024, ge=1)
-        """Longest prompt in tokens; the oldest history goes first."""
         batch_tokens: int = operational(16384, "Prompt and beam tokens computed together.")
 
     options: Options
@@ -56,9 +54,7 @@ class Beam(Recommender):
     ) -> Iterator[Candidates]:
         """Candidates in the order of the requests."""
         options = self.options
-        settings = DecoderSettings(
-            options.beams, options.search, options.scoring, options.max_length, options.batch_tokens
-        )
+        settings = DecoderSettings(options.beams, options.search, options.scoring, options.batch_tokens)
         decoder = Decoder(cast(Model, models["main"]), catalogue, settings)
         samples = (prompt.prompt(request, catalogue) for request in requests)
         with context.progress("recommend", len(requests)) as advance:

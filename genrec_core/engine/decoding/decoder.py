@@ -16,8 +16,7 @@ from torch import Tensor
 
 from genrec_core.contracts.candidates import Candidate, Candidates
 from genrec_core.contracts.catalogue import Catalogue
-from genrec_core.contracts.errors import GenrecError, examples
-from genrec_core.contracts.identifiers import Tokens
+from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint, Scoring
@@ -41,14 +40,12 @@ class DecoderSettings:
         beams: identifiers kept at every step and returned.
         search: `beam`, or `exhaustive`: every identifier is scored (as many beams as identifiers).
         scoring: `full` or `legal`, see `Scoring`.
-        max_length: longest prompt in tokens; the oldest history goes first.
         batch_tokens: prompt and beam tokens of one batch; changes speed and memory, not results.
     """
 
     beams: int = 20
     search: Search = "beam"
     scoring: Scoring = "full"
-    max_length: int = 1024
     batch_tokens: int = 16384
 
 
@@ -57,7 +54,7 @@ class Decoder:
 
     def __init__(self, model: Model, catalogue: Catalogue, settings: DecoderSettings) -> None:
         self.model, self.catalogue, self.settings = model, catalogue, settings
-        self.renderer = Renderer(model, catalogue, settings.max_length)
+        self.renderer = Renderer(model, catalogue)
         self.head = Head(model.network)
         self._constraints: dict[str, Constraint] = {}
 
@@ -157,17 +154,3 @@ class Decoder:
         if form == IDENTIFIER:
             return Candidate(self.catalogue.identifiers.tokens(item), score)
         return Candidate((), score, self.catalogue.write(item, form))
-
-    def prefix_ids(self, prefix: Tokens) -> list[int]:
-        """Token ids of the first tokens of an identifier, as they stand in the model's vocabulary.
-
-        Raises:
-            GenrecError: the tokens of these identifiers are no tokens of the model.
-        """
-        ids = [self.renderer.encode(token) for token in prefix]
-        if any(len(one) != 1 for one in ids):
-            raise GenrecError(
-                f"identifier tokens {examples(prefix)} are not single tokens of the model",
-                hint="prefixes can be supplied for identifiers made of new tokens (semantic IDs) only",
-            )
-        return [one[0] for one in ids]

@@ -37,7 +37,7 @@ def finish(decoder: Decoder, sample: Sample, given: Sequence[Tokens]) -> Candida
         GenrecError: no identifier begins with any of the prefixes.
     """
     prompt = decoder.renderer.prompt(sample)
-    supplied = [decoder.prefix_ids(prefix) for prefix in given]
+    supplied = [decoder.model.token_ids(prefix) for prefix in given]
     trie = decoder.constraint().trie
     starts = [trie.descend(ids) for ids in supplied]
     usable = [index for index, node in enumerate(starts) if node >= 0]

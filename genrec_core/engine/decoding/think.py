@@ -44,15 +44,14 @@ def think_then_beam(
 
     `Candidates.phases` counts the tokens: `think`, `cut` (1 when the budget ran out) and `finish`.
     """
-    encode = decoder.renderer.encode
-    opening, closing = encode(settings.opening), encode(settings.closing)
+    opening, closing = decoder.model.tokenise([settings.opening, settings.closing])
     free = FreeSettings(
         settings.budget,
         temperature=settings.temperature,
         top_p=settings.top_p,
         stop=(tuple(closing), (decoder.model.end_id,)),
     )
-    rows = max(1, decoder.settings.batch_tokens // (decoder.settings.max_length + settings.budget))
+    rows = max(1, decoder.settings.batch_tokens // (decoder.model.max_length + settings.budget))
     for begin in range(0, len(samples), rows):
         batch = samples[begin : begin + rows]
         prompts = [[*decoder.renderer.prompt(sample), *opening] for sample in batch]
