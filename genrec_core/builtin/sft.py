@@ -1,0 +1,31 @@
+"""core/sft: supervised fine-tuning on a mixture of corpora."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.trainer import Trained, Trainer
+from genrec_core.contracts.views import Training
+from genrec_core.engine.models.model import Model
+from genrec_core.engine.training.settings import Settings
+from genrec_core.engine.training.sft import finetune
+
+
+class SFT(Trainer):
+    """Next-token loss on what samples mark as learnt, selected by the first corpus' validation loss."""
+
+    class Options(Settings, Trainer.Options):
+        """Corpora, and how long, how fast and what is trained."""
+
+    options: Options
+
+    def train(
+        self, model: LanguageModel, catalogue: Catalogue, training: Training, context: Context
+    ) -> Trained:
+        """The trained model and its loss curves; resumes from the context's workspace."""
+        return finetune(
+            cast("Model", model), catalogue, training, self.options.corpora, self.options, context
+        )

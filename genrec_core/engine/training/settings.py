@@ -1,0 +1,54 @@
+"""Settings of fine-tuning: the options that every trainer built on it shares."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from genrec_core.contracts.options import Options, operational
+from genrec_core.engine.models.model import Precision
+
+
+class Settings(Options):
+    """How long, how fast and what is trained."""
+
+    epochs: int = Field(10, gt=0)
+    """Most epochs; validation may stop earlier."""
+    max_steps: int | None = Field(None, gt=0)
+    """Most optimiser steps, whatever the epochs say."""
+    batch_size: int = Field(64, gt=0)
+    """Most samples of a batch."""
+    tokens_per_batch: int | None = Field(None, gt=0)
+    """Most tokens of a batch, padding included; no bound by default."""
+    accumulation: int = Field(1, gt=0)
+    """Batches whose gradients make one step."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Highest learning rate. For pretrained models something like 2e-5 to 3e-4."""
+    schedule: Literal["linear", "cosine", "constant"] = "cosine"
+    """What the learning rate does after the warm-up."""
+    warmup: float = Field(0.05, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises from 0."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Decay of matrices; never of norms and biases."""
+    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    """Share of the target's probability that is spread over the vocabulary while training."""
+    clip: float = Field(1.0, ge=0)
+    """Largest norm of the gradient; 0 for no bound."""
+    trainable: Literal["all", "new-rows"] = "all"
+    """`all` weights, or only the rows of the identifiers' new tokens (`new-rows`)."""
+    max_length: int | None = Field(None, gt=1)
+    """Most tokens of a sample; by default what the model says. The trained model remembers it."""
+    keep: Literal["best", "last"] = "best"
+    """Which weights are handed on: the best by validation loss, or the last."""
+    patience: int | None = Field(3, gt=0)
+    """Evaluations without a better validation loss before training stops; null never stops."""
+    evaluate_every: int | None = Field(None, gt=0)
+    """Steps between two evaluations; by default the end of each epoch."""
+    valid_samples: int = Field(4096, gt=0)
+    """Most validation samples of an evaluation, evenly chosen."""
+    precision: Precision = "float32"
+    """Arithmetic of training; bfloat16 is for GPUs."""
+    checkpoint_minutes: float = operational(
+        5.0, "Minutes between two checkpoints; there is one at each evaluation too."
+    )

@@ -1,0 +1,210 @@
+"""Fine-tuning on rendered samples, selected on validation, resumable to the bit.
+
+All batches of a run are planned beforehand (`batching`), the loss is computed on learnt tokens only
+(`loss`), and checkpoints are ours (`checkpointing`), so that what is left for transformers' Trainer is its
+loop: accumulation, clipping, mixed precision, devices. A run that was killed continues from its newest
+whole checkpoint in the workspace and ends with the very weights of an uninterrupted one.
+
+Selection reads the validation loss of the first corpus alone: it is the task the model is for; other
+corpora (titles, descriptions) often have no validation rows of their own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import orjson
+import torch
+from transformers import TrainingArguments
+
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.corpus import Corpus
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.trainer import Trained
+from genrec_core.contracts.views import Training
+from genrec_core.engine.models.freezing import training_only
+from genrec_core.engine.models.model import Model, quiet
+from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.engine.training.batching import Plan, plan
+from genrec_core.engine.training.checkpointing import CHECKPOINT
+from genrec_core.engine.training.checkpoints import newest_checkpoint
+from genrec_core.engine.training.dataset import Mixture, Table, rendered_table
+from genrec_core.engine.training.loop import Loop, LoopParts
+from genrec_core.engine.training.selection import Selection
+from genrec_core.engine.training.settings import Settings
+
+
+def finetune(
+    model: Model,
+    catalogue: Catalogue,
+    training: Training,
+    corpora: Sequence[Corpus],
+    settings: Settings,
+    context: Context,
+) -> Trained:
+    """Train a model on corpora, in place.
+
+    Args:
+        model: where training starts; its network is changed.
+        catalogue: items and identifiers.
+        training: the views to learn from and to select by.
+        corpora: tasks, mixed by their `weight`; the first is validated on.
+        settings: see `Settings`.
+        context: its workspace keeps checkpoints; without one nothing survives a kill.
+
+    Returns:
+        The model with the best (or last) weights, and the curves `train loss` and `valid loss` by step.
+
+    Raises:
+        GenrecError: there is nothing to learn.
+        StageError: the loss became infinite.
+    """
+    model.max_length = settings.max_length or model.max_length
+    renderer = Renderer(model, catalogue)
+    mixture, valid = _rendered(corpora, training, catalogue, renderer, settings, context)
+    context.log("rendered", samples=len(mixture.table), valid=len(valid), **dict(renderer.shortened))
+    schedule = _planned(mixture, settings, context.seed)
+    with _folder(context) as folder:
+        loop = _trained(
+            model, catalogue, LoopParts(mixture.table, valid, schedule), settings, context, folder
+        )
+    done = schedule.batches[: loop.state.global_step * schedule.accumulation]
+    lengths = mixture.table.lengths
+    context.log(
+        "cost",
+        tokens=int(sum(lengths[rows].sum() for rows in done)),
+        samples=sum(map(len, done)),
+        steps=loop.state.global_step,
+    )
+    curves = {"train loss": loop.selection.train, "valid loss": loop.selection.valid}
+    return Trained(model=model, curves={name: curve for name, curve in curves.items() if curve})
+
+
+def _rendered(
+    corpora: Sequence[Corpus],
+    training: Training,
+    catalogue: Catalogue,
+    renderer: Renderer,
+    settings: Settings,
+    context: Context,
+) -> tuple[Mixture, Table]:
+    """The training mixture, and the first corpus' validation samples."""
+    if not corpora:
+        raise GenrecError(
+            "there is nothing to learn: `corpora` is empty", hint="corpora: [{use: core/next-item}]"
+        )
+    tables = []
+    for corpus in corpora:
+        samples = corpus.samples(training.train, catalogue, context)
+        table = rendered_table(samples, renderer, context, corpus.name)
+        if not table.learn.any():
+            raise GenrecError(
+                f"corpus `{corpus.name}` gave {len(table):,} samples with nothing to learn in them",
+                hint="check that the training view has users with two items, or remove the corpus",
+            )
+        tables.append(table)
+    mixture = Mixture.of(tables, [corpus.options.weight for corpus in corpora])
+    first = corpora[0]
+    samples = first.samples(training.valid, catalogue, context) if len(training.valid) else iter(())
+    valid = rendered_table(samples, renderer, context, f"{first.name} (validation)")
+    if len(valid) > settings.valid_samples:
+        valid = valid.subset(np.linspace(0, len(valid) - 1, settings.valid_samples).astype(np.int64))
+    return mixture, valid
+
+
+def _planned(mixture: Mixture, settings: Settings, seed: int) -> Plan:
+    schedule = plan(
+        mixture,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        tokens=settings.tokens_per_batch,
+        accumulation=settings.accumulation,
+        seed=seed,
+    )
+    if settings.max_steps is None or settings.max_steps >= schedule.steps:
+        return schedule
+    kept = settings.max_steps * settings.accumulation
+    ends = [*(step for step in schedule.epoch_steps if step < settings.max_steps), settings.max_steps]
+    return Plan(schedule.batches[:kept], settings.accumulation, tuple(ends))
+
+
+def _trained(
+    model: Model, catalogue: Catalogue, parts: LoopParts, settings: Settings, context: Context, folder: Path
+) -> Loop:
+    """Run or resume the loop and leave the chosen weights in the model."""
+    identity = _identity(model, parts, settings, context.seed)
+    resumed = newest_checkpoint(folder, CHECKPOINT, identity)
+    selection = Selection.restored(resumed[1]) if resumed else Selection(settings.patience)
+    new_ids = model.token_ids(catalogue.identifiers.new_tokens) if settings.trainable == "new-rows" else []
+    use_cache = model.network.config.use_cache
+    with quiet(), training_only(model.network, settings.trainable, new_ids) as rows:
+        loop = Loop(
+            model,
+            parts,
+            settings,
+            context,
+            rows=rows,
+            folder=folder,
+            identity=identity,
+            selection=selection,
+            args=_arguments(settings, context.seed, folder, model.device),
+        )
+        if resumed:
+            context.log("resumed", checkpoint=resumed[0].name)
+        loop.run(resumed[0] if resumed else None)
+        if settings.keep == "best" and selection.best_step:
+            loop.load_best()
+    model.network.config.use_cache = use_cache
+    model.network.eval()
+    return loop
+
+
+def _arguments(settings: Settings, seed: int, folder: Path, device: torch.device) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(folder),
+        num_train_epochs=1,
+        per_device_train_batch_size=1,
+        gradient_accumulation_steps=settings.accumulation,
+        max_grad_norm=settings.clip,
+        learning_rate=settings.learning_rate,
+        seed=seed,
+        bf16=settings.precision == "bfloat16",
+        use_cpu=device.type == "cpu",
+        logging_strategy="no",
+        eval_strategy="no",
+        save_strategy="no",
+        logging_nan_inf_filter=False,
+        log_level="error",
+        disable_tqdm=True,
+        report_to="none",
+    )
+
+
+def _identity(model: Model, parts: LoopParts, settings: Settings, seed: int) -> str:
+    """Hash of what is trained on what: a checkpoint of another run must not be continued."""
+    operational = {"checkpoint_minutes"}
+    described = {
+        "settings": settings.model_dump(mode="json", exclude=operational),
+        "seed": seed,
+        "shapes": [[name, list(value.shape)] for name, value in model.network.named_parameters()],
+        "data": [parts.table.digest, parts.valid.digest],
+        "batches": len(parts.schedule.batches),
+    }
+    return hashlib.sha256(orjson.dumps(described)).hexdigest()
+
+
+@contextlib.contextmanager
+def _folder(context: Context) -> Iterator[Path]:
+    """The workspace, or a folder that does not outlive the run."""
+    if context.workspace is not None:
+        context.workspace.mkdir(parents=True, exist_ok=True)
+        yield context.workspace
+        return
+    with tempfile.TemporaryDirectory(prefix="genrec-") as name:
+        yield Path(name)
