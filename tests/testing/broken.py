@@ -1,0 +1,211 @@
+"""Components that each break one promise, with the check that must notice."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from genrec_core import (
+    Baseline,
+    Candidates,
+    Corpus,
+    Encoder,
+    Grounder,
+    History,
+    Identifiers,
+    Ranked,
+    Reward,
+    Sample,
+    Split,
+    Text,
+    Tokenizer,
+    View,
+    Views,
+    Written,
+)
+from genrec_core.contracts.dataset import Sequences
+
+
+class Good(Tokenizer):
+    """Names items by their number."""
+
+    def fit(self, items, train, context):
+        return Identifiers.of(
+            [(f"<{n}>",) for n in range(len(items))], new_tokens=[f"<{n}>" for n in range(99)]
+        )
+
+
+class Forgetful(Good):
+    """Leaves out the last item."""
+
+    def fit(self, items, train, context):
+        return super().fit(items.subset(range(len(items) - 1)), train, context)
+
+
+class Fickle(Good):
+    """Draws from Python's own generator."""
+
+    def fit(self, items, train, context):
+        return Identifiers.of([(f"<{random.random()}>",) for _ in items.ids])
+
+
+class Hoarder(Good):
+    """Keeps what it learnt on itself."""
+
+    def fit(self, items, train, context):
+        self.fitted = super().fit(items, train, context)
+        return self.fitted
+
+
+class Vandal(Good):
+    """Changes the items it is given."""
+
+    def fit(self, items, train, context):
+        items.fields["title"][0] = "mine"
+        return super().fit(items, train, context)
+
+
+class Ambiguous(Good):
+    """Writes two identifiers the same way."""
+
+    def fit(self, items, train, context):
+        return Identifiers.of(
+            [("1", "11") if n == 0 else ("11", "1") if n == 1 else (f"x{n}",) for n in range(len(items))]
+        )
+
+
+class Mover(Good):
+    """Names the old items anew when new ones come."""
+
+    def extend(self, identifiers, items, context):
+        names = [("<0>",), *((f"<{n}>",) for n in range(len(identifiers) + len(items) - 1))]
+        return Identifiers.of(names, new_tokens=identifiers.new_tokens)
+
+
+class Silent(Good):
+    """Has an option that nobody explains."""
+
+    class Options(Tokenizer.Options):
+        """Options."""
+
+        depth: int = 1
+
+
+class Lenient(Good):
+    """Takes any option."""
+
+    class Options(Tokenizer.Options, extra="ignore"):
+        """Options."""
+
+
+class Leaky(Corpus):
+    """Tells the target in the prompt."""
+
+    def samples(self, view, catalogue, context):
+        for e in view.examples():
+            yield Sample(
+                (*self._head(e.history), Written(e.target, "title"), Written(e.target, learn=True)), e.target
+            )
+
+    def prompt(self, request, catalogue):
+        return Sample(self._head(request.history))
+
+    def _head(self, history):
+        return (Text("After "), History(history))
+
+
+class Spelling(Corpus):
+    """Writes identifiers as text."""
+
+    def samples(self, view, catalogue, context):
+        for e in view.examples():
+            yield Sample((Text(catalogue.write(e.history[-1])), Written(e.target, learn=True)), e.target)
+
+
+class Drifting(Leaky):
+    """Asks differently when it recommends."""
+
+    def _head(self, history):
+        return (Text("After "), History(history))
+
+    def prompt(self, request, catalogue):
+        return Sample((Text("What comes after "), History(request.history)))
+
+
+class NotANumber(Reward):
+    """Gives NaN to a group without a hit."""
+
+    def score(self, group, catalogue):
+        return [1.0 if group.hit() else float("nan")] * len(group.rollouts)
+
+
+class Impatient(Reward):
+    """Expects every rollout to name an item."""
+
+    def score(self, group, catalogue):
+        return [float(len(rollout.tokens[0])) for rollout in group.rollouts]
+
+
+class Repeating(Grounder):
+    """Gives an item as often as it was written."""
+
+    def ground(self, candidates: Candidates, catalogue):
+        found = [int(i) for c in candidates.beams for i in catalogue.identifiers.items_of(c.tokens)]
+        n = len(found)
+        falling = -np.arange(n, dtype=np.float32)
+        return Ranked(np.array(found, np.int32), falling, np.ones(n, np.uint8), len(candidates.beams))
+
+
+class Corpuswide(Encoder):
+    """Scales by the longest text of the batch."""
+
+    def encode(self, texts, context):
+        lengths = np.array([[len(text), text.count("e")] for text in texts], dtype=np.float32)
+        return lengths / lengths.max()
+
+
+class Prophet(Split):
+    """Trains on everything."""
+
+    def split(self, dataset, max_history):
+        users, rows = dataset.users, [dataset.sequences.row(n) for n in range(len(dataset.users))]
+        targets = np.array([row[-1] for row in rows], dtype=np.int32)
+        held = Sequences.of([row[:-1] for row in rows])
+        train = View("train", users, dataset.sequences, None, max_history)
+        return Views(
+            train,
+            View("valid", users, held, targets, max_history),
+            View("test", users, held, targets, max_history),
+        )
+
+
+class Stingy(Baseline):
+    """Gives three items whatever is asked."""
+
+    def rank(self, items, training, requests, k, context):
+        for _ in requests:
+            three = np.arange(3)
+            yield Ranked(three.astype(np.int32), -three.astype(np.float32), np.ones(3, np.uint8), 3)
+
+
+FAULTS = [
+    (Forgetful, "names_every_item"),
+    (Fickle, "agrees_with_itself"),
+    (Hoarder, "holds_no_fitted_state"),
+    (Vandal, "leaves_its_inputs_alone"),
+    (Ambiguous, "spells_identifiers_unambiguously"),
+    (Mover, "extends_without_moving_anything"),
+    (Silent, "is_documented"),
+    (Lenient, "refuses_unknown_options"),
+    (Leaky, "does_not_leak_the_target"),
+    (Spelling, "does_not_spell_identifiers"),
+    (Drifting, "prompts_as_it_trains"),
+    (NotANumber, "scores_a_group_that_missed"),
+    (Impatient, "scores_malformed_rollouts"),
+    (Repeating, "ranks_distinct_items"),
+    (Corpuswide, "ignores_the_company_of_texts"),
+    (Prophet, "hides_targets_from_training"),
+    (Prophet, "owns_its_rows"),
+    (Stingy, "gives_as_many_as_asked"),
+]
