@@ -80,8 +80,8 @@ class Problems:
 
     @property
     def found(self) -> list[Problem]:
-        """Every kind of defect, in the order of its first appearance."""
-        return list(self._kinds.values())
+        """Every kind of defect as it was met; what is wrong with a file as a whole comes first."""
+        return sorted(self._kinds.values(), key=lambda problem: problem.examples[0][0] > 0)
 
     def __bool__(self) -> bool:
         return bool(self._kinds)

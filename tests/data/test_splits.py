@@ -1,0 +1,256 @@
+"""Splits: worked examples, and that nothing held out can be reached from training."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genrec_core import DataError, Dataset, Items, Rows, Sequences, Split, View
+from genrec_core.builtin.domain_last import DomainLast
+from genrec_core.builtin.explicit_rows import ExplicitRows
+from genrec_core.builtin.leave_one_out import LeaveOneOut
+from genrec_core.builtin.temporal import Temporal
+
+LETTERS = "abcdefghij"
+
+
+def dataset_of(*sequences: str, times: list[float] | None = None, domains: str = "", **more) -> Dataset:
+    """One user a string, one item a letter."""
+    rows = [[LETTERS.index(letter) for letter in sequence] for sequence in sequences]
+    items = Items(tuple(LETTERS), {"title": list(LETTERS)})
+    users = tuple(f"u{row}" for row in range(len(rows)))
+    clock = None if times is None else np.array(times, dtype=np.float64)
+    return Dataset(items, users, Sequences.of(rows), clock, tuple(domains), **more)
+
+
+def rows_of(*rows: tuple[str, str, str]) -> Rows:
+    """Explicit rows from (user, history, target)."""
+    users, histories, targets = zip(*rows, strict=True)
+    indices = [[LETTERS.index(letter) for letter in history] for history in histories]
+    return Rows(users, Sequences.of(indices), np.array([LETTERS.index(t) for t in targets], dtype=np.int32))
+
+
+def shown(view: View) -> list[str]:
+    """`user: history → target` of each example."""
+    return [
+        f"{example.user}: {''.join(LETTERS[i] for i in example.history)} → {LETTERS[example.target]}"
+        for example in view.examples()
+    ]
+
+
+def trained(view: View) -> list[str]:
+    return [f"{user}: {''.join(LETTERS[i] for i in row)}" for user, row in view.sequences()]
+
+
+def test_leave_one_out_holds_out_the_last_two() -> None:
+    views = LeaveOneOut().split(dataset_of("abcde", "fgh"), max_history=3)
+    assert trained(views.train) == ["u0: abc", "u1: f"]
+    assert shown(views.train) == ["u0: a → b", "u0: ab → c"]
+    assert shown(views.valid) == ["u0: abc → d", "u1: f → g"]
+    assert shown(views.test) == ["u0: bcd → e", "u1: fg → h"]
+    assert views.notes == ()
+
+
+def test_leave_one_out_keeps_short_users_for_training_and_counts_them() -> None:
+    views = LeaveOneOut().split(dataset_of("abc", "de", "f"), max_history=5)
+    assert trained(views.train) == ["u0: a", "u1: de", "u2: f"]
+    assert shown(views.test) == ["u0: ab → c"]
+    assert views.notes == (
+        "2 users with fewer than 3 items have no test row",
+        "1 users with one item give no training example either",
+    )
+
+
+def test_leave_one_out_can_refuse_short_users() -> None:
+    with pytest.raises(DataError, match="2 users have fewer than 3 items: `u1`, `u2`"):
+        LeaveOneOut(short_users="refuse").split(dataset_of("abc", "de", "f"), max_history=5)
+
+
+def test_leave_one_out_needs_a_user_with_three_items() -> None:
+    with pytest.raises(DataError, match="none of 2 has so many"):
+        LeaveOneOut().split(dataset_of("ab", "c"), max_history=5)
+
+
+def test_temporal_cuts_ten_targets_into_eight_one_one() -> None:
+    data = dataset_of("abcdef", "ghijabc"[:6], times=[0, 1, 3, 5, 7, 9, 0, 2, 4, 6, 8, 10])
+    views = Temporal().split(data, max_history=10)
+    assert (len(views.train), len(views.valid), len(views.test)) == (8, 1, 1)
+    assert views.train.times.max() <= views.valid.times.min() <= views.test.times.min()
+    assert shown(views.valid) == ["u0: abcde → f"]
+    assert shown(views.test) == ["u1: ghija → b"]
+
+
+def test_temporal_keeps_targets_of_one_moment_together() -> None:
+    data = dataset_of("ab", "cd", "ef", "gh", "ij", times=[0, 1, 0, 2, 0, 2, 0, 3, 0, 4])
+    views = Temporal(train=0.5, valid=0.25).split(data, max_history=10)
+    assert shown(views.train) == ["u0: a → b"]
+    assert shown(views.valid) == ["u1: c → d", "u2: e → f"]
+    assert shown(views.test) == ["u3: g → h", "u4: i → j"]
+
+
+def test_temporal_makes_every_later_target_a_row() -> None:
+    data = dataset_of("abcde", times=[0, 1, 2, 3, 4])
+    views = Temporal(train=0.5, valid=0.25).split(data, max_history=10)
+    assert (shown(views.valid), shown(views.test)) == (["u0: abc → d"], ["u0: abcd → e"])
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (dataset_of("abc"), "needs timestamps"),
+        (dataset_of("abcd", times=[1, 1, 1, 1]), "too few different times"),
+        (dataset_of("a", "b", times=[1, 2]), "no user has two items"),
+    ],
+)
+def test_temporal_refuses_data_that_it_cannot_cut(data: Dataset, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Temporal().split(data, max_history=10)
+
+
+def test_temporal_shares_must_leave_a_test() -> None:
+    with pytest.raises(ValueError, match="so that a test remains"):
+        Temporal(train=0.9, valid=0.1)
+
+
+def test_explicit_rows_cut_training_before_the_first_row() -> None:
+    data = dataset_of(
+        "abcde",
+        "fghij",
+        valid=rows_of(("u0", "b", "c")),
+        test=rows_of(("u0", "cd", "e"), ("u1", "fghi", "j")),
+    )
+    views = ExplicitRows().split(data, max_history=10)
+    assert trained(views.train) == ["u0: ab", "u1: fghi"]
+    assert shown(views.valid) == ["u0: b → c"]
+    assert shown(views.test) == ["u0: cd → e", "u1: fghi → j"]
+    assert views.notes == ("2 of 2 training sequences were cut before their first held-out row",)
+
+
+def test_explicit_rows_find_a_target_that_comes_after_the_sequence() -> None:
+    data = dataset_of("abc", valid=rows_of(("u0", "abc", "j")), test=rows_of(("u0", "abc", "i")))
+    assert trained(ExplicitRows().split(data, max_history=10).train) == ["u0: abc"]
+
+
+def test_explicit_rows_cut_at_the_earliest_place_that_fits() -> None:
+    data = dataset_of("ababab", "cde", valid=rows_of(("u0", "a", "b")), test=rows_of(("u1", "cd", "e")))
+    assert trained(ExplicitRows().split(data, max_history=10).train) == ["u0: a", "u1: cd"]
+
+
+def test_explicit_rows_leave_out_users_whose_row_is_not_in_their_sequence() -> None:
+    data = dataset_of("abc", "def", valid=rows_of(("u0", "ca", "b")), test=rows_of(("stranger", "a", "b")))
+    views = ExplicitRows().split(data, max_history=10)
+    assert trained(views.train) == ["u1: def"]
+    assert views.notes[1:] == (
+        "1 users have a row that is not in their sequence and are not in training: `u0`",
+        "1 users have rows but no training sequence: `stranger`",
+    )
+
+
+def test_explicit_rows_refuse_a_folder_without_them() -> None:
+    with pytest.raises(DataError, match="no valid rows"):
+        ExplicitRows().split(dataset_of("abc", test=rows_of(("u0", "a", "b"))), max_history=10)
+    bare = dataset_of("abc", valid=rows_of(("u0", "a", "b")), test=rows_of(("u0", "ab", "c")))
+    with pytest.raises(DataError, match="nothing is left to train on"):
+        ExplicitRows().split(bare, max_history=10)
+
+
+def test_domain_last_holds_out_two_of_each_domain() -> None:
+    views = DomainLast().split(dataset_of("abfgch", domains="bbffbf"), max_history=10)
+    assert trained(views.train) == ["u0: a"]
+    assert shown(views.valid) == ["u0: a → b", "u0: abf → g"]
+    assert shown(views.test) == ["u0: abfg → c", "u0: abfgc → h"]
+    assert views.test.domains == ("b", "f")
+    assert [request.domain for request in views.valid.requests()] == ["b", "f"]
+
+
+def test_domain_last_shows_no_test_item_in_a_validation_history() -> None:
+    views = DomainLast().split(dataset_of("abcfgh", domains="bbbfff"), max_history=10)
+    assert shown(views.valid) == ["u0: a → b", "u0: abf → g"]
+    assert shown(views.test) == ["u0: ab → c", "u0: abcfg → h"]
+
+
+def test_domain_last_counts_users_that_are_short_in_a_domain() -> None:
+    data = dataset_of("abcf", "gh", domains="bbbfff")
+    assert DomainLast().split(data, 10).notes == (
+        "2 times a user with fewer than 3 items in a domain got no row there",
+    )
+    with pytest.raises(DataError, match="2 times a user has fewer than 3"):
+        DomainLast(short_users="refuse").split(data, 10)
+    with pytest.raises(DataError, match="needs domains"):
+        DomainLast().split(dataset_of("abc"), 10)
+
+
+@st.composite
+def datasets(draw) -> Dataset:
+    """Every interaction is an item of its own, so that an item tells its (user, position)."""
+    lengths = draw(st.lists(st.integers(1, 9), min_size=2, max_size=6))
+    total = sum(lengths)
+    rows = np.split(np.arange(total, dtype=np.int32), np.cumsum(lengths)[:-1])
+    clock = np.concatenate(
+        [np.sort(draw(st.lists(st.integers(0, 12), min_size=n, max_size=n))) for n in lengths]
+    )
+    domains = tuple(draw(st.lists(st.sampled_from("xy"), min_size=total, max_size=total)))
+    names = tuple(str(item) for item in range(total))
+    users = tuple(f"u{row}" for row in range(len(lengths)))
+    return Dataset(
+        Items(names, {"title": list(names)}), users, Sequences.of(rows), clock.astype(float), domains
+    )
+
+
+@pytest.mark.parametrize("split", [LeaveOneOut(), Temporal(train=0.5, valid=0.25), DomainLast()])
+@settings(max_examples=120, deadline=None)
+@given(dataset=datasets(), max_history=st.integers(1, 5))
+def test_nothing_held_out_can_be_reached_from_training(
+    split: Split, dataset: Dataset, max_history: int
+) -> None:
+    try:
+        views = split.split(dataset, max_history)
+    except DataError:
+        return
+    tests, valids = set(views.test.targets.tolist()), set(views.valid.targets.tolist())
+    reachable = set(views.train.rows.values.tolist())
+    assert not reachable & (tests | valids)
+    assert not tests & valids
+    assert not set(views.valid.rows.values.tolist()) & tests
+    position = {item: (row, item) for row in range(len(dataset.users)) for item in dataset.sequences.row(row)}
+    for view in (views.train, views.valid, views.test):
+        assert not np.shares_memory(view.rows.values, dataset.sequences.values)
+        for example in view.examples():
+            assert 1 <= len(example.history) <= max_history
+            assert all(position[item] < position[example.target] for item in example.history)
+            assert len({position[item][0] for item in (*example.history, example.target)}) == 1
+
+
+@settings(max_examples=80, deadline=None)
+@given(dataset=datasets())
+def test_temporal_training_ends_before_validation_and_validation_before_test(dataset: Dataset) -> None:
+    try:
+        views = Temporal(train=0.6, valid=0.2).split(dataset, 5)
+    except DataError:
+        return
+    assert views.train.times.max() < views.valid.times.min()
+    assert views.valid.times.max() < views.test.times.min()
+    targets = Counter(
+        example.target for view in (views.train, views.valid, views.test) for example in view.examples()
+    )
+    assert set(targets.values()) == {1}
+    assert len(targets) == len(dataset.sequences.values) - len(dataset.users)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_explicit_rows_never_train_on_a_held_out_step(data) -> None:
+    sequence = data.draw(st.text("ab", min_size=3, max_size=12))
+    rows = []
+    for _ in range(2):
+        end = data.draw(st.integers(1, len(sequence) - 1))
+        start = data.draw(st.integers(0, end - 1))
+        rows.append(("u0", sequence[start:end], sequence[end]))
+    dataset = dataset_of(sequence, "cdef", valid=rows_of(rows[0]), test=rows_of(rows[1]))
+    seen = trained(ExplicitRows().split(dataset, 10).train)
+    visible = next((line[4:] for line in seen if line.startswith("u0")), "")
+    assert all(history + target not in visible for _, history, target in rows)
