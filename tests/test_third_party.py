@@ -1,0 +1,44 @@
+"""A plugin by somebody else: built as a wheel, installed, checked, and run end to end."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.testing.installing import ROOT, install, run
+
+GENREC = "from genrec_core.cli import main; main()"
+EXAMPLE = ROOT / "examples" / "third_party" / "genrec-plugin-title-words"
+
+
+@pytest.fixture(scope="module")
+def packages(tmp_path_factory):
+    """A folder of packages in which the example is installed from its wheel."""
+    folder = tmp_path_factory.mktemp("third-party")
+    install(EXAMPLE, folder / "packages", folder / "wheels")
+    return folder / "packages"
+
+
+def test_the_whole_plugin_is_shorter_than_forty_lines():
+    source = (EXAMPLE / "genrec_plugin_title_words" / "__init__.py").read_text()
+    assert len(source.splitlines()) < 40
+
+
+def test_it_is_listed_and_keeps_its_contract(packages, tmp_path):
+    listed = run("-c", GENREC, "plugins", packages=packages, folder=tmp_path)
+    assert "title-words" in listed.stdout, listed.stderr
+    checked = run("-c", GENREC, "check-plugin", "title-words", packages=packages, folder=tmp_path)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "tokenizer title-words/first: 18 passed, 0 failed, 0 skipped" in checked.stdout
+
+
+def test_its_pipeline_runs_end_to_end(packages, tmp_path):
+    (tmp_path / "pipeline.yaml").write_text((EXAMPLE / "pipeline.yaml").read_text())
+    done = run("-c", GENREC, "run", "pipeline.yaml", packages=packages, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (written,) = (tmp_path / "runs" / "title-words" / "latest").glob("metrics.json")
+    metrics = json.loads(written.read_text())
+    assert 0 <= metrics["test"]["recall@10"] <= 1
+    assert metrics["identifiers"]["collision_rate"] == 0
+    assert "core/oracle" in metrics["baselines"]
