@@ -17,7 +17,7 @@ def cost_section(facts: ReportFacts) -> Section | None:
     if not stages:
         return None
     longest = max((cost.get("seconds", 0.0) for cost in costs.values()), default=0.0) or 1.0
-    head = tag("tr", [tag("th", name) for name in ("Stage", "Seconds", "", "Also", "This time")])
+    head = tag("tr", [tag("th", name) for name in ("Stage", "Time", "", "Measured", "This time")])
     rows = [_row(stage, costs.get(stage.name, {}), longest) for stage in stages]
     total = sum(cost.get("seconds", 0.0) for cost in costs.values())
     table = tag("table", tag("thead", head), tag("tbody", rows), class_="compact cost")
@@ -30,7 +30,7 @@ def cost_section(facts: ReportFacts) -> Section | None:
 def _row(stage: StageFacts, cost: Mapping[str, Any], longest: float) -> Markup:
     seconds = cost.get("seconds")
     width = f"width:{(seconds or 0.0) / longest:.2%}"
-    others = ", ".join(f"{key.replace('_', ' ')} {plain(v)}" for key, v in cost.items() if key != "seconds")
+    others = ", ".join(_measured(key, value) for key, value in cost.items() if key != "seconds")
     return tag(
         "tr",
         tag("th", stage.name, scope="row"),
@@ -40,3 +40,10 @@ def _row(stage: StageFacts, cost: Mapping[str, Any], longest: float) -> Markup:
         tag("td", tag("span", stage.outcome, class_=f"tag {stage.outcome}"), tag("small", stage.why)),
         title=stage.fingerprint or None,
     )
+
+
+def _measured(key: str, value: object) -> str:
+    """`peak_mb` of 812 as `peak 812 MB`, `tokens` of 42000 as `42,000 tokens`."""
+    if key.endswith("_mb"):
+        return f"{key.removesuffix('_mb').replace('_', ' ')} {plain(value)} MB"
+    return f"{plain(value)} {key.replace('_', ' ')}"

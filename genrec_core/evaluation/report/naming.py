@@ -38,7 +38,11 @@ def _facts(health: Mapping[str, Any]) -> list[tuple[str, str]]:
     if "largest_bucket" in health:
         facts.append(("Most items on one", count(health["largest_bucket"])))
     if length:
-        facts.append(("Tokens", f"{length['min']} – {length['max']}, mean {length['mean']:.2f}"))
+        ends = (length["min"], length["max"])
+        spread = (
+            f"{ends[0]} to {ends[1]}, mean {length['mean']:.2f}" if ends[0] != ends[1] else f"{ends[0]} each"
+        )
+        facts.append(("Tokens", spread))
     return facts
 
 
@@ -58,4 +62,4 @@ def _levels(health: Mapping[str, Any]) -> Markup | None:
         )
         for level in levels
     ]
-    return bar_chart(bars, caption="Codes in use, and their perplexity (darker)") if bars else None
+    return bar_chart(bars, caption="Codes in use; the solid part is their perplexity") if bars else None

@@ -1,0 +1,149 @@
+"""The report: complete, self-contained, escaped, and rendered by a real browser."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from browser import rendered
+from report_facts import report_facts
+
+from genrec_core.evaluation.report.curves import curve
+from genrec_core.evaluation.report.examples import chosen_rows
+from genrec_core.evaluation.report.facts import ReportFacts
+from genrec_core.evaluation.report.markup import tag
+from genrec_core.evaluation.report.numbers import duration, p_value
+from genrec_core.evaluation.report.page import write_report
+from genrec_core.evaluation.report.scale import Scale
+
+SECTIONS = [
+    "accuracy", "honesty", "slices", "examples", "identifiers", "training", "cost", "protocol", "pipeline",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def facts() -> ReportFacts:
+    return report_facts()
+
+
+@pytest.fixture
+def page(facts, tmp_path) -> str:
+    write_report(tmp_path / "report.html", facts)
+    return (tmp_path / "report.html").read_text()
+
+
+class Outline(HTMLParser):
+    """Ids of sections, balance of tags, and every address the page names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sections: list[str] = []
+        self.addresses: list[str] = []
+        self.open: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        if tag == "section":
+            self.sections.append(values["id"])
+        self.addresses += [values[name] for name in ("href", "src") if name in values]
+        if tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def outline(page: str) -> Outline:
+    parsed = Outline()
+    parsed.feed(page)
+    return parsed
+
+
+def test_every_section_is_there_in_order_and_tags_are_balanced(page):
+    found = outline(page)
+    assert found.sections == SECTIONS
+    assert found.open == []
+
+
+def test_the_page_asks_for_nothing(page):
+    assert all(address.startswith(("#", "data:")) for address in outline(page).addresses)
+    assert "default-src 'none'" in page
+    assert not re.search(r"<script|@import|url\(|https?://", page)
+
+
+def test_the_metrics_stand_in_the_table_with_their_intervals(page, facts):
+    table = page[page.index('id="metrics"') :].split("</table>")[0]
+    low, high = facts.metrics["intervals"]["test"]["recall@10"]
+    assert f"{facts.metrics['test']['recall@10']:.4f}" in table
+    assert f"{low:.4f} – {high:.4f}" in table
+    assert all(name in table for name in ("popular", "item-knn", "oracle"))
+
+
+def test_the_protocol_hash_and_the_denominators_are_printed(page, facts):
+    assert page.count("3b1f9ac07d52") >= 2
+    assert "900 test examples" in page
+    counted = facts.metrics["counts"]["test"]
+    assert f"{counted['grounded@10']:,} of {counted['candidates@10']:,}" in page
+    assert f"{counted['direct@10']:,} of {counted['grounded@10']:,}" in page
+
+
+def test_the_inflated_figure_stands_beside_the_honest_one(page, facts):
+    assert f"{facts.metrics['test']['recall@10_inflated']:.4f}" in page
+
+
+def test_titles_are_escaped(page):
+    assert "&lt;b&gt;&amp;" in page
+    assert "<b>&" not in page
+
+
+def test_a_run_without_model_training_or_identifiers_still_has_a_report(tmp_path, facts):
+    metrics = {**facts.metrics, "test": {}, "comparisons": {}, "identifiers": {}, "slices": {}, "cost": {}}
+    bare = ReportFacts(name="baselines", run_id="1", metrics=metrics)
+    write_report(tmp_path / "report.html", bare)
+    assert outline((tmp_path / "report.html").read_text()).sections == ["accuracy", "protocol"]
+
+
+def test_the_same_facts_give_the_same_page(tmp_path, facts, page):
+    write_report(tmp_path / "again.html", replace(facts))
+    assert (tmp_path / "again.html").read_text() == page
+
+
+def test_a_browser_renders_the_report_without_a_word_of_complaint(tmp_path, facts):
+    write_report(tmp_path / "report.html", facts)
+    dom, console = rendered(tmp_path / "report.html", tmp_path / "profile")
+    assert console == []
+    assert f"{facts.metrics['test']['recall@10']:.4f}" in dom
+    assert outline(dom.split("</html>")[0]).sections == SECTIONS
+
+
+def test_examples_are_found_first_found_later_and_missed():
+    import numpy as np
+
+    ranks = np.array([0, 0, 0, 3, 1, 2, 1, 1, 0])
+    assert chosen_rows(ranks, 6) == [4, 6, 3, 5, 0, 1]
+    assert chosen_rows(np.array([0, 0, 0]), 6) == [0, 1, 2]
+
+
+def test_markup_escapes_text_and_attributes():
+    assert tag("p", "<i>", title='a "b"') == '<p title="a &quot;b&quot;">&lt;i&gt;</p>'
+
+
+def test_curves_thin_long_runs_keep_their_last_point_and_say_when_nothing_is_finite():
+    long = curve("loss", [(float(step), 1.0 / (step + 1)) for step in range(10_000)])
+    assert long.count(",") < 500
+    assert "0.0001" in long
+    assert "no finite values" in curve("loss", [(0.0, float("nan"))])
+
+
+@pytest.mark.parametrize("ends", [(0, 1), (0, 0.0234), (3, 3), (-2, 14_000)])
+def test_a_scale_has_round_ticks_inside_its_ends(ends):
+    scale = Scale.of(*ends)
+    assert 2 <= len(scale.ticks) <= 7
+    assert all(0 <= scale.place(tick) <= 1 for tick in scale.ticks)
+
+
+def test_durations_and_p_values_are_read_easily():
+    assert [duration(s) for s in (0.24, 42, 192.4, 7260)] == ["0.2 s", "42 s", "3 min 12 s", "2 h 01 min"]
+    assert [p_value(p, 999) for p in (0.002, 0.25)] == ["p < 0.002", "p = 0.250"]
