@@ -109,21 +109,22 @@ def forced(plan: Plan, start: str) -> Plan:
     return replace(plan, entries=tuple(entries))
 
 
-def only(plan: Plan, name: str) -> Plan:
-    """The plan of one stage alone, given that everything it reads is in the store.
+def only(plan: Plan, name: str) -> list[str]:
+    """The stage alone, behind those it reads; they are in the store and only verified.
 
     Raises:
         GenrecError: something it reads is not there.
     """
     chosen = plan.entry(name)
-    for needed in dict.fromkeys(chosen.stage.inputs.values()):
-        if plan.entry(needed).runs:
+    needed = set(chosen.stage.inputs.values())
+    for entry in plan.entries:
+        if entry.stage.name in needed and entry.runs:
             raise GenrecError(
-                f"`--only {name}` needs the artefact of `{needed}`, which is not in the store "
-                f"({plan.entry(needed).reason.text})",
+                f"`--only {name}` reads the artefact of `{entry.stage.name}`, which is not in the store: "
+                f"{entry.reason.text}",
                 hint="run the pipeline without --only first",
             )
-    return replace(plan, entries=(chosen,))
+    return [entry.stage.name for entry in plan.entries if entry.stage.name in needed | {chosen.stage.name}]
 
 
 def _reason(presence: Presence, last: Ingredients | None, now: Ingredients, stage: Stage) -> Reason:

@@ -1,0 +1,105 @@
+"""The tables that a run ends with: who found how much, and what it cost.
+
+Figures are read from `metrics.json`, so a run can be shown again at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from genrec_core.evaluation.report.accuracy import title
+from genrec_core.evaluation.report.facts import ReportFacts
+from genrec_core.evaluation.report.numbers import count, duration, percent, share
+from genrec_core.evaluation.report.systems import System, headline_metric, systems_of
+from genrec_core.pipeline.plan import Entry
+from genrec_core.pipeline.run_folder import REPORT
+
+
+def print_results(name: str, metrics: Mapping[str, Any], folder: Path) -> None:
+    """The metric table, the share of the oracle, the cost, and where everything is."""
+    console = Console(highlight=False)
+    facts = ReportFacts(name=name, run_id=folder.name, metrics=metrics)
+    console.print(_systems(facts))
+    for line in _remarks(facts):
+        console.print(escape(line))
+    console.print(_cost(metrics.get("cost", {})))
+    console.print(f"run     {folder}", markup=False, soft_wrap=True)
+    if (folder / REPORT).exists():
+        console.print(f"report  {folder / REPORT}", markup=False, soft_wrap=True)
+
+
+def print_plan(entries: Sequence[Entry]) -> None:
+    """What would run, and why."""
+    table = Table("stage", "", "why", title="nothing was run", title_justify="left", box=None)
+    for entry in entries:
+        table.add_row(entry.stage.name, "run" if entry.runs else "reuse", escape(entry.reason.text))
+    Console(highlight=False).print(table)
+
+
+def _systems(facts: ReportFacts) -> Table:
+    systems = systems_of(facts)
+    columns = [
+        name
+        for name in (systems[0].metrics if systems else {})
+        if name.startswith(("recall@", "ndcg@", "mrr")) and "_" not in name
+    ]
+    protocol = facts.metrics.get("protocol", {}).get("hash", "")
+    table = Table("", title=f"test, protocol {protocol}", title_justify="left")
+    for column in columns:
+        table.add_column(title(column), justify="right", no_wrap=True)
+    for system in systems:
+        cells = [_figure(system, column, facts.metrics) for column in columns]
+        table.add_row(escape(system.label), *cells, style="bold" if system.role == "model" else "")
+    return table
+
+
+def _figure(system: System, metric: str, metrics: Mapping[str, Any]) -> str:
+    if metric not in system.metrics:
+        return "–"
+    value = share(system.metrics[metric])
+    ends = system.intervals.get(metric)
+    if ends:
+        return f"{value}  [dim]{ends[0]:.3f}–{ends[1]:.3f}[/dim]"
+    spread = metrics.get("spread", {}).get("test", {}) if system.role == "model" else {}
+    return f"{value}  [dim]± {spread[metric]['std']:.4f}[/dim]" if metric in spread else value
+
+
+def _remarks(facts: ReportFacts) -> list[str]:
+    metrics, metric = facts.metrics, headline_metric(facts)
+    lines = []
+    if "seeds" in metrics:
+        lines.append(f"means of {len(metrics['seeds'])} seeds, ± one standard deviation")
+    elif metrics.get("intervals", {}).get("test"):
+        lines.append("small figures: 95 % bootstrap intervals over test examples")
+    of_oracle = metrics.get("share_of_oracle", {}).get(metric)
+    if of_oracle is not None:
+        lines.append(f"{title(metric)} is {percent(of_oracle)} of the oracle's")
+    filtered = metrics.get("settings", {}).get("filter_viewed")
+    lines.append(f"viewed items {'are' if filtered else 'are not'} taken out of rankings")
+    found = metrics.get("identifiers", {}).get("collision_rate")
+    if found:
+        lines.append(f"{percent(found)} of items share their identifier with another")
+    return lines
+
+
+def _cost(cost: Mapping[str, Mapping[str, Any]]) -> Table:
+    table = Table("stage", title="cost", title_justify="left", box=None)
+    for column in ("time", "processor", "peak memory", "tokens"):
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for stage, figures in cost.items():
+        table.add_row(
+            stage,
+            duration(figures["seconds"]),
+            duration(figures["cpu_seconds"]),
+            f"{count(figures['peak_mb'])} MB",
+            count(figures["tokens"]) if figures.get("tokens") else "",
+            "reused" if figures.get("reused") else "",
+        )
+    return table

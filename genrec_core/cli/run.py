@@ -1,0 +1,95 @@
+"""`genrec run`: run a pipeline and show what came out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from genrec_core.cli.result_table import print_plan, print_results
+from genrec_core.cli.workplace import JSON, SET, Folders, folders, workshop
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.pipeline.load import Pipeline, load_pipeline
+from genrec_core.pipeline.run import Finished, Wish, planned, run_pipeline
+from genrec_core.pipeline.runner import Workshop
+from genrec_core.pipeline.seeds import ManyFinished, run_seeds
+
+
+def wishes(command: Callable[..., None]) -> Callable[..., None]:
+    """`--from` and `--only` as one argument `wish`."""
+
+    @click.option(
+        "--from", "start", default="", metavar="STAGE", help="Make this stage and its dependents anew."
+    )
+    @click.option("--only", default="", metavar="STAGE", help="Run this stage alone, on the store as it is.")
+    @functools.wraps(command)
+    def wrapped(start: str, only: str, **rest: Any) -> None:
+        command(wish=Wish(start, only), **rest)
+
+    return wrapped
+
+
+@click.command()
+@click.argument("pipeline", type=click.Path(path_type=Path))
+@SET
+@wishes
+@click.option("--explain", is_flag=True, help="Say what would run and why; run nothing.")
+@click.option("--seeds", default="", metavar="1,2,3", help="Run with each seed; report mean and spread.")
+@folders
+@JSON
+def run(
+    pipeline: Path,
+    changes: tuple[str, ...],
+    wish: Wish,
+    explain: bool,
+    seeds: str,
+    place: Folders,
+    as_json: bool,
+) -> None:
+    """Run PIPELINE, a YAML file.
+
+    Stages whose inputs did not change are taken from the store. A run that was interrupted goes on where it
+    stopped when the same command is given again.
+    """
+    shop = workshop(place, quiet=as_json)
+    loaded = load_pipeline(pipeline, shop.registry, changes)
+    several = _seeds(seeds) or loaded.spec.seeds
+    if explain:
+        _explain(loaded, shop, several[0] if several else loaded.spec.seed, wish, as_json)
+        return
+    one = functools.partial(run_pipeline, loaded, shop, wish=wish)
+    finished: Finished | ManyFinished = run_seeds(loaded, shop, several, wish) if several else one()
+    if as_json:
+        folder = str(finished.folder) if finished.folder else None
+        click.echo(orjson.dumps({"run": folder, "metrics": finished.metrics}, option=orjson.OPT_INDENT_2))
+    elif finished.folder:
+        print_results(loaded.spec.name, finished.metrics, finished.folder)
+
+
+def _explain(pipeline: Pipeline, shop: Workshop, seed: int, wish: Wish, as_json: bool) -> None:
+    _, plan, chosen = planned(pipeline, shop, seed, wish)
+    entries = [entry for entry in plan.entries if entry.stage.name in chosen]
+    if as_json:
+        stages = [
+            {"stage": entry.stage.name, "fingerprint": entry.key, "runs": entry.runs, **entry.reason.plain()}
+            for entry in entries
+        ]
+        click.echo(orjson.dumps({"name": plan.name, "seed": seed, "stages": stages}))
+    else:
+        print_plan(entries)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",")] if text else []
+    wrong = [part for part in parts if not part.isdecimal() or int(part) >= 2**31]
+    if wrong or len(set(parts)) < len(parts):
+        raise GenrecError(
+            f"`{text}` is no list of different seeds",
+            where=f"--seeds {text}",
+            hint="write whole numbers with commas between, like --seeds 1,2,3",
+        )
+    return tuple(int(part) for part in parts)

@@ -1,0 +1,104 @@
+"""`genrec show`: a component's options with types, defaults and what they mean."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from typing import Any
+
+import click
+import orjson
+from pydantic.fields import FieldInfo
+
+from genrec_core.contracts.component import Component
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.registry.discovery import load_plugins
+from genrec_core.registry.problems import did_you_mean
+from genrec_core.registry.registry import KINDS, Registry
+
+
+@click.command()
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), help="Where two kinds have a component of this name.")
+@click.option("--schema", is_flag=True, help="Print the JSON schema of the options.")
+def show(name: str, kind: str | None, schema: bool) -> None:
+    """Show the options of NAME, a component like core/beam."""
+    registry, _ = load_plugins()
+    for found in [kind] if kind else _kinds(registry, name):
+        cls = registry.resolve(found, name)
+        if schema:
+            click.echo(orjson.dumps(_schema(name, cls), option=orjson.OPT_INDENT_2))
+        else:
+            click.echo(_described(found, name, cls))
+
+
+def _kinds(registry: Registry, name: str) -> list[str]:
+    kinds = [entry.kind for entry in registry if entry.name == name]
+    if not kinds:
+        plugin = name.partition("/")[0]
+        known = sorted({entry.name for entry in registry})
+        if not any(other.startswith(f"{plugin}/") for other in known):
+            registry.resolve("component", name)  # raises with the plugin's state
+        raise GenrecError(f"there is no component `{name}`", hint=did_you_mean(name, known))
+    return kinds
+
+
+def _described(kind: str, name: str, cls: type[Component]) -> str:
+    lines = [f"{name}  ({kind}, version {cls.version})", ""]
+    lines += [f"  {line}" for line in (inspect.getdoc(cls) or "").splitlines()]
+    fields = cls.Options.model_fields
+    lines += ["", "options:" if fields else "no options"]
+    for option, field in fields.items():
+        lines.append(f"  {option}: {_type(field.annotation)}{_default(field)}")
+        lines += [f"      {line}" for line in (field.description or "").splitlines()]
+        lines += [f"      must fit: {rule}" for rule in map(str, field.metadata)]
+    return "\n".join(lines)
+
+
+def _type(annotation: Any) -> str:
+    """A type as a person writes it: `int`, `list of corpus`, `identifier | title`."""
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        return (
+            annotation.kind
+            if issubclass(annotation, Component)
+            else _WORDS.get(annotation.__name__, annotation.__name__)
+        )
+    arguments = typing.get_args(annotation)
+    origin = typing.get_origin(annotation)
+    if origin is typing.Literal:
+        return " | ".join(str(argument) for argument in arguments)
+    if origin in (tuple, list):
+        return f"list of {_type(arguments[0])}"
+    if origin is dict:
+        return f"block of {_type(arguments[0])}: {_type(arguments[1])}"
+    if origin is typing.Annotated:
+        return _type(arguments[0])
+    return " | ".join(_type(argument) for argument in arguments) or str(annotation)
+
+
+_WORDS = {
+    "str": "text",
+    "int": "whole number",
+    "float": "number",
+    "bool": "true | false",
+    "NoneType": "null",
+    "Path": "path",
+}
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "  (required)"
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(value, Component):
+        value = value.described()
+    if isinstance(value, tuple):
+        value = list(value)
+    return f" = {orjson.dumps(value, default=str).decode()}"
+
+
+def _schema(name: str, cls: type[Component]) -> dict[str, Any]:
+    schema = cls.Options.model_json_schema()
+    schema["properties"] = {"use": {"const": name}, **schema.get("properties", {})}
+    schema["required"] = ["use", *schema.get("required", [])]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,0 +1,69 @@
+"""Journal: everything that happens in a run, told to `log.jsonl` and to the observers.
+
+An observer that raises is reported once and left out; a tracker that is offline must not end a training.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from genrec_core.contracts.observer import Observer
+
+
+class Journal:
+    """Tells one run's events.
+
+    Args:
+        path: the log; None keeps none (a run of one stage has no run folder).
+        observers: are told too.
+    """
+
+    def __init__(self, path: Path | None, observers: Sequence[Observer] = ()) -> None:
+        self._path, self._observers = path, list(observers)
+
+    def run_started(self, run: str, plan: dict[str, Any]) -> None:
+        """A run begins."""
+        self._write("", "run-started", {"run": run})
+        self._tell(lambda observer: observer.run_started(run, plan))
+
+    def stage_started(self, stage: str, reason: str) -> None:
+        """A stage begins, or is about to be found in the store."""
+        self._write(stage, "stage-started", {"reason": reason})
+
+    def stage_finished(self, stage: str, outcome: str, seconds: float, **more: Any) -> None:
+        """A stage ended; `outcome` is `run`, `reused` or `failed`."""
+        self._write(stage, "stage-finished", {"outcome": outcome, "seconds": round(seconds, 3), **more})
+        self._tell(lambda observer: observer.stage_finished(stage, outcome, seconds))
+
+    def logged(self, stage: str, event: str, values: dict[str, Any]) -> None:
+        """A stage logged something."""
+        self._write(stage, event, values)
+        self._tell(lambda observer: observer.logged(stage, event, values))
+
+    def run_finished(self, run: str, metrics: dict[str, Any]) -> None:
+        """A run ended well."""
+        self._write("", "run-finished", {"run": run})
+        self._tell(lambda observer: observer.run_finished(run, metrics))
+
+    def _tell(self, event: Callable[[Observer], None]) -> None:
+        for observer in list(self._observers):
+            try:
+                event(observer)
+            except Exception as error:
+                self._observers.remove(observer)
+                reason = f"{type(error).__name__}: {error}"
+                print(f"observer `{observer.name}` failed and is left out: {reason}", file=sys.stderr)
+                self._write("", "observer-failed", {"observer": observer.name, "error": reason})
+
+    def _write(self, stage: str, event: str, values: dict[str, Any]) -> None:
+        if self._path is None:
+            return
+        line = {"time": round(time.time(), 3), "stage": stage, "event": event, **values}
+        with self._path.open("ab") as file:
+            file.write(orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY, default=str) + b"\n")

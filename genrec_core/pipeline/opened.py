@@ -1,0 +1,131 @@
+"""Opened runs: a finished run's artefacts by name, for looking into it and for recommending with it.
+
+run = open_run(Path("runs/tiny/latest"), registry)
+run.catalogue.identifiers.text(3)
+run.recommend([run.catalogue.items.index_of("a1")])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from genrec_core.contracts.candidates import Ranked
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.views import Request
+from genrec_core.data.prepared import Prepared
+from genrec_core.pipeline.load import Pipeline, load_pipeline
+from genrec_core.pipeline.run_folder import LATEST, METRICS, PIPELINE, PLAN
+from genrec_core.pipeline.shelf import MODEL, Shelf
+from genrec_core.registry.registry import Registry
+from genrec_core.store.manifest import damage
+from genrec_core.store.store import Store
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A run that can be looked into; everything is read when it is first asked for.
+
+    Attributes:
+        folder: the run folder.
+        pipeline: as it was resolved.
+        plan: the content of `plan.json`.
+        store: where its artefacts are.
+    """
+
+    folder: Path
+    pipeline: Pipeline
+    plan: dict[str, Any]
+    store: Store
+    shelf: Shelf
+
+    def artefact(self, stage: str) -> Path:
+        """The folder of a stage's artefact, verified.
+
+        Raises:
+            GenrecError: it is no longer in the store, or damaged.
+        """
+        key = next((one["fingerprint"] for one in self.plan["stages"] if one["name"] == stage), None)
+        if key is None:
+            raise GenrecError(f"run `{self.folder}` has no stage `{stage}`")
+        folder = self.store.folder(stage, key)
+        wrong = damage(folder, deep=True) if folder.exists() else "it is not there"
+        if wrong:
+            raise GenrecError(
+                f"the artefact of `{stage}` in the store `{self.store.root}` cannot be used: {wrong}",
+                hint=f"genrec run {self.folder / PIPELINE}",
+            )
+        return folder
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The content of `metrics.json`."""
+        metrics: dict[str, Any] = orjson.loads((self.folder / METRICS).read_bytes())
+        return metrics
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """Items and views."""
+        return self.shelf.prepared(self.artefact("data"))
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Items with the identifiers that the recommender used."""
+        identifiers = self.artefact(self.pipeline.wiring.last.identifiers)
+        return self.shelf.catalogue(self.artefact("data"), identifiers)
+
+    @cached_property
+    def models(self) -> dict[str, LanguageModel]:
+        """The trained models that the recommender reads, by slot."""
+        wiring = self.pipeline.wiring
+        stages = {slot: wiring.last.models[slot] for slot in type(self.pipeline.spec.recommend).slots}
+        return {
+            slot: wiring.backbones[stage].load(self.artefact(stage) / MODEL) for slot, stage in stages.items()
+        }
+
+    def recommend(self, histories: Sequence[Sequence[int]], context: Context | None = None) -> list[Ranked]:
+        """Ranked items after each history of item indices (oldest first), cut to what the protocol allows.
+
+        Raises:
+            GenrecError: an artefact is gone.
+        """
+        spec = self.pipeline.spec
+        cut = [tuple(history[-spec.data.max_history :]) for history in histories]
+        requests = [Request(f"request-{number}", history) for number, history in enumerate(cut)]
+        answers = spec.recommend.recommend(
+            self.models, requests, self.catalogue, self.pipeline.prompt, context or Context()
+        )
+        return [spec.ground.ground(answer, self.catalogue) for answer in answers]
+
+
+def open_run(folder: Path, registry: Registry) -> OpenedRun:
+    """Open a run folder, a pipeline's folder in `runs` (its latest run), or a run with several seeds.
+
+    Raises:
+        GenrecError: there is no run, or a plugin it needs is gone.
+    """
+    home = _home(folder)
+    try:
+        plan = orjson.loads((home / PLAN).read_bytes())
+        store = Store(Path(plan["store"]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise GenrecError(
+            f"`{folder}` is no run folder: `{PLAN}` cannot be read",
+            hint="name a folder like runs/<name>/latest",
+        ) from error
+    return OpenedRun(home, load_pipeline(home / PIPELINE, registry), plan, store, Shelf())
+
+
+def _home(folder: Path) -> Path:
+    """The folder that holds `plan.json`: `folder` itself, its latest run, or the first of its seeds."""
+    candidates = [folder, folder / LATEST]
+    candidates += sorted(folder.glob("seed-*")) + sorted((folder / LATEST).glob("seed-*"))
+    return next((home for home in candidates if (home / PLAN).is_file()), folder)

@@ -1,0 +1,115 @@
+"""Run folders: what is left of a run for people and other programs.
+
+    runs/<name>/<id>/  pipeline.yaml  plan.json  metrics.json  recommendations.jsonl.gz  ranks.safetensors
+                       log.jsonl  report.html
+    runs/<name>/latest → the newest that ended well
+
+Files are written beside their place and renamed, so a reader never sees half of one; `latest` is a link
+that is exchanged the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.pipeline.plan import Plan
+from genrec_core.pipeline.reasons import Ingredients
+
+LATEST = "latest"
+PIPELINE = "pipeline.yaml"
+PLAN = "plan.json"
+METRICS = "metrics.json"
+LOG = "log.jsonl"
+REPORT = "report.html"
+
+
+def new_run_folder(runs: Path, name: str) -> Path:
+    """A new folder `runs/<name>/<time>`; of two runs in one second the later gets a number."""
+    stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+    parent = runs / name
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 10_000):
+            folder = parent / (stamp if number == 1 else f"{stamp}-{number}")
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            return folder
+    except OSError as error:
+        raise GenrecError(
+            f"the folder `{parent}` for runs cannot be written: {error.strerror}",
+            hint="name another with --runs",
+        ) from error
+    raise GenrecError(
+        f"`{parent}` already holds ten thousand runs of this second", hint="name another --runs"
+    )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people: indented, keys in the order given."""
+    body = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
+    _write(path, body + b"\n")
+
+
+def write_pipeline(path: Path, described: Mapping[str, Any]) -> None:
+    """Write a resolved pipeline; it can be run again as it is."""
+    text = yaml.safe_dump(dict(described), sort_keys=False, allow_unicode=True, width=100)
+    _write(path, text.encode())
+
+
+def point_latest(folder: Path) -> None:
+    """Let `latest` beside this folder lead to it."""
+    link = folder.parent / f".{LATEST}.{os.getpid()}"
+    link.unlink(missing_ok=True)
+    link.symlink_to(folder.name)
+    link.replace(folder.parent / LATEST)
+
+
+def plan_record(plan: Plan, store: Path, versions: Mapping[str, str], outcomes: Mapping[str, str]) -> Any:
+    """The content of `plan.json`: every stage with its fingerprint, the reason, and what became of it."""
+    return {
+        "name": plan.name,
+        "seed": plan.seed,
+        "store": str(store),
+        "versions": dict(versions),
+        "stages": [
+            {
+                "name": entry.stage.name,
+                "kind": entry.stage.kind,
+                "fingerprint": entry.key,
+                "inputs": dict(entry.stage.inputs),
+                "seed": entry.seed,
+                "reason": entry.reason.plain(),
+                "outcome": outcomes.get(entry.stage.name, "pending"),
+                "ingredients": entry.ingredients,
+            }
+            for entry in plan.entries
+        ],
+    }
+
+
+def last_ingredients(runs: Path, name: str, seed: int) -> dict[str, Ingredients]:
+    """Stage → ingredients at the latest run of a pipeline; empty when it never ran."""
+    latest = runs / name / LATEST
+    for path in (latest / f"seed-{seed}" / PLAN, latest / PLAN, *sorted(latest.glob(f"seed-*/{PLAN}"))):
+        try:
+            record = orjson.loads(path.read_bytes())
+            return {stage["name"]: stage["ingredients"] for stage in record["stages"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # no such run, or somebody edited it: reasons are then told without a comparison
+    return {}
+
+
+def _write(path: Path, body: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_bytes(body)
+    part.replace(path)

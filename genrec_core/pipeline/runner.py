@@ -1,0 +1,184 @@
+"""The runner: carries out a plan, one stage after another, in the one way there is to run a stage.
+
+Each stage is obtained from the store: found there and verified, or made under its lock, sealed and renamed
+into place. Whatever ends a run (an error, Ctrl-C, kill -9), finished stages stay, and the same command goes
+on behind them; a training resumes from its own checkpoints.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.errors import GenrecError, StageError
+from genrec_core.pipeline.cost import Meter
+from genrec_core.pipeline.journal import Journal
+from genrec_core.pipeline.plan import Entry, Plan
+from genrec_core.pipeline.reasons import Reason, Why
+from genrec_core.pipeline.screen import Dark, Screen
+from genrec_core.pipeline.shelf import Shelf
+from genrec_core.pipeline.stages.embed import stored_embedder
+from genrec_core.pipeline.stages.stage import Work
+from genrec_core.registry.registry import Registry
+from genrec_core.store.answers import Answers
+from genrec_core.store.store import Obtained, Store
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where pipelines run.
+
+    Attributes:
+        registry: the components.
+        store: artefacts.
+        runs: folder of run folders.
+        versions: installed package → version, noted in manifests and plans.
+        screen: what a person sees.
+    """
+
+    registry: Registry
+    store: Store
+    runs: Path
+    versions: Mapping[str, str] = field(default_factory=dict)
+    screen: Screen = field(default_factory=Dark)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of a plan.
+
+    Attributes:
+        plan: with the reasons as they turned out (a damaged artefact shows only when it is read).
+        folders: stage → artefact.
+        outcomes: stage → `run` or `reused`.
+        cost: stage → what making its artefact cost, whenever that was.
+    """
+
+    plan: Plan
+    folders: Mapping[str, Path]
+    outcomes: Mapping[str, str]
+    cost: Mapping[str, Mapping[str, Any]]
+
+
+class Runner:
+    """Runs the stages of one plan.
+
+    Args:
+        workshop: where.
+        journal: told everything.
+        embeds: key of an encoder → name of the stage that keeps its embeddings.
+    """
+
+    def __init__(self, workshop: Workshop, journal: Journal, embeds: Mapping[str, str]) -> None:
+        self.workshop, self.journal, self.embeds = workshop, journal, embeds
+        self.shelf = Shelf()
+        self.folders: dict[str, Path] = {}
+
+    def carry_out(self, plan: Plan, chosen: Sequence[str]) -> Done:
+        """Obtain every chosen stage, in order.
+
+        Raises:
+            StageError: a stage broke; carries a note that says which and what is kept.
+        """
+        outcomes: dict[str, str] = {}
+        cost: dict[str, Mapping[str, Any]] = {}
+        entries = list(plan.entries)
+        for place, entry in enumerate(entries):
+            name = entry.stage.name
+            if name not in chosen:
+                continue
+            obtained = self._stage(entry)
+            self.folders[name] = obtained.folder
+            outcomes[name] = "reused" if obtained.reused else "run"
+            cost[name] = {**obtained.manifest.cost, "reused": obtained.reused}
+            entries[place] = replace(entry, reason=_as_it_was(entry.reason, obtained))
+        return Done(replace(plan, entries=tuple(entries)), self.folders, outcomes, cost)
+
+    def _stage(self, entry: Entry) -> Obtained:
+        name, began = entry.stage.name, time.monotonic()
+        self.journal.stage_started(name, entry.reason.text)
+        if entry.runs:
+            self.workshop.screen.say(f"▸ {name}: {entry.reason.text}")
+        try:
+            obtained = self.workshop.store.obtain(
+                name,
+                entry.ingredients,
+                functools.partial(self._build, entry),
+                versions=self.workshop.versions,
+                force=entry.reason.why is Why.FORCED,
+            )
+        except BaseException as error:
+            trace = "".join(traceback.format_exception(error))
+            self.journal.stage_finished(name, "failed", time.monotonic() - began, error=trace)
+            _explain(error, name)
+            if isinstance(error, GenrecError) or not isinstance(error, Exception):
+                raise
+            raise _broken(error, name) from error
+        if obtained.damage:
+            self.workshop.screen.say(f"  {name} was damaged and made anew: {obtained.damage}")
+        outcome = "reused" if obtained.reused else "run"
+        seconds = time.monotonic() - began
+        self.journal.stage_finished(name, outcome, seconds, damage=obtained.damage)
+        self.workshop.screen.say(f"✓ {name} ({outcome}, {seconds:.1f} s)")
+        return obtained
+
+    def _build(self, entry: Entry, folder: Path) -> Mapping[str, Any]:
+        meter = Meter()
+        entry.stage.run(Work(self._inputs(entry), folder, self._context(entry, meter), self.shelf))
+        return meter.read()
+
+    def _inputs(self, entry: Entry) -> dict[str, Path]:
+        """Role → artefact; found by fingerprint, since with --only the stages before did not run now."""
+        keys = entry.ingredients["inputs"]
+        return {
+            role: self.workshop.store.folder(name, keys[role]) for role, name in entry.stage.inputs.items()
+        }
+
+    def _context(self, entry: Entry, meter: Meter) -> Context:
+        name = entry.stage.name
+
+        def log(event: str, **values: Any) -> None:
+            meter.count(values)
+            self.journal.logged(name, event, values)
+
+        inputs = self._inputs(entry)
+        embeddings = {key: inputs[stage] for key, stage in self.embeds.items() if stage in inputs}
+        answers = Answers(self.workshop.store.root / "answers")
+        return Context(
+            seed=entry.seed,
+            workspace=self.workshop.store.workspace(entry.key),
+            progress=self.workshop.screen.progress,
+            log=log,
+            embedder=stored_embedder(embeddings),
+            asker=answers.ask,
+        )
+
+
+def _as_it_was(reason: Reason, obtained: Obtained) -> Reason:
+    """The reason corrected by what the store found: deep damage, or another run that was faster."""
+    if obtained.damage:
+        return Reason(Why.DAMAGED, obtained.damage)
+    return Reason(Why.REUSED) if obtained.reused else reason
+
+
+def _explain(error: BaseException, stage: str) -> None:
+    error.add_note(f"This happened in stage `{stage}`. Stages before it are kept in the store.")
+
+
+def _broken(error: Exception, stage: str) -> StageError:
+    """An unexpected exception as a message: what, and the last line of code that knows more."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    broken = StageError(
+        f"stage `{stage}` failed: {type(error).__name__}: {error}",
+        where=f"{frame.filename}:{frame.lineno}",
+        hint="`--debug` shows the whole traceback",
+    )
+    for note in error.__notes__:
+        broken.add_note(note)
+    return broken
