@@ -43,8 +43,8 @@ class ItemKNN(Baseline):
         neighbours: int = Field(default=100, ge=1)
         """How many most similar items each item keeps."""
         recency: float = Field(default=0.6, gt=0, le=1)
-        """What the item before counts relative to the one after it; 1.0 ignores order. The default was the best
-        of 1.0, 0.8 and 0.6 on the validation rows of MovieLens 100K and of Amazon Beauty."""
+        """What the item before counts relative to the one after it; 1.0 ignores order. The default was the
+        best of 1.0, 0.8 and 0.6 on the validation rows of MovieLens 100K and of Amazon Beauty."""
         chunk: int = operational(512, "Items, and requests, handled at a time.")
 
     options: Options

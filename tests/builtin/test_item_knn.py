@@ -52,7 +52,8 @@ def test_it_equals_the_dense_formula_in_any_chunking(data):
     rows = data.draw(st.lists(st.lists(st.integers(0, 7), min_size=1, max_size=6), min_size=1, max_size=8))
     histories = data.draw(st.lists(st.lists(st.integers(0, 7), max_size=4), min_size=1, max_size=4))
     chunk = data.draw(st.integers(1, 9))
-    found = ItemKNN(chunk=chunk, recency=0.8).rank(items(8), training(*rows), requests(*histories), 8, Context())
+    knn = ItemKNN(chunk=chunk, recency=0.8)
+    found = knn.rank(items(8), training(*rows), requests(*histories), 8, Context())
     chosen = np.zeros((len(rows), 8))
     for user, row in enumerate(rows):
         chosen[user, row] = 1
