@@ -42,7 +42,7 @@ class Judged:
 
     Attributes:
         metrics: the content of `metrics.json`.
-        ranks: system (`model` or a baseline's name) → int32 [U], 0 = not found.
+        ranks: system (`model` or a baseline's name) → int32 [U], 0 = not among the deepest k of `at`.
     """
 
     metrics: dict[str, Any]
@@ -113,7 +113,7 @@ def _system(
             hint="give one ranking for each request, in order; an empty one where nothing was found",
         )
     kept = without_viewed(rankings, view.rows) if settings.filter_viewed else rankings
-    return _System(kept, ranks_of(kept, view.targets, groups))
+    return _System(kept, ranks_of(kept, view.targets, groups).within(max(settings.at)))
 
 
 def _flat(system: _System | None, case: Case, settings: Settings) -> dict[str, float]:
@@ -127,7 +127,7 @@ def _counts(system: _System, settings: Settings) -> dict[str, int]:
 def _bounds(system: _System, settings: Settings) -> dict[str, list[float]]:
     found = intervals(system.ranks.honest, settings.at, settings.resamples, settings.seed)
     bounds = {name: list(interval) for name, interval in found.items()}
-    if system.ranks.inflated is not system.ranks.honest:
+    if system.ranks.inflated is not None:
         inflated = intervals(system.ranks.inflated, settings.at, settings.resamples, settings.seed)
         for k in settings.at:
             if inflated:

@@ -70,7 +70,7 @@ def flat(rankings: Rankings, ranks: Ranks, at: Sequence[int], catalogue: int) ->
     for k in at:
         metrics[f"coverage@{k}"] = coverage(rankings, k, catalogue)
     metrics.update(validity(rankings, at))
-    if ranks.inflated is not ranks.honest:
+    if ranks.inflated is not None:
         inflated = accuracy(ranks.inflated, at)
         metrics.update({f"recall@{k}_inflated": inflated[f"recall@{k}"] for k in at if inflated})
     return metrics

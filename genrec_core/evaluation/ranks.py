@@ -32,11 +32,17 @@ class Ranks:
 
     Attributes:
         honest: int32 [U].
-        inflated: int32 [U], at least as good as `honest` everywhere.
+        inflated: int32 [U], at least as good as `honest` everywhere; None for a system whose items have no
+            identifiers.
     """
 
     honest: NDArray[np.int32]
-    inflated: NDArray[np.int32]
+    inflated: NDArray[np.int32] | None = None
+
+    def within(self, depth: int) -> Ranks:
+        """The same ranks, with targets that stand deeper than `depth` counted as not found."""
+        inflated = None if self.inflated is None else np.where(self.inflated > depth, 0, self.inflated)
+        return Ranks(np.where(self.honest > depth, 0, self.honest), inflated)
 
 
 def identifier_groups(identifiers: Identifiers) -> NDArray[np.int32]:
@@ -57,12 +63,11 @@ def ranks_of(
     Args:
         rankings: U users, K items each.
         targets: int32 [U].
-        groups: int32 [N], which identifier each item carries; None where items have none (baselines):
-            the inflated rank then equals the honest one.
+        groups: int32 [N], which identifier each item carries; None where items have none (baselines).
     """
     honest = _places(rankings.items, targets)
     if groups is None:
-        return Ranks(honest, honest)
+        return Ranks(honest)
     shared = _places(np.where(rankings.firsts < 0, -1, groups[rankings.firsts]), groups[targets])
     return Ranks(honest, np.where((shared == 0) | ((honest > 0) & (honest < shared)), honest, shared))
 

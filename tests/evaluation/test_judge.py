@@ -64,6 +64,12 @@ def test_the_viewed_item_filter_works_on_every_system_alike():
     }
 
 
+def test_ranks_below_the_deepest_cut_off_count_as_not_found():
+    judged = judge(a_case(), Settings(at=(1,)))
+    assert judged.ranks["model"].tolist() == [0, 1]
+    assert judged.metrics["counts"]["test"]["found"] == 1
+
+
 def test_it_judges_baselines_without_a_model():
     metrics = judge(a_case(model=None), Settings(at=(3,))).metrics
     assert (metrics["test"], metrics["comparisons"], metrics["intervals"]["test"]) == ({}, {}, {})
