@@ -9,8 +9,9 @@ import click
 
 if TYPE_CHECKING:
     from rich.table import Table as Printed
+    from rich.text import Text
 
-    from genrec_core.evaluation.compare import Comparison, Run, Table
+    from genrec_core.evaluation.compare import Comparison, Pair, Run, Table
 
 _PATH = click.Path(path_type=Path)
 
@@ -80,23 +81,23 @@ def _print(found: Comparison) -> None:
     for table in found.tables:
         console.print()
         console.print(_figures(table))
-        if table.pairs:
-            console.print(_pairs(table))
+        for pair in table.pairs:
+            console.print(_differences(pair))
         if table.unpaired:
             console.print(f"not paired, because it kept no ranks: {', '.join(table.unpaired)}", markup=False)
 
 
 def _figures(table: Table) -> Printed:
-    """Runs by metrics; a metric that has an interval shows it below."""
+    """Metrics by runs, which fits a terminal better than the other way round; intervals stand below."""
     from rich.text import Text
 
     printed = _grid(f"protocol {table.protocol.get('hash', 'unknown')}")
-    printed.add_column("run", no_wrap=True)
-    columns = [name for name in table.metrics if name.startswith(("recall@", "ndcg@", "mrr"))]
-    for name in columns:
-        printed.add_column(name, justify="right", no_wrap=True)
+    printed.add_column("metric", no_wrap=True)
     for run in table.runs:
-        printed.add_row(Text(run.name), *(_cell(run.metrics, name) for name in columns))
+        printed.add_column(Text(run.name), justify="right", overflow="fold")
+    for name in table.metrics:
+        if name.startswith(("recall@", "ndcg@", "mrr")):
+            printed.add_row(name, *(_cell(run.metrics, name) for run in table.runs))
     return printed
 
 
@@ -108,24 +109,23 @@ def _cell(metrics: Any, name: str) -> str:
     return f"{value:.4f}" + (f"\n[dim]{ends[0]:.4f}–{ends[1]:.4f}[/]" if ends else "")
 
 
-def _pairs(table: Table) -> Printed:
+def _differences(pair: Pair) -> Printed:
+    """The paired differences of two runs; bold where the interval leaves zero out."""
     from rich.text import Text
 
-    printed = _grid("paired differences")
-    for name in ("first", "second", "metric"):
-        printed.add_column(name, no_wrap=True)
-    for name in ("first ahead by", "95 % interval", "p"):
+    printed = _grid(Text(f"{pair.ours} against {pair.theirs}, paired"))
+    printed.add_column("metric", no_wrap=True)
+    for name in ("ahead by", "95 % interval", "p"):
         printed.add_column(name, justify="right", no_wrap=True)
-    for pair in table.pairs:
-        for metric, found in pair.differences.items():
-            low, high = found.interval
-            sure = "bold" if low > 0 or high < 0 else "dim"
-            figures = (f"[{sure}]{found.difference:+.4f}[/]", f"{low:+.4f} … {high:+.4f}", f"{found.p:.3f}")
-            printed.add_row(Text(pair.ours), Text(pair.theirs), metric, *figures)
+    for metric, found in pair.differences.items():
+        low, high = found.interval
+        style = "bold" if low > 0 or high < 0 else "dim"
+        ahead = f"[{style}]{found.difference:+.4f}[/]"
+        printed.add_row(metric, ahead, f"{low:+.4f} … {high:+.4f}", f"{found.p:.3f}")
     return printed
 
 
-def _grid(title: str) -> Printed:
+def _grid(title: str | Text) -> Printed:
     from rich import box
     from rich.table import Table as Printed
 

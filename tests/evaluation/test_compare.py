@@ -77,7 +77,17 @@ def test_the_command_prints_one_table_a_protocol_and_names_the_difference(runs):
     assert "filter_viewed: False  against  True" in done.output
     assert done.output.count("protocol 3b1f9ac07d52") == 1
     assert done.output.count("protocol ffffffffffff") == 1
-    assert "paired differences" in done.output
+    assert "strong/1 against weak/1, paired" in done.output
+
+
+def test_figures_are_not_cut_off_in_a_narrow_terminal(runs):
+    names = [str(runs / name / "1") for name in ("strong", "weak", "silent")]
+    done = CliRunner().invoke(command, names, env={"COLUMNS": "80"}, catch_exceptions=False)
+    found = orjson.loads((runs / "weak" / "1" / "metrics.json").read_bytes())
+    low, high = found["intervals"]["test"]["ndcg@10"]
+    assert f"{found['test']['ndcg@10']:.4f}" in done.output
+    assert f"{low:.4f}–{high:.4f}" in done.output
+    assert "not paired, because it kept no ranks: silent/1" in done.output
 
 
 def test_the_command_finds_the_latest_run_of_a_pipeline_by_name(runs):
