@@ -30,6 +30,11 @@ class Encoder(Component):
         """What is embedded for each item."""
         return [items.text(index, self.options.fields) for index in range(len(items))]
 
+    @property
+    def inductive(self) -> bool:
+        """Whether a text's vector depends on that text alone, so that new items can be embedded later."""
+        return True
+
     @abstractmethod
     def encode(self, texts: Sequence[str], context: Context) -> NDArray[np.float32]:
         """One finite vector a text: float32 [len(texts), d]."""

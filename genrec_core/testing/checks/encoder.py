@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.toy import toy_items
-from genrec_core.testing.verdicts import require
+from genrec_core.testing.verdicts import NotApplicable, require
 
 CLOSE = 1e-4
 """Largest difference between two encodings of a text, as a share of the longest vector."""
@@ -53,6 +53,8 @@ def ignores_the_order_of_texts(subject: Subject) -> None:
 
 def ignores_the_company_of_texts(subject: Subject) -> None:
     """A text's vector does not depend on the texts around it: new items are encoded without the old."""
+    if not subject.component().inductive:
+        raise NotApplicable("looks at all texts together (`inductive` is False)")
     texts = _texts(subject)
     _require_close(_encode(subject, texts[:5]), _encode(subject, texts)[:5], "other texts beside it")
 

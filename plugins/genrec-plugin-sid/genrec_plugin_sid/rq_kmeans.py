@@ -103,7 +103,8 @@ class RQKMeans(Tokenizer):
         """Name new items with the frozen codebooks; no old identifier moves.
 
         Raises:
-            GenrecError: the identifiers are not of this tokenizer and encoder, or rank tokens ran out.
+            GenrecError: the identifiers are not of this tokenizer and encoder, the encoder cannot embed items
+                alone, or rank tokens ran out.
         """
         settings = identifiers.settings
         self._check_fitted_here(identifiers)
@@ -182,6 +183,13 @@ class RQKMeans(Tokenizer):
             raise GenrecError(
                 f"tokenizer `{self.name}` did not make these identifiers: they hold no codebooks",
                 hint="extend them with the tokenizer that made them",
+            )
+        if not self.options.encoder.inductive:
+            raise GenrecError(
+                f"encoder `{self.options.encoder.name}` looks at all texts together, so vectors of new items "
+                "lie in another space than the codebooks",
+                hint="fit again on the whole catalogue, or use an encoder that embeds each text alone, "
+                "like {use: core/ngrams, basis: random}",
             )
         if fitted != mine:
             raise GenrecError(
