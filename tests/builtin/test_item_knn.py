@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from genrec_core.builtin.item_knn import ItemKNN
 from genrec_core.contracts.context import Context
 
-pytest.importorskip("scipy", reason="scipy is not installed")
-
 
 def rank(rows, history, k=10, size=5, **options):
     return next(ItemKNN(**options).rank(items(size), training(*rows), requests(history), k, Context()))
