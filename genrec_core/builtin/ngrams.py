@@ -1,0 +1,162 @@
+"""core/ngrams: text embeddings from hashed character n-grams, without any weights to download.
+
+Each word, with a blank on both sides, is cut into all runs of three to five characters; every run is hashed
+into one of 2^18 columns (hashed as 64-bit integers in NumPy, so it is the same on every machine). Counts are
+damped and weighted by inverse document frequency, and a randomised SVD keeps the strongest directions.
+
+The SVD looks at all texts together, so texts embedded at another time lie in another space. Where unseen
+items must be embedded later, `basis: random` projects every text alone by a fixed random matrix instead:
+somewhat worse neighbours, the same space for ever.
+
+    "tent" → _te, ten, ent, nt_, _ten, tent, ent_, _tent, tent_        (_ stands for the blank)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.encoder import Encoder
+
+CHUNK = 20_000
+"""Texts cut into n-grams at a time: bounds memory."""
+
+COLUMNS = 1 << 18
+EXTRA = 16
+"""Directions the randomised SVD computes beyond those it keeps."""
+
+ROUNDS = 3
+"""Power iterations of the randomised SVD."""
+
+
+class NGrams(Encoder):
+    """Hashed character n-grams, TF-IDF, randomised SVD, vectors of length one."""
+
+    seeded: ClassVar[bool] = False
+
+    class Options(Encoder.Options):
+        """Size and shape of the features."""
+
+        dims: int = Field(128, gt=0)
+        """Length of the vectors; columns beyond the rank of the texts are zero."""
+        shortest: int = Field(3, gt=0)
+        """Fewest characters of an n-gram."""
+        longest: int = Field(5, gt=0)
+        """Most characters of an n-gram."""
+        basis: Literal["svd", "random"] = "svd"
+        """`svd` of all texts together, or a fixed `random` projection of each text alone."""
+        seed: int = 0
+        """Of the projection; embeddings do not depend on the pipeline's seed."""
+
+    options: Options
+
+    @property
+    def inductive(self) -> bool:
+        """A fixed projection sees each text alone, the SVD sees all of them."""
+        return self.options.basis == "random"
+
+    def encode(self, texts: Sequence[str], context: Context) -> NDArray[np.float32]:
+        """One vector a text, float32 [len(texts), dims]; zero for a text without characters."""
+        vectors = np.zeros((len(texts), self.options.dims), dtype=np.float32)
+        if not len(texts):
+            return vectors
+        features = self._features(texts, context)
+        if self.options.basis == "svd":
+            reduced = _strongest(_weighted(features), self.options.dims, self.options.seed)
+        else:
+            generator = np.random.default_rng(self.options.seed)
+            projection = generator.standard_normal((COLUMNS, self.options.dims), dtype=np.float32)
+            reduced = features @ projection
+        vectors[:, : reduced.shape[1]] = reduced
+        return _unit(vectors)
+
+    def _features(self, texts: Sequence[str], context: Context) -> Any:
+        """Damped counts, a sparse float32 matrix [len(texts), COLUMNS]."""
+        from scipy import sparse
+
+        parts = []
+        with context.progress("n-grams", total=len(texts)) as advance:
+            for start in range(0, len(texts), CHUNK):
+                chunk = texts[start : start + CHUNK]
+                rows, columns = self._hashed(chunk)
+                counts = np.ones(len(rows), dtype=np.float32)
+                part = sparse.csr_matrix((counts, (rows, columns)), shape=(len(chunk), COLUMNS))
+                part.sum_duplicates()
+                part.data = 1 + np.log(part.data)
+                parts.append(part)
+                advance(len(chunk))
+        return sparse.vstack(parts, format="csr")
+
+    def _hashed(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Row and column of every n-gram of some texts."""
+        spaced = [f" {' '.join(text.lower().split())} " for text in texts]
+        characters = np.frombuffer("".join(spaced).encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        owners = np.repeat(np.arange(len(texts), dtype=np.int32), [len(text) for text in spaced])
+        blanks = np.concatenate([[0], np.cumsum(characters == ord(" "))])
+        rows, columns = [], []
+        for size in range(self.options.shortest, self.options.longest + 1):
+            for firsts, hashes in _windows(characters, owners, blanks, size):
+                rows.append(owners[firsts])
+                columns.append(hashes)
+        none = [np.zeros(0, dtype=np.int32)]
+        return np.concatenate(rows or none), np.concatenate(columns or none)
+
+
+def _windows(
+    characters: NDArray[np.uint32], owners: NDArray[np.int32], blanks: NDArray[np.int64], size: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
+    """Where n-grams of one size begin, and their columns; none reaches over a blank or into another text."""
+    count = len(characters) - size + 1
+    if count <= 0:
+        return
+    starts = np.arange(count)
+    # Blanks strictly inside the window would make it span two words.
+    inside = blanks[starts + size - 1] - blanks[starts + 1] if size > 1 else np.zeros(count, dtype=np.int64)
+    firsts = starts[(inside == 0) & (owners[starts] == owners[starts + size - 1])]
+    hashes = np.full(len(firsts), size, dtype=np.uint64)
+    for place in range(size):
+        hashes = hashes * np.uint64(0x100000001B3) + characters[firsts + place].astype(np.uint64)
+    hashes ^= hashes >> np.uint64(29)
+    hashes *= np.uint64(0xBF58476D1CE4E5B9)
+    yield firsts, (hashes >> np.uint64(64 - 18)).astype(np.int32)
+
+
+def _weighted(features: Any) -> Any:
+    """Features times inverse document frequency, rows of length one, columns of a single text left out."""
+    from scipy import sparse
+
+    documents = np.bincount(features.indices, minlength=features.shape[1])
+    shared = np.flatnonzero(documents > 1) if features.shape[0] > 1 else np.flatnonzero(documents)
+    frequency = np.log((1 + features.shape[0]) / (1 + documents[shared])) + 1
+    weighted = features[:, shared] @ sparse.diags(frequency.astype(np.float32))
+    lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1))).ravel()
+    return sparse.diags((1 / np.maximum(lengths, 1e-12)).astype(np.float32)) @ weighted
+
+
+def _strongest(features: Any, dims: int, seed: int) -> NDArray[np.float32]:
+    """Rows in the coordinates of the `dims` strongest directions, by randomised SVD with power iterations."""
+    width = min(dims + EXTRA, *features.shape)
+    if width == 0:
+        return np.zeros((features.shape[0], 0), dtype=np.float32)
+    generator = np.random.default_rng(seed)
+    directions = generator.standard_normal((features.shape[1], width), dtype=np.float32)
+    for _ in range(ROUNDS):
+        directions, _triangle = np.linalg.qr(features.T @ (features @ directions))
+    basis, _triangle = np.linalg.qr(features @ directions)
+    _left, strengths, right = np.linalg.svd(np.asarray((features.T @ basis).T), full_matrices=False)
+    # The sign of a direction is arbitrary: make its largest entry positive.
+    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
+    kept = int(min(dims, (strengths > 1e-6 * max(float(strengths[0]), 1e-12)).sum()))
+    projected = features @ (right[:kept].T * signs[:kept])
+    return np.asarray(projected, dtype=np.float32)
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths: NDArray[np.float32] = np.linalg.norm(vectors, axis=1, keepdims=True)
+    lengths[lengths <= 1e-12] = 1  # a text without characters stays zero
+    return vectors / lengths
