@@ -6,9 +6,8 @@ import json
 
 import pytest
 
-from tests.testing.installing import ROOT, install, run
+from tests.testing.installing import GENREC, ROOT, install, run
 
-GENREC = "from genrec_core.cli import main; main()"
 EXAMPLE = ROOT / "examples" / "third_party" / "genrec-plugin-title-words"
 
 

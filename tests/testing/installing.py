@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+GENREC = "from genrec_core.cli import main; main()"
+"""What the command `genrec` runs: `run("-c", GENREC, "plugins", ...)`."""
 
 
 def install(source: Path, target: Path, wheels: Path) -> Path:

@@ -7,16 +7,18 @@ from click.testing import CliRunner
 
 from genrec_core import GenrecError
 from genrec_core.cli.new import FILES, new, scaffold
-from tests.testing.installing import ROOT, install, run
+from tests.testing.installing import GENREC, ROOT, install, run
 
 
-def test_a_new_plugin_installs_and_passes_its_own_tests(tmp_path):
+def test_a_new_plugin_installs_passes_its_own_tests_and_its_pipeline_is_sound(tmp_path):
     folder = scaffold("my-ids", tmp_path)
     packages = tmp_path / "packages"
     install(folder, packages, tmp_path / "wheels")
     done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", packages=packages, folder=folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "tokenizer MyIdsTokenizer: 18 passed, 0 failed, 0 skipped" in done.stdout
+    checked = run("-c", GENREC, "check", "tiny.yaml", packages=packages, folder=folder)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_new_tokenizer_is_shorter_than_forty_lines_of_code(tmp_path):
