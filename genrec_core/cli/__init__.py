@@ -28,6 +28,10 @@ COMMANDS = {
 """Name → where the command is, and its line in `genrec --help`."""
 
 
+INTERRUPTED = 130
+"""What shells expect of a program that Ctrl-C ended."""
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are used."""
 
@@ -79,21 +83,22 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt) as error:
-        _tell(error, "interrupted", given)
-        sys.exit(130)
+        click.echo("Interrupted.", err=True)
+        _tell_how_to_go_on(error.__cause__ or error, given)  # click turns Ctrl-C into its own Abort
+        sys.exit(INTERRUPTED)
     except GenrecError as error:
         if "--debug" in given:
             raise
-        _tell(error, str(error), given)
+        click.echo(f"Error: {error}", err=True)
+        _tell_how_to_go_on(error, given)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away; nothing to tell
         sys.exit(ExitCode.STAGE_FAILED)
 
 
-def _tell(error: BaseException, message: str, given: list[str]) -> None:
-    """The message, where it happened, and how to go on."""
-    click.echo(f"Error: {message}" if message != "interrupted" else "Interrupted.", err=True)
+def _tell_how_to_go_on(error: BaseException, given: list[str]) -> None:
+    """Where it happened and which command goes on, where a stage of a run has noted that."""
     notes = getattr(error, "__notes__", [])
     for note in notes:
         click.echo(note, err=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,6 +20,8 @@ from genrec_core.evaluation.report.numbers import count, duration, percent, shar
 from genrec_core.evaluation.report.systems import System, headline_metric, systems_of
 from genrec_core.pipeline.plan import Entry
 from genrec_core.pipeline.run_folder import REPORT
+
+SHOWN = ("recall@", "ndcg@", "mrr")
 
 
 def print_results(name: str, metrics: Mapping[str, Any], folder: Path) -> None:
@@ -43,31 +46,35 @@ def print_plan(entries: Sequence[Entry]) -> None:
 
 
 def _systems(facts: ReportFacts) -> Table:
-    systems = systems_of(facts)
-    columns = [
-        name
-        for name in (systems[0].metrics if systems else {})
-        if name.startswith(("recall@", "ndcg@", "mrr")) and "_" not in name
-    ]
+    """One row a system; the headline metric has its interval (or spread) in a column of its own."""
+    systems, headline = systems_of(facts), headline_metric(facts)
+    known = systems[0].metrics if systems else {}
+    columns = [name for name in known if name.startswith(SHOWN) and "_" not in name]
     protocol = facts.metrics.get("protocol", {}).get("hash", "")
-    table = Table("", title=f"test, protocol {protocol}", title_justify="left")
+    table = Table(
+        title=f"test, protocol {protocol}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    table.add_column("", no_wrap=True)
     for column in columns:
         table.add_column(title(column), justify="right", no_wrap=True)
+        if column == headline:
+            table.add_column("± std" if "seeds" in facts.metrics else "95 % interval", no_wrap=True)
     for system in systems:
-        cells = [_figure(system, column, facts.metrics) for column in columns]
+        cells: list[str] = []
+        for column in columns:
+            cells.append(share(system.metrics[column]) if column in system.metrics else "–")
+            if column == headline:
+                cells.append(_around(system, column, facts.metrics))
         table.add_row(escape(system.label), *cells, style="bold" if system.role == "model" else "")
     return table
 
 
-def _figure(system: System, metric: str, metrics: Mapping[str, Any]) -> str:
-    if metric not in system.metrics:
-        return "–"
-    value = share(system.metrics[metric])
+def _around(system: System, metric: str, metrics: Mapping[str, Any]) -> str:
     ends = system.intervals.get(metric)
     if ends:
-        return f"{value}  [dim]{ends[0]:.3f}–{ends[1]:.3f}[/dim]"
+        return f"{ends[0]:.3f} – {ends[1]:.3f}"
     spread = metrics.get("spread", {}).get("test", {}) if system.role == "model" else {}
-    return f"{value}  [dim]± {spread[metric]['std']:.4f}[/dim]" if metric in spread else value
+    return f"{spread[metric]['std']:.4f}" if metric in spread else ""
 
 
 def _remarks(facts: ReportFacts) -> list[str]:
@@ -76,7 +83,7 @@ def _remarks(facts: ReportFacts) -> list[str]:
     if "seeds" in metrics:
         lines.append(f"means of {len(metrics['seeds'])} seeds, ± one standard deviation")
     elif metrics.get("intervals", {}).get("test"):
-        lines.append("small figures: 95 % bootstrap intervals over test examples")
+        lines.append("intervals: bootstrap over test examples")
     of_oracle = metrics.get("share_of_oracle", {}).get(metric)
     if of_oracle is not None:
         lines.append(f"{title(metric)} is {percent(of_oracle)} of the oracle's")

@@ -102,9 +102,12 @@ def problems_of(error: ValidationError, owner: type[BaseModel], what: str) -> li
 
 def _unfold(detail: ErrorDetails, owner: type[BaseModel], what: str) -> Iterator[Problem]:
     path = tuple(detail["loc"])
+    on_key = path[-1:] == ("[key]",)  # how pydantic points at the key of a mapping
+    path = path[:-1] if on_key else path
     inner = (detail.get("ctx") or {}).get("error")
     if isinstance(inner, OptionsError):
-        yield from (problem.below(path) for problem in inner.problems)
+        for problem in inner.problems:
+            yield replace(problem.below(path), on_key=problem.on_key or on_key)
         return
     if isinstance(inner, GenrecError):
         yield Problem(path, inner.message, inner.hint)
@@ -126,8 +129,8 @@ def _said(detail: ErrorDetails, path: Path, owner: type[BaseModel], what: str) -
         hint = did_you_mean(str(value), choices, otherwise=f"write one of: {', '.join(choices)}")
         return Problem(path, f"`{last}` cannot be {shown(value)}", hint)
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    wanted = _WANTED.get(kind, "" if kind == "value_error" else message)
-    return Problem(path, f"`{last}` is {shown(value)}, but {_must(message)}", wanted or f"change `{last}`")
+    shows = f"`genrec show {what.split('`')[1]}` says what it may be" if "`" in what else f"change `{last}`"
+    return Problem(path, f"`{last}` is {shown(value)}, but {_must(message)}", _WANTED.get(kind, shows))
 
 
 def _must(message: str) -> str:

@@ -176,7 +176,8 @@ class Registry:
         others = sorted(entry.kind for entry in self if entry.name == name)
         if others:
             return PluginError(
-                f"`{name}` is a {others[0]}, but a {kind} belongs here", hint=did_you_mean(name, names)
+                f"`{name}` is {_one(others[0])}, but {_one(kind)} belongs here",
+                hint=did_you_mean(name, names),
             )
         if plugin in self._absent:
             return PluginError(
@@ -190,6 +191,10 @@ class Registry:
                 hint=f"pip install genrec-plugin-{plugin}" + (f", or {near}" if near.strip() else ""),
             )
         return PluginError(f"there is no {kind} `{name}`", hint=did_you_mean(name, names))
+
+
+def _one(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "eo" else f"a {kind}"
 
 
 def _block(kind: str, value: Any) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,176 @@
+"""The commands, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+def test_help_needs_nothing_heavy():
+    script = (
+        "import sys\nfrom genrec_core.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([m for m in ('torch', 'pydantic', 'numpy', 'rich', 'transformers') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert "check-plugin" in out
+    assert out.splitlines()[-1] == "[]"
+
+
+def test_a_run_ends_with_a_table_and_a_second_one_reuses_everything(genrec):
+    shown = genrec("run", "pipeline.yaml")
+    assert shown.code == 0
+    for part in ("Recall@5", "popular", "95 % interval", "train.count", "report", "protocol"):
+        assert part in shown.out
+    assert shown.err == "", "quiet when nobody watches"
+    again = json.loads(genrec("run", "pipeline.yaml", "--json").out)
+    assert all(cost["reused"] for cost in again["metrics"]["cost"].values())
+
+
+def test_json_is_one_document_and_nothing_else(genrec):
+    shown = genrec("run", "pipeline.yaml", "--json")
+    document = json.loads(shown.out)
+    assert document["metrics"]["test"]["recall@5"] > 0
+    assert document["run"].startswith("runs/quick/")
+
+
+def test_explain_says_why_and_runs_nothing(genrec, tmp_path):
+    shown = genrec("run", "pipeline.yaml", "--explain")
+    assert "never ran before" in shown.out
+    assert not (tmp_path / "runs").exists()
+    genrec("run", "pipeline.yaml")
+    stages = json.loads(
+        genrec("run", "pipeline.yaml", "--set", "recommend.beams=7", "--explain", "--json").out
+    )["stages"]
+    reasons = {stage["stage"]: stage for stage in stages}
+    assert reasons["train.count"]["why"] == "reused"
+    assert (reasons["recommend"]["what"], reasons["recommend"]["new"]) == ("recommender.beams", 7)
+    assert (reasons["ground"]["why"], reasons["ground"]["what"]) == ("input-changed", "recommend")
+
+
+def test_seeds_report_mean_and_spread(genrec):
+    shown = genrec("run", "pipeline.yaml", "--seeds", "1,2")
+    assert shown.code == 0
+    assert "means of 2 seeds" in shown.out
+    assert "± std" in shown.out
+
+
+def test_only_evaluate_writes_a_run_again(genrec):
+    genrec("run", "pipeline.yaml")
+    shown = genrec("run", "pipeline.yaml", "--only", "evaluate", "--set", "evaluate.resamples=5", "--json")
+    assert shown.code == 0
+    assert json.loads(shown.out)["metrics"]["settings"]["resamples"] == 5
+
+
+def test_a_failed_stage_ends_with_code_1_and_the_command_that_goes_on(genrec):
+    shown = genrec("run", "pipeline.yaml", "--set", "train.count.fail=value")
+    assert shown.code == 1
+    assert "stage `train.count` failed: ValueError: the loss exploded" in shown.err
+    assert "To go on from there: genrec run pipeline.yaml --set train.count.fail=value" in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_ctrl_c_says_where_it_stopped_and_how_to_go_on(genrec, monkeypatch):
+    from genrec_core.evaluation import judge  # noqa: F401 - loaded before it is replaced
+    from genrec_core.pipeline.stages import evaluate
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(evaluate, "judge", interrupted)
+    shown = genrec("run", "pipeline.yaml")
+    assert shown.code == 130
+    assert "Interrupted." in shown.err
+    assert "stage `evaluate`" in shown.err
+    assert "genrec run pipeline.yaml" in shown.err
+
+
+def test_check_says_ok_and_shows_the_stages(genrec, tmp_path):
+    shown = genrec("check", "pipeline.yaml")
+    assert shown.code == 0
+    assert "data → embed → identify → model → train.count → recommend" in shown.out
+    assert not (tmp_path / "store").exists()
+
+
+def test_plugins_lists_what_is_there_off_and_broken(genrec, monkeypatch):
+    assert "core/beam" in genrec("plugins").out
+    monkeypatch.setenv("QUICK_BREAKS", "1")
+    shown = genrec("plugins")
+    assert "quick  (quick-plugin 1.0)  BROKEN: RuntimeError: quick is broken today" in shown.out
+    states = {plugin["name"]: plugin["state"] for plugin in json.loads(genrec("plugins", "--json").out)}
+    assert (states["core"], states["quick"]) == ("ok", "broken")
+
+
+def test_show_tells_options_with_types_defaults_and_docs(genrec):
+    shown = genrec("show", "core/exact").out
+    assert "collisions: expand | first | popularity" in shown
+    assert '= "expand"' in shown
+    assert "What a shared identifier reaches" in shown
+    assert "prices: path | null = null" in genrec("show", "quick/shop").out
+    assert "corpora: list of corpus = []" in genrec("show", "quick/counting").out
+
+
+@pytest.mark.parametrize("name", ["core/exact", "quick/numbers", "quick/counting", "quick/scribe"])
+def test_the_schema_describes_the_block(genrec, name):
+    schema = json.loads(genrec("show", name, "--schema").out)
+    assert schema["properties"]["use"] == {"const": name}
+    assert schema["additionalProperties"] is False
+
+
+def test_doctor_examines_a_runs_identifiers(genrec):
+    genrec("run", "pipeline.yaml")
+    shown = genrec("doctor", "runs/quick/latest")
+    assert "collision rate     0.0 %" in shown.out
+    assert json.loads(genrec("doctor", "runs/quick", "--json").out)["distinct"] == 12
+
+
+def test_recommend_takes_ids_and_titles(genrec):
+    genrec("run", "pipeline.yaml")
+    shown = json.loads(
+        genrec("recommend", "runs/quick/latest", "--history", "i1,thing 02", "-k", "3", "--json").out
+    )
+    assert [item["item"] for item in shown["history"]] == ["i1", "i2"]
+    assert shown["items"][0]["item"] == "i3"
+    assert shown["items"][0]["how"] == "direct"
+    text = genrec("recommend", "runs/quick/latest", "--history", "i1", "-k", "9").out
+    assert "Thing 02" in text
+    assert "only 5 of 9" in text
+
+
+@pytest.mark.parametrize(
+    ("history", "wrong", "advice"),
+    [
+        ("thing 1", "`thing 1` fits 2 items: `i10 Thing 10`, `i11 Thing 11`", "give the id"),
+        ("i99", "no item has the id or title `i99`", "did you mean"),
+    ],
+)
+def test_recommend_refuses_what_names_no_item_or_several(genrec, history, wrong, advice):
+    genrec("run", "pipeline.yaml")
+    shown = genrec("recommend", "runs/quick/latest", "--history", history)
+    assert shown.code == 2
+    assert wrong in shown.err
+    assert advice in shown.err
+
+
+def test_paths_in_a_file_start_at_the_file_and_paths_in_set_at_the_shell(genrec, tmp_path):
+    (tmp_path / "sub").mkdir()
+    text = (tmp_path / "pipeline.yaml").read_text()
+    (tmp_path / "sub" / "p.yaml").write_text(
+        text.replace("quick/shop", "{use: quick/shop, prices: here.txt}")
+    )
+    (tmp_path / "sub" / "here.txt").write_text("1")
+    (tmp_path / "there.txt").write_text("1")
+    assert genrec("check", "sub/p.yaml").code == 0
+    assert genrec("check", "sub/p.yaml", "--set", "data.source.prices=there.txt").code == 0
+    assert genrec("check", "sub/p.yaml", "--set", "data.source.prices=here.txt").code == 2
+
+
+def test_debug_shows_the_traceback(genrec, monkeypatch):
+    from genrec_core.cli import main
+    from genrec_core.contracts.errors import GenrecError
+
+    with pytest.raises(GenrecError):
+        main(["--debug", "run", "none.yaml"])

@@ -1,0 +1,75 @@
+"""Kill -9, and two runs at once, with real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.pipeline.conftest import QUICK
+
+SCRIPT = "from genrec_core.cli import main; main()"
+
+
+@pytest.fixture
+def start(pipeline_file, tmp_path):
+    """Starts `genrec run` on the quick pipeline as a process of its own."""
+
+    def go(*more, name="a"):
+        arguments = ["run", str(pipeline_file), "--store", "store", "--runs", f"runs-{name}", "--json", *more]
+        return subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(QUICK), "GENREC_PLUGINS": "quick"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return go
+
+
+def result(process):
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    metrics = json.loads(out)["metrics"]
+    return {key: value for key, value in metrics.items() if key != "cost"}, metrics["cost"]
+
+
+def wait_for(condition, process):
+    for _ in range(1200):
+        if condition():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("it never came to that")
+
+
+def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_metrics(start, tmp_path):
+    slow = ("--set", "train.count.epochs=3", "--set", "train.count.sleep=20")
+    process = start(*slow)
+    wait_for(lambda: list(tmp_path.glob("store/tmp/train.count*")), process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert list(tmp_path.glob("store/tmp/train.count*")), "the half-made artefact was left behind"
+    assert not list(tmp_path.glob("store/train.count*"))
+    quick = ("--set", "train.count.epochs=3")
+    metrics, cost = result(start(*quick))
+    assert cost["identify"]["reused"]
+    assert not list(tmp_path.glob("store/tmp/*")), "what the killed run left was swept away"
+    (tmp_path / "store").rename(tmp_path / "old-store")
+    assert result(start(*quick))[0] == metrics
+
+
+def test_two_runs_at_once_on_one_store_both_succeed(start, tmp_path):
+    slow = ("--set", "train.count.sleep=1")
+    first, second = start(*slow, name="a"), start(*slow, name="b")
+    (metrics, cost), (other, other_cost) = result(first), result(second)
+    assert metrics == other
+    assert cost["train.count"]["reused"] != other_cost["train.count"]["reused"], "one made it, one waited"
+    assert len(list(tmp_path.glob("store/train.count-*"))) == 1

@@ -1,0 +1,155 @@
+"""What runs again, and the reason that is given for it."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.pipeline.reasons import Why
+from genrec_core.pipeline.run import Wish, planned
+
+ALL = [
+    "data",
+    "embed",
+    "identify",
+    "model",
+    "train.count",
+    "recommend",
+    "ground",
+    "baseline.popular",
+    "evaluate",
+]
+AFTER_MODEL = {"train.count", "recommend", "ground", "evaluate"}
+
+
+def test_stages_come_after_what_they_read_and_all_run_the_first_time(run):
+    done = run().done
+    assert list(done.outcomes) == ALL
+    assert set(done.outcomes.values()) == {"run"}
+    assert {entry.reason.why for entry in done.plan.entries} == {Why.FIRST_RUN}
+
+
+def test_nothing_runs_again_without_a_change(run_again):
+    assert run_again() == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected", "first", "what"),
+    [
+        ("train.count.epochs=2", AFTER_MODEL, "train.count", "trainer.epochs"),
+        ("recommend.beams=6", {"recommend", "ground", "evaluate"}, "recommend", "recommender.beams"),
+        ("evaluate.resamples=30", {"evaluate"}, "evaluate", "resamples"),
+        ("tokenizer.base=5", {"identify", "model", *AFTER_MODEL}, "identify", "tokenizer.base"),
+        (
+            "tokenizer.encoder.power=2.0",
+            {"embed", "identify", "model", *AFTER_MODEL},
+            "embed",
+            "encoder.power",
+        ),
+        ("data.max_history=2", set(ALL), "data", "max_history"),
+        ("train.count.corpora.0.weight=0.5", AFTER_MODEL, "train.count", "trainer.corpora.0.weight"),
+    ],
+)
+def test_a_changed_option_reruns_exactly_what_depends_on_it(
+    pipeline_file, run_again, change, expected, first, what
+):
+    pipeline_file.write_text(
+        pipeline_file.read_text()
+        .replace("base: 4", "base: 4, encoder: quick/lengths")
+        .replace("[quick/next]", "[{use: quick/next}]")
+    )
+    ran = run_again(change)
+    assert set(ran) == expected
+    assert (ran[first].why, ran[first].what) == (Why.OPTION_CHANGED, what)
+    assert {reason.why for name, reason in ran.items() if name != first} <= {
+        Why.INPUT_CHANGED,
+        Why.OPTION_CHANGED,
+    }
+
+
+def test_a_changed_input_stage_is_named(run_again):
+    ran = run_again("train.count.epochs=2")
+    assert (ran["recommend"].why, ran["recommend"].what) == (Why.INPUT_CHANGED, "train.count")
+    assert ran["recommend"].text == "its input `train.count` changed"
+
+
+def test_another_component_is_told_as_such(run_again):
+    ran = run_again("train.count.use=quick/renaming")
+    assert ran["train.count"].what == "trainer.use"
+    assert (ran["train.count"].old, ran["train.count"].new) == ("quick/counting", "quick/renaming")
+
+
+def test_another_seed_reruns_what_depends_on_one(run_again):
+    ran = run_again("seed=5")
+    assert "data" not in ran
+    assert (ran["train.count"].why, ran["train.count"].old is not None) == (Why.SEED_CHANGED, True)
+
+
+def test_a_raised_version_is_the_reason(run, load, workshop, registry, monkeypatch):
+    run()
+    monkeypatch.setattr(registry.resolve("recommender", "quick/follow"), "version", "2")
+    _, plan, _ = planned(load(), workshop, 0)
+    reason = plan.entry("recommend").reason
+    assert (reason.why, reason.what, reason.old, reason.new) == (
+        Why.VERSION_CHANGED, "recommender", "1", "2",
+    )  # fmt: skip
+
+
+def test_changed_file_content_reruns_its_readers_and_names_the_file(pipeline_file, run, tmp_path):
+    prices = tmp_path / "prices.txt"
+    prices.write_text("1")
+    pipeline_file.write_text(
+        pipeline_file.read_text().replace("quick/shop", "{use: quick/shop, prices: prices.txt}")
+    )
+    run()
+    prices.write_text("2")
+    reason = run().done.plan.entry("data").reason
+    assert (reason.why, reason.what) == (Why.INPUT_CHANGED, "source/0/prices.txt")
+
+
+def test_a_stage_whose_artefact_is_gone_says_so(run):
+    first = run()
+    shutil.rmtree(first.done.folders["recommend"])
+    again = run().done
+    assert again.outcomes["recommend"] == "run"
+    assert again.plan.entry("recommend").reason.why is Why.MISSING
+    assert again.outcomes["evaluate"] == "reused"
+
+
+def test_from_makes_a_stage_and_its_dependents_anew(run_again):
+    ran = run_again(wish=Wish(start="count"))
+    assert set(ran) == AFTER_MODEL
+    assert {reason.why for reason in ran.values()} == {Why.FORCED}
+
+
+def test_only_runs_one_stage_on_what_is_there(run):
+    run()
+    done = run("recommend.beams=6", wish=Wish(only="recommend"))
+    assert done.done.outcomes["recommend"] == "run"
+    assert "ground" not in done.done.outcomes
+    assert done.folder is None
+
+
+def test_only_refuses_when_an_input_is_missing(run):
+    run()
+    with pytest.raises(GenrecError, match=r"reads the artefact of `train.count`.*option `trainer.epochs`"):
+        run("train.count.epochs=3", wish=Wish(only="recommend"))
+
+
+def test_an_unknown_stage_is_refused_with_the_nearest_name(run):
+    with pytest.raises(GenrecError, match="no stage `recomend`") as caught:
+        run(wish=Wish(start="recomend"))
+    assert "did you mean `recommend`?" in str(caught.value)
+
+
+def test_operational_options_and_the_files_place_do_not_count(pipeline_file, run, load, workshop, tmp_path):
+    run()
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    shutil.copy(pipeline_file, moved / "p.yaml")
+    from genrec_core.pipeline.load import load_pipeline
+
+    _, plan, _ = planned(load_pipeline(moved / "p.yaml", workshop.registry), workshop, 0)
+    assert not any(entry.runs for entry in plan.entries)
