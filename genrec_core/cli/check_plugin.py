@@ -66,7 +66,7 @@ def _checked(component: Registered, registry: Registry, options: dict[str, Any])
     try:
         results = check_component(component.kind, cls, options, name=component.name, builder=registry)
     except GenrecError as error:
-        return row | {"unchecked": str(error), "broken": bool(options)}
+        return row | {"unchecked": error.message, "broken": bool(options)}
     short = shortfall(component.kind, results)
     failed = any(result.outcome == "failed" for result in results)
     return row | {

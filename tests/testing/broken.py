@@ -92,6 +92,16 @@ class Silent(Good):
         depth: int = 1
 
 
+class Demanding(Good):
+    """Cannot do without an option."""
+
+    class Options(Tokenizer.Options):
+        """Options."""
+
+        path: str
+        """Where something is."""
+
+
 class Lenient(Good):
     """Takes any option."""
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from genrec_core import GenrecError, Tokenizer
+from genrec_core import GenrecError
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.registry import KINDS
 from genrec_core.testing.checks import FLOOR, checks_for
 from genrec_core.testing.runner import CheckResult, check_component, shortfall, summary
-from tests.testing.broken import FAULTS, Good
+from tests.testing.broken import FAULTS, Demanding, Good
 
 
 @pytest.fixture(scope="module")
@@ -64,15 +64,6 @@ def test_an_exception_inside_a_check_is_a_failure_with_its_place(installed):
 
 
 def test_options_that_do_not_fit_are_told_before_any_check_runs(installed):
-    class Demanding(Good):
-        """Needs an option."""
-
-        class Options(Tokenizer.Options):
-            """Options."""
-
-            path: str
-            """Where."""
-
     with pytest.raises(GenrecError, match="path"):
         check_component("tokenizer", Demanding, builder=installed)
 
