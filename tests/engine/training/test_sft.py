@@ -1,0 +1,217 @@
+"""Fine-tuning learns, selects, and survives kills to the bit."""
+
+import inspect
+
+import pytest
+import torch
+from transformers import Trainer
+
+from genrec_core.builtin.next_item import NextItem
+from genrec_core.builtin.sft import SFT
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.errors import GenrecError, StageError
+from genrec_core.contracts.views import Request, Training
+from genrec_core.engine.models.vocabulary import matrices
+from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.engine.training.checkpointing import RELIED_UPON
+
+QUICK = {"batch_size": 32, "learning_rate": 3e-3, "checkpoint_minutes": 0.0}
+
+
+class Killed(Exception):
+    """Stands for a kill: nothing of ours catches it."""
+
+
+class Log:
+    """Keeps what is logged; raises at the n-th training line."""
+
+    def __init__(self, dies_at=None):
+        self.lines, self._dies_at = [], dies_at
+
+    def __call__(self, event, **values):
+        self.lines.append((event, values))
+        if event == "train" and values["step"] == self._dies_at:
+            raise Killed
+
+    def of(self, event):
+        return [values for name, values in self.lines if name == event]
+
+
+def weights(model):
+    return {name: value.detach().clone() for name, value in model.network.named_parameters()}
+
+
+def same(first, second):
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("each", ["prefix", "user"])
+def test_it_learns_a_certain_next_item(build, catalogue, training, each):
+    corpus = NextItem(each=each)
+    options = {"epochs": 30, "learning_rate": 5e-3, "batch_size": 32 if each == "prefix" else 8}
+    model = build()
+    log = Log()
+    trained = SFT(corpora=[corpus], **options).train(model, catalogue, training, Context(log=log))
+    losses = [loss for _, loss in trained.curves["train loss"]]
+    assert losses[-1] < 0.2 * losses[0]
+    renderer = Renderer(trained.model, catalogue)
+    requests = list(training.valid.requests())
+    hits = 0
+    for request, example in zip(requests, training.valid.examples(), strict=True):
+        ids = renderer.prompt(corpus.prompt(Request("u", request.history), catalogue))
+        written = []
+        for _ in range(3):
+            with torch.no_grad():
+                written.append(int(model.network(torch.tensor([ids + written])).logits[0, -1].argmax()))
+        hits += written == renderer.answer_ids()[example.target]
+    assert hits > 0.8 * len(requests)
+    (cost,) = log.of("cost")
+    assert cost["tokens"] > 0
+    assert not model.network.training
+
+
+@pytest.mark.parametrize("options", [{}, {"accumulation": 2, "batch_size": 16}, {"trainable": "new-rows"}])
+def test_a_run_that_died_and_was_resumed_has_the_bits_of_one_that_did_not(
+    build, catalogue, training, tmp_path, options
+):
+    sft = SFT(corpora=[NextItem()], **{**QUICK, "epochs": 2, **options})
+    straight = build(dropout=0.1)
+    expected = sft.train(straight, catalogue, training, Context(seed=5))
+    place = tmp_path / "work"
+    for step in (3, 12):
+        with pytest.raises(Killed):
+            sft.train(build(dropout=0.1), catalogue, training, Context(5, place, log=Log(dies_at=step)))
+    log = Log()
+    resumed = build(dropout=0.1)
+    result = sft.train(resumed, catalogue, training, Context(5, place, log=log))
+    assert log.of("resumed") == [{"checkpoint": "checkpoint-11"}]
+    assert same(weights(straight), weights(resumed))
+    assert result.curves == expected.curves
+
+
+def test_a_finished_run_is_not_trained_again_and_gives_the_same(build, catalogue, training, tmp_path):
+    sft = SFT(corpora=[NextItem()], **QUICK, epochs=2)
+    first, second = build(), build()
+    one = sft.train(first, catalogue, training, Context(0, tmp_path))
+    log = Log()
+    two = sft.train(second, catalogue, training, Context(0, tmp_path, log=log))
+    assert log.of("train") == []
+    assert same(weights(first), weights(second))
+    assert one.curves == two.curves
+
+
+def test_torn_altered_and_foreign_checkpoints_are_passed_over(build, catalogue, training, tmp_path):
+    sft = SFT(corpora=[NextItem()], **QUICK, epochs=2)
+    expected = build()
+    sft.train(expected, catalogue, training, Context(0))
+    with pytest.raises(Killed):
+        sft.train(build(), catalogue, training, Context(0, tmp_path, log=Log(dies_at=6)))
+    (tmp_path / "checkpoint-900").mkdir()  # torn: no manifest
+    file = tmp_path / "checkpoint-5" / "weights.safetensors"
+    body = bytearray(file.read_bytes())
+    body[-1] ^= 1
+    file.write_bytes(body)
+    log = Log()
+    model = build()
+    sft.train(model, catalogue, training, Context(0, tmp_path, log=log))
+    assert log.of("resumed") == []
+    assert same(weights(expected), weights(model))
+    log = Log()
+    other = SFT(corpora=[NextItem()], **{**QUICK, "learning_rate": 1e-4}, epochs=1)
+    other.train(build(), catalogue, training, Context(0, tmp_path, log=log))
+    assert log.of("resumed") == []
+
+
+def test_checkpoints_hold_safetensors_and_json_only(build, catalogue, training, tmp_path):
+    with pytest.raises(Killed):
+        SFT(corpora=[NextItem()], **QUICK).train(
+            build(), catalogue, training, Context(0, tmp_path, log=Log(dies_at=14))
+        )
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".safetensors", ".json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-13", "best-10"}
+
+
+def test_training_stops_when_patience_is_out_and_hands_on_the_best(build, catalogue, misled):
+    log, model = Log(), build()
+    options = {**QUICK, "epochs": 40, "patience": 2}
+    SFT(corpora=[NextItem()], **options).train(model, catalogue, misled, Context(log=log))
+    losses = [line["loss"] for line in log.of("valid")]
+    best = losses.index(min(losses))
+    assert len(losses) == best + 3 < 40
+    again = Log()
+    repeat = SFT(corpora=[NextItem()], **{**options, "learning_rate": 1e-30, "max_steps": 1})
+    repeat.train(model, catalogue, misled, Context(log=again))
+    assert again.of("valid")[0]["loss"] == pytest.approx(min(losses), abs=1e-6)
+
+
+def test_the_last_weights_are_handed_on_when_asked_for(build, catalogue, misled):
+    best, last = build(), build()
+    for model, keep in ((best, "best"), (last, "last")):
+        options = {**QUICK, "learning_rate": 1e-2, "epochs": 8, "patience": None, "keep": keep}
+        sft = SFT(corpora=[NextItem()], **options)
+        sft.train(model, catalogue, misled, Context())
+    assert not same(weights(best), weights(last))
+
+
+def test_accumulated_batches_train_like_one_large_batch(build, catalogue, training):
+    large, small = build(), build()
+    options = {"corpora": [NextItem()], "learning_rate": 1e-3, "max_steps": 1, "epochs": 1, "warmup": 0.0}
+    options["clip"] = 0.0
+    SFT(**options, batch_size=300).train(large, catalogue, training, Context())
+    SFT(**options, batch_size=60, accumulation=5).train(small, catalogue, training, Context())
+    start = weights(build())
+    for name, value in weights(large).items():
+        assert not torch.equal(value, start[name])
+        torch.testing.assert_close(value, weights(small)[name], atol=2e-4, rtol=0)
+
+
+def test_new_rows_alone_are_trained_under_weight_decay(build, catalogue, training):
+    model = build()
+    start = weights(model)
+    ids = model.token_ids(catalogue.identifiers.new_tokens)
+    SFT(corpora=[NextItem()], trainable="new-rows", weight_decay=0.1, learning_rate=1e-2, max_steps=4).train(
+        model, catalogue, training, Context()
+    )
+    (matrix,) = matrices(model.network)
+    old = [row for row in range(len(matrix)) if row not in ids]
+    for name, value in weights(model).items():
+        if value.shape == matrix.shape:
+            assert torch.equal(value[old], start[name][old])
+            assert not torch.equal(value[ids], start[name][ids])
+        else:
+            assert torch.equal(value, start[name])
+
+
+def test_the_model_remembers_the_length_it_was_trained_with(build, catalogue, training):
+    model = build()
+    SFT(corpora=[NextItem()], max_length=64, max_steps=1).train(model, catalogue, training, Context())
+    assert Renderer(model, catalogue).max_length == 64
+
+
+def test_without_validation_rows_the_last_weights_are_kept(build, catalogue, training):
+    empty = training.train.__class__("valid", (), training.valid.rows.of([]), training.valid.targets[:0], 4)
+    trained = SFT(corpora=[NextItem()], max_steps=2).train(
+        build(), catalogue, Training(training.train, empty), Context()
+    )
+    assert "valid loss" not in trained.curves
+
+
+def test_nothing_to_learn_and_divergence_are_said(build, catalogue, training):
+    with pytest.raises(GenrecError, match="`corpora` is empty"):
+        SFT().train(build(), catalogue, training, Context())
+    alone = training.train.__class__("train", ("u",), training.train.rows.of([[1]]), None, 4)
+    with pytest.raises(GenrecError, match="nothing to learn"):
+        SFT(corpora=[NextItem()]).train(build(), catalogue, Training(alone, training.valid), Context())
+    with pytest.raises(StageError, match="diverged"):
+        SFT(corpora=[NextItem()], learning_rate=1e30, warmup=0.0, clip=0.0).train(
+            build(), catalogue, training, Context()
+        )
+
+
+@pytest.mark.parametrize("name", sorted(RELIED_UPON))
+def test_trainer_still_has_the_private_method_we_replace(name):
+    assert hasattr(Trainer, name), (
+        f"transformers' Trainer lost `{name}`: see engine/training/checkpointing.py"
+    )
+    assert tuple(inspect.signature(getattr(Trainer, name)).parameters) == RELIED_UPON[name]
