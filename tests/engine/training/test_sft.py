@@ -148,7 +148,7 @@ def test_training_stops_when_patience_is_out_and_hands_on_the_best(build, catalo
 def test_the_last_weights_are_handed_on_when_asked_for(build, catalogue, misled):
     best, last = build(), build()
     for model, keep in ((best, "best"), (last, "last")):
-        options = {**QUICK, "learning_rate": 1e-2, "epochs": 8, "patience": None, "keep": keep}
+        options = {**QUICK, "epochs": 12, "patience": None, "keep": keep}
         sft = SFT(corpora=[NextItem()], **options)
         sft.train(model, catalogue, misled, Context())
     assert not same(weights(best), weights(last))
