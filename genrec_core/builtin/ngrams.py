@@ -139,21 +139,42 @@ def _weighted(features: Any) -> Any:
 
 
 def _strongest(features: Any, dims: int, seed: int) -> NDArray[np.float32]:
-    """Rows in the coordinates of the `dims` strongest directions, by randomised SVD with power iterations."""
+    """Rows in the coordinates of the `dims` strongest directions, by randomised SVD with power iterations.
+
+    Tall matrices are made orthonormal through their small Gram matrix, which is many times faster than
+    their QR decomposition; it is done twice, because once loses half the digits.
+    """
     width = min(dims + EXTRA, *features.shape)
     if width == 0:
         return np.zeros((features.shape[0], 0), dtype=np.float32)
     generator = np.random.default_rng(seed)
     directions = generator.standard_normal((features.shape[1], width), dtype=np.float32)
     for _ in range(ROUNDS):
-        directions, _triangle = np.linalg.qr(features.T @ (features @ directions))
-    basis, _triangle = np.linalg.qr(features @ directions)
-    _left, strengths, right = np.linalg.svd(np.asarray((features.T @ basis).T), full_matrices=False)
+        directions = _orthonormal(_orthonormal(features.T @ (features @ directions)))
+    reduced = features @ directions
+    squares, turn = _spectrum(reduced)
+    turn = turn[:, squares > 1e-10 * squares[0]][:, :dims].astype(np.float32)
     # The sign of a direction is arbitrary: make its largest entry positive.
-    signs = np.sign(right[np.arange(len(right)), np.abs(right).argmax(axis=1)])
-    kept = int(min(dims, (strengths > 1e-6 * max(float(strengths[0]), 1e-12)).sum()))
-    projected = features @ (right[:kept].T * signs[:kept])
-    return np.asarray(projected, dtype=np.float32)
+    turned = directions @ turn
+    turn *= np.sign(turned[np.abs(turned).argmax(axis=0), np.arange(turned.shape[1])])
+    return np.asarray(reduced @ turn, dtype=np.float32)
+
+
+def _orthonormal(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """An orthonormal basis of the columns; directions that are lost in rounding are left out."""
+    squares, turn = _spectrum(matrix)
+    kept = squares > 1e-12 * squares[0]
+    return np.asarray(matrix @ (turn[:, kept] / np.sqrt(squares[kept])).astype(np.float32))
+
+
+def _spectrum(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Squared singular values, largest first, and the right singular vectors of a tall matrix."""
+    gram = np.zeros((matrix.shape[1], matrix.shape[1]))
+    for start in range(0, len(matrix), CHUNK):
+        part = matrix[start : start + CHUNK].astype(np.float64)
+        gram += part.T @ part
+    squares, vectors = np.linalg.eigh(gram)
+    return np.maximum(squares[::-1], 0), vectors[:, ::-1]
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

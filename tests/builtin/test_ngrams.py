@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec_core.builtin.ngrams import NGrams
+from genrec_core.builtin.ngrams import NGrams, _strongest, _weighted
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.items import Items
 
@@ -45,10 +45,19 @@ def test_the_svd_keeps_the_similarities_of_the_full_features():
     assert not wide[:, len(TEXTS) :].any()
 
 
-def test_chunks_change_nothing(monkeypatch):
+def test_chunks_change_nothing_but_rounding(monkeypatch):
     whole = NGrams(dims=16).encode(TEXTS, Context())
     monkeypatch.setattr("genrec_core.builtin.ngrams.CHUNK", 3)
-    assert (NGrams(dims=16).encode(TEXTS, Context()) == whole).all()
+    parts = NGrams(dims=16).encode(TEXTS, Context())
+    np.testing.assert_allclose(parts @ parts.T, whole @ whole.T, atol=1e-5)
+
+
+def test_the_directions_are_those_of_an_exact_svd():
+    features = _weighted(NGrams()._features(TEXTS, Context()))
+    left, strengths, _ = np.linalg.svd(features.toarray(), full_matrices=False)
+    exact = left[:, :6] * strengths[:6]
+    found = _strongest(features, 6, seed=0)
+    np.testing.assert_allclose(np.abs((exact * found).sum(axis=0)), strengths[:6] ** 2, rtol=1e-3)
 
 
 def test_ngrams_stay_within_words_and_texts():
