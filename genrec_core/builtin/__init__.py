@@ -33,4 +33,5 @@ def genrec_register(registry: Registry) -> None:
     registry.grounder("exact", "genrec_core.builtin.exact:Exact")
     registry.baseline("popular", "genrec_core.builtin.popular:Popular")
     registry.baseline("item-knn", "genrec_core.builtin.item_knn:ItemKNN")
+    registry.baseline("sasrec", "genrec_core.builtin.sasrec:SASRec")
     registry.baseline("oracle", "genrec_core.builtin.oracle:Oracle")

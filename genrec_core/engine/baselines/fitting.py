@@ -1,0 +1,152 @@
+"""Fitting SASRec: epochs over batches of targets, a look at the validation rows, the best weights kept.
+
+Everything random (first weights, dropout, order, drawn items) comes from one seed; torch's global generator
+is put back as it was. Item embeddings are read once a step for histories, targets and drawn items together,
+because each separate read would leave a gradient as large as the catalogue to be zeroed and added.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.errors import DataError, StageError
+from genrec_core.contracts.views import Training
+from genrec_core.engine.baselines.histories import Row, batches, padded, windows
+from genrec_core.engine.baselines.sasrec_losses import bce_loss, sampled_softmax_loss, softmax_loss
+from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
+from genrec_core.engine.baselines.scoring import Scorer
+from genrec_core.engine.baselines.selecting import BestWeights, Validation, figures
+from genrec_core.engine.baselines.settings import SASRecSettings
+from genrec_core.evaluation.slices import popularity_of
+
+_WEIGHTS, _ORDER = 0, 1
+"""Purposes of the two generators that the seed is split into."""
+
+
+def fit(items: int, training: Training, settings: SASRecSettings, context: Context) -> Scorer:
+    """A network fitted on the training view and chosen by the validation view.
+
+    Args:
+        items: catalogue size N.
+        training: the views; without validation rows the weights of the last epoch are kept.
+        settings: shape, loss, time.
+        context: seed, progress, and the log that gets an `epoch` event for each epoch.
+
+    Raises:
+        DataError: no training row has two items.
+        StageError: the loss is no longer a number.
+    """
+    length = settings.length or max(1, training.train.max_history)
+    rows = windows(training.train.rows, length)
+    if not rows:
+        raise DataError(
+            f"none of {len(training.train.rows):,} training rows has two items, so nothing follows anything",
+            hint="use more data, or a baseline that needs no order (`core/popular`)",
+        )
+    device = _device(settings.device)
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(int(context.generator(_WEIGHTS).integers(2**63)))
+        network = SASRecNetwork(
+            items, length, settings.factors, settings.blocks, settings.heads, settings.dropout
+        ).to(device)
+        scorer = Scorer(network, popularity_of(training.train, items), length, settings.chunk)
+        _Fitting(scorer, rows, settings, context).run(training)
+    return scorer
+
+
+class _Fitting:
+    def __init__(self, scorer: Scorer, rows: list[Row], settings: SASRecSettings, context: Context) -> None:
+        self.scorer, self.network, self.rows = scorer, scorer.network, rows
+        self.settings, self.context = settings, context
+        self.rng = context.generator(_ORDER)
+        self.optimiser = torch.optim.AdamW(
+            self.network.parameters(),
+            lr=settings.learning_rate,
+            betas=(0.9, 0.98),
+            weight_decay=settings.weight_decay,
+            fused=True,
+        )
+
+    def run(self, training: Training) -> None:
+        """All epochs, unless patience runs out; the best weights are in the network afterwards."""
+        settings, best = self.settings, BestWeights(self.network, self.settings.patience)
+        valid = Validation(training.valid, settings.select_unseen)
+        with self.context.progress("sasrec", settings.epochs) as advance:
+            for epoch in range(1, settings.epochs + 1):
+                seen = {"loss": self.epoch(epoch)}
+                if len(training.valid) and epoch % settings.evaluate_every == 0:
+                    seen |= figures(valid.ranks(self.scorer))
+                    best.look(seen[settings.select_by])
+                self.context.log("epoch", epoch=epoch, **seen)
+                advance(1)
+                if best.stopped:
+                    break
+        best.restore()
+
+    def epoch(self, number: int) -> float:
+        """One pass; the mean loss of a target."""
+        self.network.train()
+        targets = np.array([len(row) - 1 for row in self.rows], dtype=np.int64)
+        total = 0.0
+        for batch in batches(targets, self.settings.batch, self.rng):
+            loss = self.loss([self.rows[row] for row in batch])
+            self.optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            self.optimiser.step()
+            total += loss.item() * int(targets[batch].sum())
+        if not math.isfinite(total):
+            raise StageError(
+                f"training diverged: the loss of epoch {number:,} is not a finite number",
+                hint="lower learning_rate",
+            )
+        return total / int(targets.sum())
+
+    def loss(self, rows: list[Row]) -> Tensor:
+        """The loss of some rows: each item but a row's first, given those before it."""
+        table = self.network.items.weight
+        matrix, lengths = padded(rows)
+        inside = np.arange(matrix.shape[1] - 1) < (lengths - 1)[:, None]
+        before, after = matrix[:, :-1], matrix[:, 1:][inside]
+        drawn = self._drawn(len(after))
+        ids = torch.from_numpy(np.concatenate([before.ravel(), after, drawn.ravel()])).to(table.device)
+        read = torch.split(self.network.items(ids), [before.size, len(after), drawn.size])
+        ends = torch.from_numpy(lengths - 1).to(table.device)
+        states = self.network(read[0].view(*before.shape, -1), ends)[torch.from_numpy(inside)]
+        targets = torch.from_numpy(after).to(table.device)
+        if self.settings.loss == "softmax":
+            return softmax_loss(states, targets, table)
+        if self.settings.loss == "sampled-softmax":
+            return sampled_softmax_loss(
+                states, targets, read[1], torch.from_numpy(drawn).to(table.device), read[2]
+            )
+        allowed = torch.from_numpy(_not_owned(matrix, inside, drawn)).to(table.device)
+        return bce_loss(states, read[1], read[2].view(*drawn.shape, -1), allowed)
+
+    def _drawn(self, targets: int) -> NDArray[np.int64]:
+        """Items drawn evenly: distinct ones for the batch, or some for each target, or none."""
+        size, count = len(self.scorer.popularity), self.settings.drawn
+        if self.settings.loss == "bce":
+            return self.rng.integers(0, size, (targets, count))
+        return self.rng.choice(size, min(count, size), replace=False, shuffle=False)
+
+
+def _not_owned(
+    matrix: NDArray[np.int64], inside: NDArray[np.bool_], drawn: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which drawn items are not in the row of their target, bool [P, n]."""
+    owners = np.nonzero(inside)[0]
+    real = np.concatenate([np.ones((len(inside), 1), dtype=bool), inside], axis=1)
+    owned = np.where(real, matrix, -1)[owners]
+    return np.asarray((owned[:, :, None] != drawn[:, None, :]).all(axis=1))
+
+
+def _device(name: str) -> torch.device:
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,71 @@
+"""Scoring histories: states for many at once, then every item for a few at a time.
+
+A history without items has no state; it gets the items' popularity as scores, so that every request has
+a full ranking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genrec_core.engine.baselines.histories import Row, padded
+from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
+
+_POOL = 16
+"""Chunks whose histories are sorted by length together, so that little is padded."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Every item's score after a history.
+
+    Attributes:
+        network: the network to ask; `scores` puts it into evaluation mode.
+        popularity: int64 [N], how often each item occurs in the training rows.
+        length: how many of a history's newest items are read.
+        chunk: histories scored at a time.
+    """
+
+    network: SASRecNetwork
+    popularity: NDArray[np.int64]
+    length: int
+    chunk: int
+
+    def scores(self, histories: Sequence[Row]) -> Iterator[NDArray[np.float32]]:
+        """Scores float32 [at most `chunk`, N] of all histories, in their order."""
+        self.network.eval()
+        for start in range(0, len(histories), self.chunk * _POOL):
+            pool = histories[start : start + self.chunk * _POOL]
+            states = self._states(pool)
+            for first in range(0, len(pool), self.chunk):
+                some = slice(first, first + self.chunk)
+                scores = self._products(states[some])
+                scores[[not len(history) for history in pool[some]]] = self.popularity
+                yield scores
+
+    @torch.inference_mode()
+    def _states(self, histories: Sequence[Row]) -> Tensor:
+        """The state after each history's newest item, float32 [histories, d]; zeros for empty ones."""
+        table = self.network.items.weight
+        states = torch.zeros(len(histories), table.shape[1], device=table.device)
+        sizes = np.array([len(history) for history in histories])
+        order = np.argsort(sizes, kind="stable")
+        order = order[sizes[order] > 0]
+        for start in range(0, len(order), self.chunk):
+            places = order[start : start + self.chunk]
+            matrix, lengths = padded([histories[place][-self.length :] for place in places])
+            ids, ends = torch.from_numpy(matrix).to(table.device), torch.from_numpy(lengths).to(table.device)
+            every = self.network(self.network.items(ids), ends)
+            states[torch.from_numpy(places)] = every[torch.arange(len(places)), ends - 1]
+        return states
+
+    @torch.inference_mode()
+    def _products(self, states: Tensor) -> NDArray[np.float32]:
+        products: NDArray[np.float32] = (states @ self.network.items.weight.T).cpu().numpy()
+        return products
