@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip install --quiet --constraint tests/constraints.txt
+# Waiting OpenMP threads that spin make torch several times slower when anything else runs.
+export OMP_WAIT_POLICY ?= PASSIVE
 PLUGINS := $(wildcard plugins/genrec-plugin-*)
 
 .PHONY: quickstart test check format clean

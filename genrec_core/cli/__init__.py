@@ -7,6 +7,7 @@ This module holds only the table of commands. A command's module is imported whe
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 import click
@@ -76,6 +77,9 @@ def cli(context: click.Context, debug: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; every error that a user can cause is one message and an exit code."""
     given = sys.argv[1:] if arguments is None else arguments
+    # OpenMP threads that spin while they wait slow torch down sixfold on a machine that is shared. The
+    # setting is read when torch is loaded, and a user's own value wins.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = cli.main(args=given, prog_name="genrec", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
