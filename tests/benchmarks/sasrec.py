@@ -1,0 +1,138 @@
+"""`core/sasrec` on Amazon Beauty: recall and time, and one epoch of full softmax beside RecTools.
+
+    python -m tests.benchmarks.sasrec --quick
+    python -m tests.benchmarks.sasrec --json sasrec.json      # the default options to the end
+
+The protocol is the one of published tables: leave-one-out, every item a candidate, histories of 50. Weights
+are chosen by the validation rows. Both settings of the viewed-item filter are printed; the published figure
+(Recall@10 .0921, NDCG@10 .0531 for SASRec with sampled softmax) is with viewed items filtered.
+
+RecTools is measured in the same run when the environment variable `RECTOOLS_PYTHON` names an interpreter
+that has `rectools[torch]`; otherwise the time it took on two cores like these, 502 s, is printed instead.
+Both then train one epoch with 128 factors, 2 blocks, histories of 50 and softmax over the catalogue.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from genrec_core.builtin.folder import Folder
+from genrec_core.builtin.leave_one_out import LeaveOneOut
+from genrec_core.builtin.sasrec import SASRec
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.dataset import Sequences
+from genrec_core.contracts.views import Training
+from genrec_core.data.prepared import Prepared, prepare
+from genrec_core.engine.baselines.fitting import fit
+from genrec_core.engine.baselines.settings import SASRecSettings
+from genrec_core.evaluation.metrics import accuracy
+from genrec_core.evaluation.rankings import Rankings
+from genrec_core.evaluation.ranks import ranks_of
+from genrec_core.evaluation.viewed import depth_needed, without_viewed
+from tests.benchmarks.measuring import arguments, machine, ratio, write
+
+BEAUTY = Path(__file__).resolve().parents[3] / "shared" / "data" / "amazon-beauty"
+HISTORY, DEEPEST = 50, 10
+GOAL, PUBLISHED, RECTOOLS_SECONDS = 0.088, 0.0921, 502.0
+
+
+def recall(prepared: Prepared, quick: bool) -> list[dict[str, Any]]:
+    """Fit, rank the test rows, judge twice; one row for the curve of each epoch and one a filter setting."""
+    rows: list[dict[str, Any]] = []
+    begin = time.perf_counter()
+
+    def log(event: str, **values: Any) -> None:
+        rows.append({"event": event, "seconds": round(time.perf_counter() - begin, 1), **values})
+        print(" ", *(f"{name} {value:.4g}" for name, value in list(rows[-1].items())[1:]), flush=True)
+
+    views = prepared.views
+    width = depth_needed(DEEPEST, views.test.rows, filter_viewed=True)
+    model = SASRec(**({"epochs": 2} if quick else {}))
+    print(model.described())
+    ranked = model.rank(
+        prepared.items,
+        Training(views.train, views.valid),
+        list(views.test.requests()),
+        width,
+        Context(seed=0, log=log),
+    )
+    rankings = Rankings.of(ranked, width)
+    seconds = time.perf_counter() - begin
+    for filtered in (False, True):
+        kept = without_viewed(rankings, views.test.rows) if filtered else rankings
+        ranks = ranks_of(kept, views.test.targets).within(DEEPEST).honest
+        figures = accuracy(ranks, (5, DEEPEST))
+        protocol = prepared.protocol.with_filter(filtered).hash
+        rows.append(
+            {"event": "test", "filter_viewed": filtered, "protocol": protocol, "seconds": seconds, **figures}
+        )
+        shown = " ".join(f"{name} {value:.4f}" for name, value in figures.items())
+        print(f"test, viewed items {'filtered' if filtered else 'kept'} ({protocol}): {shown}")
+    print(f"fitted and ranked in {seconds / 60:.1f} minutes")
+    return rows
+
+
+def epoch(prepared: Prepared, share: float) -> float:
+    """Seconds of our epoch of full softmax, 128 factors, 2 blocks; measured on a share of the rows."""
+    train = prepared.views.train
+    count = int(len(train.rows) * share)
+    chosen = [train.rows.row(row) for row in np.random.default_rng(0).permutation(len(train.rows))[:count]]
+    some = replace(train, users=train.users[:count], rows=Sequences.of(chosen))
+    settings = SASRecSettings(loss="softmax", epochs=1, factors=128, blocks=2, heads=2, length=HISTORY)
+    empty = replace(
+        prepared.views.valid, users=(), rows=Sequences.of([]), targets=np.zeros(0, dtype=np.int32)
+    )
+    begin = time.perf_counter()
+    fit(len(prepared.items), Training(some, empty), settings, Context(seed=0))
+    return (time.perf_counter() - begin) * len(train.rows) / count
+
+
+def rectools(prepared: Prepared) -> float | None:
+    """Seconds of one epoch of RecTools' SASRec on the same rows, if there is an interpreter that has it."""
+    python = os.environ.get("RECTOOLS_PYTHON")
+    if not python:
+        return None
+    train = prepared.views.train
+    script = Path(__file__).with_name("rectools_epoch.py")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder) / "rows.json"
+        rows.write_text(json.dumps([train.rows.row(row).tolist() for row in range(len(train.rows))]))
+        done = subprocess.run(
+            [python, str(script), str(rows), str(HISTORY)], check=True, capture_output=True, text=True
+        )
+    return float(json.loads(done.stdout.splitlines()[-1])["seconds"])
+
+
+def main() -> None:
+    """Print the curve, the figures of both filter settings, and the ratio of the epochs."""
+    options = arguments(__doc__ or "")
+    if not BEAUTY.exists():
+        raise SystemExit(f"needs the Amazon Beauty folder at {BEAUTY}")
+    prepared = prepare(Folder(path=BEAUTY), LeaveOneOut(), HISTORY, Context())
+    print(machine())
+    ours = epoch(prepared, 0.1 if options.quick else 1.0)
+    theirs = None if options.quick else rectools(prepared)
+    against = "one epoch of RecTools in this run" if theirs else f"RecTools' {RECTOOLS_SECONDS:.0f} s"
+    speed = (theirs or RECTOOLS_SECONDS) / ours
+    print(f"full softmax, one epoch: ours {ours:.1f} s; {against}: {speed:.1f}× faster")
+    rows = [{"event": "epoch", "ours": ours, "rectools": theirs}, *recall(prepared, options.quick)]
+    found = rows[-1]["recall@10"]
+    print(f"Recall@10 {found:.4f}, viewed items filtered; goal {GOAL}, published {PUBLISHED}")
+    ratios = {
+        "full-softmax epoch": ratio(speed, against, 10.0),
+        "recall@10 filtered": ratio(found / GOAL, f"the goal {GOAL}", 1.0),
+    }
+    write(options.json, ratios, rows)
+
+
+if __name__ == "__main__":
+    main()
