@@ -8,6 +8,7 @@ because each separate read would leave a gradient as large as the catalogue to b
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,9 +53,7 @@ def fit(items: int, training: Training, settings: SASRecSettings, context: Conte
     device = _device(settings.device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(int(context.generator(_WEIGHTS).integers(2**63)))
-        network = SASRecNetwork(
-            items, length, settings.factors, settings.blocks, settings.heads, settings.dropout
-        ).to(device)
+        network = SASRecNetwork(items, length, settings).to(device)
         scorer = Scorer(network, popularity_of(training.train, items), length, settings.chunk)
         _Fitting(scorer, rows, settings, context).run(training)
     return scorer
@@ -109,24 +108,25 @@ class _Fitting:
 
     def loss(self, rows: list[Row]) -> Tensor:
         """The loss of some rows: each item but a row's first, given those before it."""
-        table = self.network.items.weight
         matrix, lengths = padded(rows)
         inside = np.arange(matrix.shape[1] - 1) < (lengths - 1)[:, None]
         before, after = matrix[:, :-1], matrix[:, 1:][inside]
         drawn = self._drawn(len(after))
-        ids = torch.from_numpy(np.concatenate([before.ravel(), after, drawn.ravel()])).to(table.device)
-        read = torch.split(self.network.items(ids), [before.size, len(after), drawn.size])
-        ends = torch.from_numpy(lengths - 1).to(table.device)
-        states = self.network(read[0].view(*before.shape, -1), ends)[torch.from_numpy(inside)]
-        targets = torch.from_numpy(after).to(table.device)
+        ids = np.concatenate([before.ravel(), after, drawn.ravel()])
+        read = torch.split(self.network.items(self._tensor(ids)), [before.size, len(after), drawn.size])
+        states = self.network(read[0].view(*before.shape, -1))[self._tensor(inside)]
         if self.settings.loss == "softmax":
-            return softmax_loss(states, targets, table)
+            return softmax_loss(states, self._tensor(after), self.network.outputs(self.network.items.weight))
+        positives, negatives = self.network.outputs(read[1]), self.network.outputs(read[2])
         if self.settings.loss == "sampled-softmax":
             return sampled_softmax_loss(
-                states, targets, read[1], torch.from_numpy(drawn).to(table.device), read[2]
+                states, self._tensor(after), positives, self._tensor(drawn), negatives
             )
-        allowed = torch.from_numpy(_not_owned(matrix, inside, drawn)).to(table.device)
-        return bce_loss(states, read[1], read[2].view(*drawn.shape, -1), allowed)
+        allowed = self._tensor(_not_owned(matrix, inside, drawn))
+        return bce_loss(states, positives, negatives.view(*drawn.shape, -1), allowed)
+
+    def _tensor(self, array: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(array).to(self.network.items.weight.device)
 
     def _drawn(self, targets: int) -> NDArray[np.int64]:
         """Items drawn evenly: distinct ones for the batch, or some for each target, or none."""

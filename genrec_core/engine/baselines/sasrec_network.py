@@ -1,8 +1,9 @@
 """SASRec's network: a causal transformer over item embeddings (Kang and McAuley 2018).
 
-Input and output share the item embeddings, as in the paper. Departures, all of them common now: blocks
-normalise before instead of after, positions count back from the newest item, and padding is at the right,
-so that no mask is needed: under causal attention no real position can see the padding behind it.
+Input and output share the item embeddings, as in the paper. Departures: blocks normalise before instead of
+after; a score is the cosine of state and item over a temperature, unless plain products are asked for; and
+padding is at the right, so that no mask is needed: under causal attention no real position can see the
+padding behind it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genrec_core.engine.baselines.byte_dropout import ByteDropout, dropped
+from genrec_core.engine.baselines.settings import SASRecSettings
 
 
 class Block(nn.Module):
@@ -48,41 +50,39 @@ class Block(nn.Module):
 
 
 class SASRecNetwork(nn.Module):
-    """Predicts an embedding after every position of a history; its product with an item's is the score.
+    """Predicts a vector after every position of a history; its product with an item's is the item's score.
 
     Args:
         items: catalogue size N.
         length: longest history T.
-        factors: width d of embeddings and states.
-        blocks: number of blocks.
-        heads: attention heads; divides `factors`.
-        dropout: share dropped of embeddings, attention and block outputs while training.
+        settings: factors d, blocks, heads, dropout, temperature.
     """
 
-    def __init__(
-        self, items: int, length: int, factors: int, blocks: int, heads: int, dropout: float
-    ) -> None:
+    def __init__(self, items: int, length: int, settings: SASRecSettings) -> None:
         super().__init__()
+        factors = settings.factors
+        self.temperature = settings.temperature
         self.items = nn.Embedding(items, factors)
         self.places = nn.Embedding(length, factors)
-        self.blocks = nn.ModuleList(Block(factors, heads, dropout) for _ in range(blocks))
+        self.dropout = ByteDropout(settings.dropout)
+        self.blocks = nn.ModuleList(
+            Block(factors, settings.heads, settings.dropout) for _ in range(settings.blocks)
+        )
         self.norm = nn.LayerNorm(factors)
-        self.dropout = ByteDropout(dropout)
         for table in (self.items, self.places):
             nn.init.normal_(table.weight, std=factors**-0.5)
 
-    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
-        """States float32 [B, T, d] after each item.
-
-        Args:
-            embedded: float32 [B, T, d], item embeddings of right-padded histories.
-            lengths: int64 [B]. Positions count back from the newest item, so that the item just before
-                the answer has the same position whatever the history's length.
-        """
+    def forward(self, embedded: Tensor) -> Tensor:
+        """The vector after each item, float32 [B, T, d], of right-padded histories' embeddings [B, T, d]."""
         places = torch.arange(embedded.shape[1], device=embedded.device)
-        behind = (lengths[:, None] - 1 - places).clamp(min=0)
-        states = self.dropout(embedded + self.places(behind))
+        states = self.dropout(embedded + self.places(places))
         for block in self.blocks:
             states = block(states)
         normed: Tensor = self.norm(states)
-        return normed
+        if self.temperature is None:
+            return normed
+        return functional.normalize(normed, dim=-1) / self.temperature
+
+    def outputs(self, embedded: Tensor) -> Tensor:
+        """What vectors are multiplied with: item embeddings [..., d], at length 1 where cosines are meant."""
+        return embedded if self.temperature is None else functional.normalize(embedded, dim=-1)

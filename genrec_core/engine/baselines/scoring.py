@@ -42,10 +42,10 @@ class Scorer:
         self.network.eval()
         for start in range(0, len(histories), self.chunk * _POOL):
             pool = histories[start : start + self.chunk * _POOL]
-            states = self._states(pool)
+            states, table = self._states(pool), self._table()
             for first in range(0, len(pool), self.chunk):
                 some = slice(first, first + self.chunk)
-                scores = self._products(states[some])
+                scores = (states[some] @ table).cpu().numpy()
                 scores[[not len(history) for history in pool[some]]] = self.popularity
                 yield scores
 
@@ -60,12 +60,10 @@ class Scorer:
         for start in range(0, len(order), self.chunk):
             places = order[start : start + self.chunk]
             matrix, lengths = padded([histories[place][-self.length :] for place in places])
-            ids, ends = torch.from_numpy(matrix).to(table.device), torch.from_numpy(lengths).to(table.device)
-            every = self.network(self.network.items(ids), ends)
-            states[torch.from_numpy(places)] = every[torch.arange(len(places)), ends - 1]
+            every = self.network(self.network.items(torch.from_numpy(matrix).to(table.device)))
+            states[torch.from_numpy(places)] = every[torch.arange(len(places)), torch.from_numpy(lengths - 1)]
         return states
 
     @torch.inference_mode()
-    def _products(self, states: Tensor) -> NDArray[np.float32]:
-        products: NDArray[np.float32] = (states @ self.network.items.weight.T).cpu().numpy()
-        return products
+    def _table(self) -> Tensor:
+        return self.network.outputs(self.network.items.weight).T.contiguous()

@@ -25,6 +25,8 @@ class SASRecSettings(Options):
     """Attention heads of a block."""
     dropout: float = Field(0.4, ge=0, lt=1)
     """Share of embeddings, attention weights and block outputs that training drops."""
+    temperature: float | None = Field(0.07, gt=0)
+    """Scores are cosines divided by this; null takes plain products, as the paper does."""
     length: int | None = Field(None, gt=0)
     """Most items of a history; by default the protocol's `max_history`."""
     loss: Loss = "sampled-softmax"

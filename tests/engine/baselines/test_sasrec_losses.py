@@ -9,6 +9,7 @@ from torch.nn import functional
 from genrec_core.engine.baselines.byte_dropout import ByteDropout, dropped
 from genrec_core.engine.baselines.sasrec_losses import bce_loss, sampled_softmax_loss, softmax_loss
 from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
+from genrec_core.engine.baselines.settings import SASRecSettings
 
 N, P, D = 11, 6, 4
 
@@ -68,19 +69,32 @@ def test_dropout_does_nothing_at_rate_zero_or_when_not_training():
     assert torch.equal(ByteDropout(0.5).eval()(states), states)
 
 
+def network(**options) -> SASRecNetwork:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return SASRecNetwork(N, 8, SASRecSettings(factors=8, heads=2, **options))
+
+
 def test_no_position_sees_a_later_item_or_the_padding():
-    torch.manual_seed(0)
-    network = SASRecNetwork(N, 8, factors=8, blocks=2, heads=2, dropout=0.2).eval()
-    ids = torch.tensor([[1, 2, 3, 4]])
-    whole = network(network.items(ids), torch.tensor([4]))
-    changed = network(network.items(torch.tensor([[1, 2, 3, 9]])), torch.tensor([4]))
-    assert torch.allclose(whole[:, :3], changed[:, :3], atol=1e-6)
-    padded = network(network.items(torch.tensor([[1, 2, 3, 4, 0, 7]])), torch.tensor([4]))
-    assert torch.allclose(whole, padded[:, :4], atol=1e-6)
+    model = network().eval()
+    whole, changed, padded = (
+        model(model.items(torch.tensor([ids]))) for ids in ([1, 2, 3, 4], [1, 2, 3, 9], [1, 2, 3, 4, 0, 7])
+    )
+    assert torch.allclose(whole[:, :3], changed[:, :3], atol=1e-5)
+    assert not torch.allclose(whole[:, 3], changed[:, 3], atol=1e-5)
+    assert torch.allclose(whole, padded[:, :4], atol=1e-5)
 
 
-def test_training_and_evaluation_attend_alike_when_nothing_is_dropped():
-    torch.manual_seed(0)
-    network = SASRecNetwork(N, 8, factors=8, blocks=2, heads=2, dropout=0.001)
-    ids, lengths = network.items(torch.tensor([[1, 2, 3, 4]])), torch.tensor([4])
-    assert torch.allclose(network.train()(ids, lengths), network.eval()(ids, lengths), atol=1e-6)
+def test_training_and_evaluation_attend_alike_when_next_to_nothing_is_dropped():
+    model = network(dropout=0.001)
+    embedded = model.items(torch.tensor([[1, 2, 3, 4]]))
+    assert torch.allclose(model.train()(embedded), model.eval()(embedded), atol=1e-5)
+
+
+def test_scores_are_cosines_over_the_temperature_or_plain_products():
+    cosine, plain = network(temperature=0.1).eval(), network(temperature=None).eval()
+    embedded = plain.items(torch.tensor([[1, 2]]))
+    expected = 10 * functional.cosine_similarity(plain(embedded)[0, 1], plain.items.weight)
+    found = cosine(embedded)[0, 1] @ cosine.outputs(cosine.items.weight).T
+    assert torch.allclose(found, expected, atol=1e-4)
+    assert torch.equal(plain.outputs(embedded), embedded)
