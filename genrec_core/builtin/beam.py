@@ -7,7 +7,7 @@ identifier instead of the best few, which is exact and affordable for small cata
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from pydantic import Field
 
@@ -19,9 +19,10 @@ from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.options import operational
 from genrec_core.contracts.recommender import Recommender
 from genrec_core.contracts.views import Request
-from genrec_core.engine.decoding.constraint import Scoring
-from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings, Search
-from genrec_core.engine.models.model import Model
+from genrec_core.engine.choices import Scoring, Search
+
+if TYPE_CHECKING:
+    from genrec_core.engine.models.model import Model
 
 
 class Beam(Recommender):
@@ -53,9 +54,12 @@ class Beam(Recommender):
         context: Context,
     ) -> Iterator[Candidates]:
         """Candidates in the order of the requests."""
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
+
         options = self.options
         settings = DecoderSettings(options.beams, options.search, options.scoring, options.batch_tokens)
-        decoder = Decoder(cast(Model, models["main"]), catalogue, settings)
+        decoder = Decoder(cast("Model", models["main"]), catalogue, settings)
         samples = (prompt.prompt(request, catalogue) for request in requests)
         with context.progress("recommend", len(requests)) as advance:
             for answer in decoder.candidates(samples):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
+from genrec_core.engine.choices import ChatUse
 from genrec_core.engine.models.backbone import ExtendedBackbone
-from genrec_core.engine.models.gguf import gguf_model
-from genrec_core.engine.models.model import Model
-from genrec_core.engine.models.pretrained import ChatUse
+
+if TYPE_CHECKING:
+    from genrec_core.engine.models.model import Model
 
 
 class Gguf(ExtendedBackbone):
@@ -35,6 +37,9 @@ class Gguf(ExtendedBackbone):
 
     def start(self, catalogue: Catalogue, context: Context) -> Model:
         """The file's weights as floats."""
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.models.gguf import gguf_model
+
         options = self.options
         model = gguf_model(
             options.path.expanduser(), dtype=options.dtype, device=options.device, chat=options.chat

@@ -12,11 +12,11 @@ always full.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy.sparse import csr_array, vstack
 
 from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.candidates import Ranked
@@ -27,6 +27,9 @@ from genrec_core.contracts.views import Request, Training, View
 from genrec_core.evaluation.best import best
 from genrec_core.evaluation.rankings import direct
 from genrec_core.evaluation.slices import popularity_of
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 class ItemKNN(Baseline):
@@ -68,6 +71,8 @@ class ItemKNN(Baseline):
 
     def _neighbours(self, train: View, size: int) -> csr_array:
         """Cosine similarities float32 [N, N], the `neighbours` largest of each row, none to itself."""
+        from scipy.sparse import csr_array, vstack  # scipy comes with the `engine` extra
+
         users = np.repeat(np.arange(len(train.rows)), train.rows.lengths)
         pairs = np.unique(np.stack([users, train.rows.values.astype(np.int64)]), axis=1)
         ones = np.ones(pairs.shape[1], dtype=np.float32)
@@ -81,6 +86,8 @@ class ItemKNN(Baseline):
         return vstack(blocks, format="csr") if blocks else csr_array((0, size), dtype=np.float32)
 
     def _nearest(self, block: csr_array, start: int, norms: NDArray[np.float32]) -> csr_array:
+        from scipy.sparse import csr_array
+
         rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
         cosine = block.data / (norms[rows + start] * norms[block.indices])
         cosine[block.indices == rows + start] = 0.0
@@ -91,6 +98,8 @@ class ItemKNN(Baseline):
 
     def _histories(self, requests: Sequence[Request], size: int) -> csr_array:
         """Histories as weights, float32 [requests, N]: the newest item 1, the one before `recency`."""
+        from scipy.sparse import csr_array
+
         lengths = [len(request.history) for request in requests]
         items = np.asarray([item for request in requests for item in request.history], dtype=np.int32)
         ages = np.concatenate([np.zeros(0), *(np.arange(length)[::-1] for length in lengths)])

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
+from genrec_core.engine.choices import ChatUse
 from genrec_core.engine.models.backbone import ExtendedBackbone
-from genrec_core.engine.models.model import Model
-from genrec_core.engine.models.pretrained import ChatUse, is_folder, pretrained_model
+from genrec_core.engine.models.origin import is_folder
+
+if TYPE_CHECKING:
+    from genrec_core.engine.models.model import Model
 
 
 class Pretrained(ExtendedBackbone):
@@ -36,6 +40,9 @@ class Pretrained(ExtendedBackbone):
 
     def start(self, catalogue: Catalogue, context: Context) -> Model:
         """The checkpoint as it is."""
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.models.pretrained import pretrained_model
+
         options = self.options
         model = pretrained_model(
             str(Path(options.path).expanduser()) if is_folder(options.path) else options.path,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
-from genrec_core.engine.models.model import Model
 from genrec_core.engine.training.settings import Settings
-from genrec_core.engine.training.sft import finetune
+
+if TYPE_CHECKING:
+    from genrec_core.engine.models.model import Model
 
 
 class SFT(Trainer):
@@ -26,6 +27,9 @@ class SFT(Trainer):
         self, model: LanguageModel, catalogue: Catalogue, training: Training, context: Context
     ) -> Trained:
         """The trained model and its loss curves; resumes from the context's workspace."""
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.training.sft import finetune
+
         return finetune(
             cast("Model", model), catalogue, training, self.options.corpora, self.options, context
         )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.engine.models.backbone import ExtendedBackbone
-from genrec_core.engine.models.model import Model
-from genrec_core.engine.models.tiny import Shape, tiny_model
+
+if TYPE_CHECKING:
+    from genrec_core.engine.models.model import Model
 
 
 class TinyCausal(ExtendedBackbone):
@@ -38,6 +41,9 @@ class TinyCausal(ExtendedBackbone):
 
     def start(self, catalogue: Catalogue, context: Context) -> Model:
         """A fresh network and a text tokenizer trained on the items' texts."""
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.models.tiny import Shape, tiny_model
+
         options = self.options
         shape = Shape(
             hidden=options.hidden,

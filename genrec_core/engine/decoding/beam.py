@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from genrec_core.contracts.errors import GenrecError, examples
-from genrec_core.engine.decoding.constraint import Choices, Constraint, Scoring, log_probabilities
+from genrec_core.engine.choices import Scoring
+from genrec_core.engine.decoding.constraint import Choices, Constraint, log_probabilities
 from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.decoding.prompts import Tokens
 from genrec_core.engine.decoding.steppers import Stepper

@@ -7,16 +7,13 @@ flat: parallel arrays with one entry for each legal (beam, token) pair, rows aft
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
+from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.head import Head
 from genrec_core.identifiers.trie import Trie
-
-Scoring = Literal["full", "legal"]
-"""`full`: log-probability under the whole vocabulary; `legal`: renormalised over the legal tokens."""
 
 
 @dataclass(frozen=True)

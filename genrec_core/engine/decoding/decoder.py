@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
 
 from torch import Tensor
 
@@ -18,8 +17,9 @@ from genrec_core.contracts.candidates import Candidate, Candidates
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import IDENTIFIER, Sample
+from genrec_core.engine.choices import Scoring, Search
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
-from genrec_core.engine.decoding.constraint import Constraint, Scoring
+from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.decoding.steppers import stepper_for
 from genrec_core.engine.models.model import Model
@@ -27,7 +27,6 @@ from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.identifiers.compile import compile_trie
 from genrec_core.identifiers.trie import Trie
 
-Search = Literal["beam", "exhaustive"]
 _WINDOW = 2048
 """Requests looked at together when batching by length."""
 

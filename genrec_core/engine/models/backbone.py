@@ -1,9 +1,13 @@
-"""What every backbone of ours shares: load the start, add the identifiers' tokens, read a folder back."""
+"""What every backbone of ours shares: load the start, add the identifiers' tokens, read a folder back.
+
+Backbones and their options can be read without torch; it is imported by the methods that need a network.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -11,8 +15,10 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.model import Backbone
 from genrec_core.contracts.options import operational
-from genrec_core.engine.models.model import Model, Precision, load_model
-from genrec_core.engine.models.vocabulary import Initialisation, extend
+from genrec_core.engine.choices import Initialisation, Precision
+
+if TYPE_CHECKING:
+    from genrec_core.engine.models.model import Model
 
 
 class ExtendedBackbone(Backbone):
@@ -38,6 +44,8 @@ class ExtendedBackbone(Backbone):
 
     def build(self, catalogue: Catalogue, context: Context) -> Model:
         """A model whose vocabulary contains the identifiers' new tokens as single tokens."""
+        from genrec_core.engine.models.vocabulary import extend
+
         model = self.start(catalogue, context)
         extend(
             model,
@@ -50,4 +58,6 @@ class ExtendedBackbone(Backbone):
 
     def load(self, folder: Path) -> Model:
         """Read back what `Model.save` wrote, before or after training."""
+        from genrec_core.engine.models.model import load_model
+
         return load_model(folder, self.options.dtype, self.options.device)

@@ -17,8 +17,10 @@ from typing import Any
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.engine.models.model import Model, Precision, chosen_device, quiet, torch_dtype
-from genrec_core.engine.models.pretrained import ChatUse, assembled, unreadable
+from genrec_core.engine.choices import ChatUse, Precision
+from genrec_core.engine.models.model import Model, chosen_device, quiet, torch_dtype
+from genrec_core.engine.models.origin import unreadable
+from genrec_core.engine.models.pretrained import assembled
 
 
 def gguf_model(

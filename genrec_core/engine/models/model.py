@@ -26,10 +26,10 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 from transformers.utils import logging as hf_logging
 
 from genrec_core.contracts.errors import GenrecError, examples
+from genrec_core.engine.choices import Precision
 from genrec_core.engine.models.dropout import install_dropout
 
 Family = Literal["causal", "seq2seq"]
-Precision = Literal["float32", "bfloat16"]
 
 SIDE_FILE = "genrec.json"
 FORMAT = 1

@@ -7,15 +7,15 @@ in byte-level vocabularies, else by a new `<|pad|>`.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.engine.models.model import Family, Model, Precision, chosen_device, quiet, torch_dtype
+from genrec_core.engine.choices import ChatUse, Precision
+from genrec_core.engine.models.model import Family, Model, chosen_device, quiet, torch_dtype
+from genrec_core.engine.models.origin import is_folder, unreadable
 
-ChatUse = Literal["auto", "never", "always"]
 PAD = "<|pad|>"
 
 CONTEXT = 1024
@@ -96,23 +96,3 @@ def _separate_pad(network: Any, text_tokenizer: Any) -> None:
     if len(text_tokenizer) > network.get_input_embeddings().weight.shape[0]:
         network.resize_token_embeddings(len(text_tokenizer), mean_resizing=False)
     network.config.pad_token_id = text_tokenizer.pad_token_id
-
-
-def is_folder(path: str) -> bool:
-    """Whether a path option names a folder here rather than a model on the hub."""
-    return Path(path).expanduser().is_dir()
-
-
-def unreadable(what: str, path: str, error: Exception) -> GenrecError:
-    """The error for a model that could not be loaded, with what to do about it."""
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    looks_local = path.startswith((".", "/", "~")) or path.count("/") > 1
-    if is_folder(path):
-        hint = (
-            "the folder must hold config.json, tokenizer.json and *.safetensors of a model without own code"
-        )
-    elif looks_local:
-        hint = "there is no such folder; give the path of a downloaded model"
-    else:
-        hint = "give a local folder, or check the name and the network connection to download it from the hub"
-    return GenrecError(f"cannot load the {what} `{path}`: {reason}", hint=hint)

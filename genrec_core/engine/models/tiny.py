@@ -15,8 +15,9 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
+from genrec_core.engine.choices import Precision
 from genrec_core.engine.models.dropout import RATE, install_dropout
-from genrec_core.engine.models.model import Model, Precision, chosen_device, torch_dtype
+from genrec_core.engine.models.model import Model, chosen_device, torch_dtype
 
 END, PAD = "<|end|>", "<|pad|>"
 

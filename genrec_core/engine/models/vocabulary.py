@@ -16,7 +16,7 @@ Rows that were there before keep every bit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,9 +25,8 @@ from torch import Tensor, nn
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError, examples
+from genrec_core.engine.choices import Initialisation
 from genrec_core.engine.models.model import Model
-
-Initialisation = Literal["random", "mean", "spelling", "items"]
 
 ITEMS_PER_TOKEN = 64
 """At most so many items, evenly chosen, describe one token."""

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from genrec_core.contracts.options import Options, operational
-from genrec_core.engine.models.model import Precision
+from genrec_core.engine.choices import Precision
 
 
 class Settings(Options):

@@ -10,18 +10,21 @@ distinct embeddings), since with as many centroids as items a level only numbers
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
-from torch import Tensor
 
 from genrec_core import Context, Encoder, GenrecError, Identifiers, Items, Tokenizer, View
 from genrec_plugin_sid.collisions import POLICIES, Paths, PolicyName
-from genrec_plugin_sid.kmeans import Clusters, kmeans
 from genrec_plugin_sid.naming import MOST_LEVELS, Naming, check_template
-from genrec_plugin_sid.residual import Quantiser, distinct_rows, fit_levels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from genrec_plugin_sid.kmeans import Clusters
+    from genrec_plugin_sid.residual import Quantiser
 
 USUAL_CODES = 256
 
@@ -106,6 +109,8 @@ class RQKMeans(Tokenizer):
             GenrecError: the identifiers are not of this tokenizer and encoder, the encoder cannot embed items
                 alone, or rank tokens ran out.
         """
+        from genrec_plugin_sid.residual import Quantiser
+
         settings = identifiers.settings
         self._check_fitted_here(identifiers)
         naming = Naming.from_settings(settings["naming"])
@@ -138,6 +143,10 @@ class RQKMeans(Tokenizer):
     def _quantise(
         self, vectors: NDArray[np.float32], context: Context
     ) -> tuple[Quantiser, NDArray[np.int32], list[float]]:
+        # Imports torch, which checking and explaining a pipeline must not.
+        from genrec_plugin_sid.kmeans import kmeans
+        from genrec_plugin_sid.residual import fit_levels
+
         options = self.options
         with context.progress("residual k-means", options.levels * options.iterations) as advance:
 
@@ -157,6 +166,8 @@ class RQKMeans(Tokenizer):
 
     def _size(self, level: int, residuals: Tensor) -> int:
         """How many codes a level gets; see the option."""
+        from genrec_plugin_sid.residual import distinct_rows
+
         asked = self.options.codes
         distinct = distinct_rows(residuals.numpy())
         if asked is None:

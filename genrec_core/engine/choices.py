@@ -1,0 +1,27 @@
+"""Named choices: the values that options of models, training and decoding may take.
+
+They stand here, away from the code that acts on them, so that options can be checked, shown and explained
+without importing torch.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Precision = Literal["float32", "bfloat16"]
+"""Of weights, or of the arithmetic of training."""
+
+ChatUse = Literal["auto", "never", "always"]
+"""Whether prompts go through a chat template; `auto`: when the text tokenizer has one."""
+
+Initialisation = Literal["random", "mean", "spelling", "items"]
+"""How the rows of new tokens start; `engine.models.vocabulary` tells them apart."""
+
+Search = Literal["beam", "exhaustive"]
+"""Keep the best few identifiers at every step, or score every one."""
+
+Scoring = Literal["full", "legal"]
+"""`full`: log-probability under the whole vocabulary; `legal`: renormalised over the legal tokens."""
+
+Pooling = Literal["mean", "cls", "last"]
+"""How the token states of a text become one vector."""
