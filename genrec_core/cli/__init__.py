@@ -96,6 +96,13 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         _tell_how_to_go_on(error, given)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        from genrec_core.registry.missing import is_of_an_extra, not_installed
+
+        if "--debug" in given or not is_of_an_extra(error):
+            raise
+        click.echo(f"Error: {not_installed('this command', error)}", err=True)
+        sys.exit(ExitCode.BAD_INPUT)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away; nothing to tell
         sys.exit(ExitCode.STAGE_FAILED)

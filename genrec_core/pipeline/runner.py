@@ -25,6 +25,7 @@ from genrec_core.pipeline.screen import Dark, Screen
 from genrec_core.pipeline.shelf import Shelf
 from genrec_core.pipeline.stages.embed import stored_embedder
 from genrec_core.pipeline.stages.stage import Work
+from genrec_core.registry.missing import is_of_an_extra, not_installed
 from genrec_core.registry.registry import Registry
 from genrec_core.store.answers import Answers
 from genrec_core.store.store import Obtained, Store
@@ -171,14 +172,18 @@ def _explain(error: BaseException, stage: str) -> None:
     error.add_note(f"This happened in stage `{stage}`. Stages before it are kept in the store.")
 
 
-def _broken(error: Exception, stage: str) -> StageError:
+def _broken(error: Exception, stage: str) -> GenrecError:
     """An unexpected exception as a message: what, and the last line of code that knows more."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    broken = StageError(
-        f"stage `{stage}` failed: {type(error).__name__}: {error}",
-        where=f"{frame.filename}:{frame.lineno}",
-        hint="`--debug` shows the whole traceback",
-    )
+    broken: GenrecError
+    if isinstance(error, ModuleNotFoundError) and is_of_an_extra(error):
+        broken = not_installed(f"stage `{stage}`", error)
+    else:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        broken = StageError(
+            f"stage `{stage}` failed: {type(error).__name__}: {error}",
+            where=f"{frame.filename}:{frame.lineno}",
+            hint="`--debug` shows the whole traceback",
+        )
     for note in error.__notes__:
         broken.add_note(note)
     return broken

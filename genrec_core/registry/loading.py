@@ -13,12 +13,11 @@ from typing import Any
 
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.errors import PluginError
+from genrec_core.registry.missing import missing_module, not_installed
 from genrec_core.registry.problems import shown
 
 Target = type[Component] | str
 """A class, or a lazy `package.module:Class`."""
-
-_ENGINE = {"torch", "transformers", "accelerate", "scipy", "gguf"}
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,8 @@ def load(entry: Registered) -> type[Component]:
 
 
 def _missing_package(entry: Registered, error: ModuleNotFoundError) -> PluginError:
-    missing = (error.name or "?").partition(".")[0]
-    package = "'genrec-core[engine]'" if missing in _ENGINE else missing
-    ours = missing == entry.place.partition(".")[0]
-    return PluginError(
-        f"{entry.kind} `{entry.name}` needs the module `{error.name}`, which is not installed",
-        hint=f"reinstall plugin `{entry.name.partition('/')[0]}`" if ours else f"pip install {package}",
+    plugin, _, _ = entry.name.partition("/")
+    ours = missing_module(error) == entry.place.partition(".")[0]
+    return not_installed(
+        f"{entry.kind} `{entry.name}`", error, hint=f"reinstall plugin `{plugin}`" if ours else ""
     )
