@@ -29,7 +29,7 @@ def show(name: str, kind: str | None, schema: bool) -> None:
         if schema:
             click.echo(orjson.dumps(_schema(name, cls), option=orjson.OPT_INDENT_2))
         else:
-            click.echo(_described(found, name, cls))
+            click.echo(described(found, name, cls))
 
 
 def _kinds(registry: Registry, name: str) -> list[str]:
@@ -43,7 +43,8 @@ def _kinds(registry: Registry, name: str) -> list[str]:
     return kinds
 
 
-def _described(kind: str, name: str, cls: type[Component]) -> str:
+def described(kind: str, name: str, cls: type[Component]) -> str:
+    """A component as `genrec show` prints it, which is also how docs/components.md lists it."""
     lines = [f"{name}  ({kind}, version {cls.version})", ""]
     lines += [f"  {line}" for line in (inspect.getdoc(cls) or "").splitlines()]
     fields = cls.Options.model_fields
@@ -51,7 +52,8 @@ def _described(kind: str, name: str, cls: type[Component]) -> str:
     for option, field in fields.items():
         lines.append(f"  {option}: {_type(field.annotation)}{_default(field)}")
         lines += [f"      {line}" for line in (field.description or "").splitlines()]
-        lines += [f"      must fit: {rule}" for rule in map(str, field.metadata)]
+        rules = _rules(field)
+        lines += [f"      must be {' and '.join(rules)}"] if rules else []
     return "\n".join(lines)
 
 
@@ -95,6 +97,29 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, tuple):
         value = list(value)
     return f" = {orjson.dumps(value, default=str).decode()}"
+
+
+def _rules(field: FieldInfo) -> list[str]:
+    """The bounds of an option as a person writes them: `at least 1`, `below 1`."""
+    rules = []
+    for rule in field.metadata:
+        for attribute, words in _BOUNDS.items():
+            bound = getattr(rule, attribute, None)
+            if bound is not None:
+                rules.append(f"{words} {bound}")
+    return rules
+
+
+_BOUNDS = {
+    "ge": "at least",
+    "gt": "above",
+    "le": "at most",
+    "lt": "below",
+    "multiple_of": "a multiple of",
+    "min_length": "of length at least",
+    "max_length": "of length at most",
+    "pattern": "text that fits",
+}
 
 
 def _schema(name: str, cls: type[Component]) -> dict[str, Any]:
