@@ -1,4 +1,9 @@
-"""core/sentence: any sentence encoder of Hugging Face format, from a folder or the hub."""
+"""core/sentence: any sentence encoder of Hugging Face format, run with transformers alone.
+
+`mean` pooling averages the hidden states of the text's own tokens, `cls` takes the first, `last` the last
+(for decoder models used as encoders). The results equal those of sentence-transformers for models whose only
+steps after the network are pooling and normalising. The work is in `engine.models.text_encoder`.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +18,8 @@ from pydantic import Field
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.encoder import Encoder
 from genrec_core.contracts.options import operational
-from genrec_core.engine.models.model import Precision
-from genrec_core.engine.models.pretrained import is_folder
-from genrec_core.engine.models.sentence import Pooling, SentenceEncoder
+from genrec_core.engine.choices import Pooling, Precision
+from genrec_core.engine.models.origin import is_folder
 
 
 class Sentence(Encoder):
@@ -55,10 +59,12 @@ class Sentence(Encoder):
         Raises:
             GenrecError: the model cannot be found or read.
         """
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.models.text_encoder import TextEncoder, load_network
+
         options = self.options
-        encoder = SentenceEncoder.loaded(options.path, options.revision, options.dtype, options.device)
-        written = [options.prefix + text for text in texts]
-        vectors = encoder.embed(written, options.pooling, options.max_length, options.batch_size, context)
-        if options.normalise:
-            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-12)
-        return vectors
+        network, text_tokenizer = load_network(options.path, options.revision, options.dtype, options.device)
+        encoder = TextEncoder(network, text_tokenizer, options.pooling, options.normalise, options.max_length)
+        prefixed = [options.prefix + text for text in texts]
+        with context.progress("embedding", total=len(texts)) as advance:
+            return encoder.encode(prefixed, options.batch_size, advance)
