@@ -31,6 +31,7 @@ clean:  ## remove the environment and everything that runs wrote
 
 $(VENV)/.installed: pyproject.toml tests/constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
+	$(PIP) "setuptools>=77" wheel
 	$(PIP) --editable ".[engine]"
 	$(PIP) --no-deps --no-build-isolation $(PLUGINS:%=--editable %)
 	touch $@

@@ -82,7 +82,7 @@ def extend_trie(trie: Trie, sequences: Rows, items: Sequence[int]) -> Trie:
 
 def _matrix(sequences: Rows) -> Ints:
     if isinstance(sequences, np.ndarray):
-        return sequences.astype(np.int32)
+        return sequences.astype(np.int32, copy=False)
     lengths = np.asarray([len(row) for row in sequences], dtype=np.int64)
     matrix = np.full((len(sequences), int(lengths.max(initial=0))), -1, dtype=np.int32)
     matrix[np.arange(matrix.shape[1]) < lengths[:, None]] = np.concatenate(
@@ -108,6 +108,8 @@ def _continued(matrix: Ints) -> NDArray[np.bool_]:
     lengths = (matrix >= 0).sum(axis=1)
     same = (matrix[:-1] == matrix[1:]) | (matrix[:-1] < 0)
     begins = np.append(same.all(axis=1) & (lengths[:-1] < lengths[1:]), False)
+    if not begins.any():
+        return begins
     # Equal rows are neighbours: what holds for the last of a run holds for the whole run.
     run = np.append(0, np.cumsum((matrix[1:] != matrix[:-1]).any(axis=1)))
     continued: NDArray[np.bool_] = np.isin(run, run[begins])
@@ -118,7 +120,7 @@ def _nodes(matrix: Ints, items: Ints) -> Trie:
     """Nodes level by level from sorted rows; breadth-first order falls out of the sorting."""
     rows, depth = matrix.shape
     changed = np.arange(rows) == 0
-    node_of_row = np.zeros(rows, dtype=np.int64)
+    node_of_row = np.zeros(rows, dtype=np.int32)
     tokens, starts = [np.asarray([-1], dtype=np.int32)], [np.zeros(1, dtype=np.int32)]
     leaves, parents = [np.asarray([rows], dtype=np.int32)], []
     base = 1
@@ -127,7 +129,7 @@ def _nodes(matrix: Ints, items: Ints) -> Trie:
         changed[1:] |= column[1:] != column[:-1]
         here = np.flatnonzero(changed & (column >= 0))
         held = np.flatnonzero(column >= 0)
-        within = np.searchsorted(here, held, side="right") - 1
+        within = (np.searchsorted(here, held, side="right") - 1).astype(np.int32)
         parents.append(node_of_row[here])
         tokens.append(column[here])
         starts.append(here.astype(np.int32))

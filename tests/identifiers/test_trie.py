@@ -1,5 +1,7 @@
 """The compiled trie against a dictionary of prefixes."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -113,3 +115,14 @@ def test_steps_that_lead_nowhere_say_so():
     trie = compile_trie([[1, 2], [3, 4]])
     assert trie.step(np.asarray([0, 0, -1]), np.asarray([1, 2, 1])).tolist() == [1, -1, -1]
     assert trie.descend([1, 4]) == -1
+
+
+def test_a_million_identifiers_take_less_than_150_megabytes():
+    codes = np.random.default_rng(0).integers(0, 256, (1_000_000, 4)).astype(np.int32)
+    tracemalloc.start()
+    trie = compile_trie(codes + 256 * np.arange(4, dtype=np.int32))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(trie.items) == 1_000_000
+    assert trie.nbytes < 60e6
+    assert peak < 150e6 + codes.nbytes  # the argument itself is made inside the measurement

@@ -79,22 +79,26 @@ class Decoder:
         """
         remaining = iter(samples)
         while window := list(islice(remaining, _WINDOW)):
-            yield from self._window(window)
+            yield from self.answers(window, [self.renderer.prompt(sample) for sample in window])
 
-    def _window(self, samples: Sequence[Sample]) -> list[Candidates]:
-        prompts = [self.renderer.prompt(sample) for sample in samples]
-        found: list[Candidates | None] = [None] * len(samples)
+    def answers(self, samples: Sequence[Sample], prompts: Sequence[Sequence[int]]) -> list[Candidates]:
+        """The best identifiers behind token-id prompts that belong to `samples`, in order.
+
+        Raises:
+            GenrecError: a sample has no constrained answer.
+        """
+        free = next((sample for sample in samples if not sample.answers), None)
+        if free is not None:
+            raise GenrecError(
+                f"task `{free.task}` has no constrained answer to decode",
+                hint="set the sample's `answers` to `identifier` or to an item field",
+            )
+        found: dict[int, Candidates] = {}
         for batch in self._batches(samples, prompts):
             form = samples[batch[0]].answers
-            if not form:
-                raise GenrecError(
-                    f"task `{samples[batch[0]].task}` has no constrained answer to decode",
-                    hint="set the sample's `answers` to `identifier` or to an item field",
-                )
-            answers = self.written(self.search([prompts[index] for index in batch], form), form)
-            for index, answer in zip(batch, answers, strict=True):
-                found[index] = answer
-        return [answer for answer in found if answer is not None]
+            result = self.search([prompts[index] for index in batch], form)
+            found.update(zip(batch, self.written(result, form), strict=True))
+        return [found[index] for index in range(len(samples))]
 
     def _batches(self, samples: Sequence[Sample], prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
         order = sorted(range(len(samples)), key=lambda i: (samples[i].answers, -len(prompts[i])))

@@ -46,17 +46,22 @@ def finish(decoder: Decoder, sample: Sample, given: Sequence[Tokens]) -> Candida
             f"no identifier begins with any of the {len(given)} prefixes handed over",
             hint="both models must use the same identifiers",
         )
-    beams: dict[Tokens, Candidate] = {}
-    for index in usable:
-        if not trie.count[starts[index]]:
-            item = int(trie.items[trie.starts[starts[index]]])
-            tokens = decoder.catalogue.identifiers.tokens(item)
-            beams.setdefault(tokens, Candidate(tokens, 0.0))
-            continue
-        start = torch.tensor([starts[index]])
-        found = decoder.search([prompt], starts=start, supplied=[supplied[index]])
-        for candidate in decoder.written(found)[0].beams:
-            beams.setdefault(candidate.tokens, candidate)
-    best = sorted(beams.values(), key=lambda candidate: -candidate.score)[: decoder.settings.beams]
+    whole = [index for index in usable if not trie.count[starts[index]]]
+    beams = [_item_at(decoder, starts[index]) for index in whole]
+    open_ended = [index for index in usable if trie.count[starts[index]]]
+    if open_ended:
+        found = decoder.search(
+            [prompt] * len(open_ended),
+            starts=torch.tensor([starts[index] for index in open_ended]),
+            supplied=[supplied[index] for index in open_ended],
+        )
+        beams += [candidate for answer in decoder.written(found) for candidate in answer.beams]
+    best = sorted(beams, key=lambda candidate: -candidate.score)[: decoder.settings.beams]
     depth = max(len(prefix) for prefix in given)
     return Candidates(tuple(best), {"prefix": depth, "finish": max(len(c.tokens) for c in best) - depth})
+
+
+def _item_at(decoder: Decoder, node: int) -> Candidate:
+    """A prefix that is a whole identifier already: nothing is left to write, so its score is zero."""
+    trie = decoder.constraint().trie
+    return Candidate(decoder.catalogue.identifiers.tokens(int(trie.items[trie.starts[node]])), 0.0)

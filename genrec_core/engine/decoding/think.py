@@ -60,8 +60,7 @@ def think_then_beam(
         closed = [
             [*prompt, *thought.tokens, *closing] for prompt, thought in zip(prompts, thoughts, strict=True)
         ]
-        for sample, ids, thought in zip(batch, closed, thoughts, strict=True):
-            (answer,) = decoder.written(decoder.search([ids], sample.answers), sample.answers)
+        for thought, answer in zip(thoughts, decoder.answers(batch, closed), strict=True):
             phases = {"think": len(thought.tokens), "cut": int(not thought.stopped), **answer.phases}
             text = decoder.model.text_tokenizer.decode(list(thought.tokens))
             yield Candidates(answer.beams, phases, text)
