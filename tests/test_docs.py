@@ -1,0 +1,119 @@
+"""The documents cannot drift from the code.
+
+A block below `<!-- file: PATH -->` stands letter for letter in that file of the repository, which is tested
+where it is. Other YAML, TOML and Python can at least be read. Pages made from the code are made anew and
+compared. Links lead somewhere, and no page names a place on somebody's machine.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from genrec_core.pipeline.yaml_source import parse
+from genrec_core.registry.registry import KINDS
+
+ROOT = Path(__file__).resolve().parents[1]
+TUTORIAL = ROOT / "docs" / "write-a-plugin.md"
+PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
+FENCE = re.compile(
+    r"(?:^<!-- file: (?P<file>\S+) -->\n+)?^(?P<ticks>```+)(?P<language>\w*)\n(?P<code>.*?)^(?P=ticks)$",
+    re.DOTALL | re.MULTILINE,
+)
+LINK = re.compile(r"\]\((?!https?:|mailto:)(?P<path>[^)#\s]*)(?:#(?P<heading>[^)\s]+))?\)")
+MACHINE = re.compile(r"(?<![\w.-])/(?:work|home|root|Users|mnt|tmp)/|[A-Z]:\\")
+READERS = {"python": ast.parse, "toml": tomllib.loads, "yaml": lambda code: parse(code, "block")}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: where it stands, its language, its code, and the file it is taken from."""
+
+    where: str
+    language: str
+    code: str
+    file: str | None
+
+    def __str__(self):
+        return self.where
+
+
+def blocks_of(page):
+    text = page.read_text(encoding="utf-8")
+    for found in FENCE.finditer(text):
+        line = text.count("\n", 0, found.start("ticks")) + 1
+        where = f"{page.relative_to(ROOT)}:{line}"
+        yield Block(where, found["language"], found["code"], found["file"])
+
+
+def prose_of(page):
+    """A page without its fenced blocks."""
+    return FENCE.sub("", page.read_text(encoding="utf-8"))
+
+
+def headings_of(page):
+    """Anchors of a page's headings, as forges make them."""
+    titles = re.findall(r"^#+ (.+)$", prose_of(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+BLOCKS = [block for page in PAGES for block in blocks_of(page)]
+
+
+@pytest.mark.parametrize("block", [block for block in BLOCKS if block.file], ids=str)
+def test_a_block_stands_verbatim_in_the_file_it_names(block):
+    file = ROOT / block.file
+    assert file.is_file(), f"{block}: there is no file `{block.file}`"
+    assert block.code.rstrip() in file.read_text(encoding="utf-8"), f"{block} differs from `{block.file}`"
+
+
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if not block.file and block.language in READERS], ids=str
+)
+def test_any_other_block_can_be_read(block):
+    READERS[block.language](block.code)
+
+
+def test_every_block_of_the_tutorial_comes_from_a_file():
+    blocks = list(blocks_of(TUTORIAL))
+    assert len(blocks) >= 7
+    assert not [str(block) for block in blocks if not block.file]
+
+
+def test_no_marker_stands_alone():
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        assert text.count("<!-- file:") == sum(block.file is not None for block in blocks_of(page)), page.name
+
+
+def test_pages_made_from_the_code_are_up_to_date():
+    made = [sys.executable, ROOT / "docs" / "generate.py", "--check"]
+    ended = subprocess.run(made, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for found in LINK.finditer(prose_of(page)):
+        target = (page.parent / found["path"]).resolve() if found["path"] else page
+        assert target.exists(), f"{page.name}: `{found['path']}` is not there"
+        assert ROOT in (target, *target.parents), f"{page.name}: `{found['path']}` leads out of here"
+        if found["heading"]:
+            assert found["heading"] in headings_of(target), f"{page.name}: no heading `#{found['heading']}`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_page_names_a_place_on_a_machine(page):
+    assert not MACHINE.findall(page.read_text(encoding="utf-8"))
+
+
+def test_the_documents_name_every_kind_of_component():
+    text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+    assert not [kind for kind in KINDS if f"`{kind.capitalize()}`" not in text]
