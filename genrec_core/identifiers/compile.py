@@ -44,8 +44,8 @@ def compile_trie(
         ContractError: a sequence is empty, or one continues another and there is no terminator.
     """
     matrix = _matrix(sequences)
-    indices = np.arange(len(matrix)) if items is None else np.asarray(items)
-    lengths = (matrix >= 0).sum(axis=1)
+    indices = np.arange(len(matrix), dtype=np.int32) if items is None else np.asarray(items, dtype=np.int32)
+    lengths = (matrix >= 0).sum(axis=1, dtype=np.int32)
     if not len(matrix) or not lengths.all():
         bad = np.flatnonzero(lengths == 0)[:3].tolist()
         raise ContractError(
@@ -54,8 +54,7 @@ def compile_trie(
         )
     if terminator is not None and terminate == "always":
         matrix = _ended(matrix, lengths, np.ones(len(matrix), dtype=bool), terminator)
-    order = _sorted(matrix)
-    matrix, indices = matrix[order], indices[order]
+    matrix, indices = _sorted(matrix, indices)
     inside = _continued(matrix)
     if inside.any():
         if terminator is None:
@@ -64,10 +63,9 @@ def compile_trie(
                 f"the token sequence {shorter[shorter >= 0].tolist()} is the beginning of another one",
                 hint="give a terminator, so that the shorter identifier can be written at all",
             )
-        matrix = _ended(matrix, (matrix >= 0).sum(axis=1), inside, terminator)
-        order = _sorted(matrix)
-        matrix, indices = matrix[order], indices[order]
-    return _nodes(matrix, indices.astype(np.int32))
+        matrix = _ended(matrix, (matrix >= 0).sum(axis=1, dtype=np.int32), inside, terminator)
+        matrix, indices = _sorted(matrix, indices)
+    return _nodes(matrix, indices)
 
 
 def extend_trie(trie: Trie, sequences: Rows, items: Sequence[int]) -> Trie:
@@ -91,12 +89,13 @@ def _matrix(sequences: Rows) -> Ints:
     return matrix
 
 
-def _sorted(matrix: Ints) -> NDArray[np.int64]:
-    """Stable lexicographic order; -1 pads sort a shorter sequence before those that continue it."""
-    return np.lexsort(matrix.T[::-1])
+def _sorted(matrix: Ints, items: Ints) -> tuple[Ints, Ints]:
+    """Both in stable lexicographic order; -1 pads sort a shorter sequence before those that continue it."""
+    order = np.lexsort(matrix.T[::-1])
+    return matrix[order], items[order]
 
 
-def _ended(matrix: Ints, lengths: NDArray[np.int64], where: NDArray[np.bool_], terminator: int) -> Ints:
+def _ended(matrix: Ints, lengths: Ints, where: NDArray[np.bool_], terminator: int) -> Ints:
     wider = np.pad(matrix, ((0, 0), (0, 1)), constant_values=-1)
     rows = np.flatnonzero(where)
     wider[rows, lengths[rows]] = terminator
@@ -123,18 +122,18 @@ def _nodes(matrix: Ints, items: Ints) -> Trie:
     node_of_row = np.zeros(rows, dtype=np.int32)
     tokens, starts = [np.asarray([-1], dtype=np.int32)], [np.zeros(1, dtype=np.int32)]
     leaves, parents = [np.asarray([rows], dtype=np.int32)], []
-    base = 1
+    base = np.int32(1)
     for level in range(depth):
         column = matrix[:, level]
         changed[1:] |= column[1:] != column[:-1]
-        here = np.flatnonzero(changed & (column >= 0))
-        held = np.flatnonzero(column >= 0)
-        within = (np.searchsorted(here, held, side="right") - 1).astype(np.int32)
+        held = column >= 0
+        new = changed & held
+        here = np.flatnonzero(new)
         parents.append(node_of_row[here])
         tokens.append(column[here])
         starts.append(here.astype(np.int32))
-        leaves.append(np.bincount(within, minlength=len(here)).astype(np.int32))
-        node_of_row[held] = base + within
+        leaves.append(np.add.reduceat(held, here, dtype=np.int32))
+        node_of_row = np.where(held, base - 1 + np.cumsum(new, dtype=np.int32), node_of_row)
         base += len(here)
     count = np.bincount(np.concatenate(parents), minlength=base).astype(np.int32)
     first = (1 + np.cumsum(count) - count).astype(np.int32)
