@@ -118,6 +118,7 @@ class Store:
             if manifest is not None and not found and not force:
                 if manifest.fingerprint != key:
                     raise ContractError(f"`{folder}` holds another artefact whose hash begins alike")
+                self._clear_workspace(key)  # its maker may have been killed before it could
                 return Obtained(folder, manifest, reused=True, waited=waited)
             manifest = self._make(folder, stage, ingredients, build, versions)
         return Obtained(folder, manifest, reused=False, damage=found, waited=waited)
@@ -156,8 +157,12 @@ class Store:
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
-        shutil.rmtree(self.root / "workspaces" / fingerprint(ingredients)[:_SHORT], ignore_errors=True)
+        self._clear_workspace(manifest.fingerprint)
         return manifest
+
+    def _clear_workspace(self, key: str) -> None:
+        """Delete the checkpoints of an artefact that stands."""
+        shutil.rmtree(self.root / "workspaces" / key[:_SHORT], ignore_errors=True)
 
     def _replace(self, folder: Path, building: Path) -> None:
         """Put a finished folder in its place; the old one steps aside first, a rename cannot overwrite it."""

@@ -95,6 +95,13 @@ def test_a_build_that_breaks_leaves_nothing_but_its_workspace(store, error):
     assert not list((store.root / "workspaces").iterdir())
 
 
+def test_a_workspace_whose_owner_was_killed_after_it_was_done_goes_at_the_next_use(store):
+    make(store)
+    (store.workspace(fingerprint(RECIPE)) / "checkpoint").write_text("1")
+    store.obtain("stage", RECIPE, never, versions={})
+    assert not list((store.root / "workspaces").iterdir())
+
+
 def test_forcing_replaces_an_artefact(store):
     make(store)
     assert make(store, "other", force=True).reused is False
