@@ -32,8 +32,8 @@ from genrec_core.engine.models.freezing import training_only
 from genrec_core.engine.models.model import Model, quiet
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.batching import Plan, plan
-from genrec_core.engine.training.checkpointing import CHECKPOINT
-from genrec_core.engine.training.checkpoints import newest_checkpoint
+from genrec_core.engine.training.checkpointing import BEST, CHECKPOINT
+from genrec_core.engine.training.checkpoints import newest_checkpoint, read_manifest
 from genrec_core.engine.training.dataset import Mixture, Table, rendered_table
 from genrec_core.engine.training.loop import Loop, LoopParts
 from genrec_core.engine.training.selection import Selection
@@ -139,8 +139,7 @@ def _trained(
 ) -> Loop:
     """Run or resume the loop and leave the chosen weights in the model."""
     identity = _identity(model, parts, settings, context.seed)
-    resumed = newest_checkpoint(folder, CHECKPOINT, identity)
-    selection = Selection.restored(resumed[1]) if resumed else Selection(settings.patience)
+    checkpoint, selection = _resumable(folder, identity, settings)
     new_ids = model.token_ids(catalogue.identifiers.new_tokens) if settings.trainable == "new-rows" else []
     use_cache = model.network.config.use_cache
     with quiet(), training_only(model.network, settings.trainable, new_ids) as rows:
@@ -155,14 +154,26 @@ def _trained(
             selection=selection,
             args=_arguments(settings, context.seed, folder, model.device),
         )
-        if resumed:
-            context.log("resumed", checkpoint=resumed[0].name)
-        loop.run(resumed[0] if resumed else None)
+        if checkpoint:
+            context.log("resumed", checkpoint=checkpoint.name)
+        loop.run(checkpoint)
         if settings.keep == "best" and selection.best_step:
             loop.load_best()
     model.network.config.use_cache = use_cache
     model.network.eval()
     return loop
+
+
+def _resumable(folder: Path, identity: str, settings: Settings) -> tuple[Path | None, Selection]:
+    """The checkpoint to go on from and what it knows; none if the best weights it counts on are damaged."""
+    found = newest_checkpoint(folder, CHECKPOINT, identity)
+    if found is not None:
+        selection = Selection.restored(found[1])
+        best = folder / f"{BEST}-{selection.best_step}"
+        needed = settings.keep == "best" and selection.best_step
+        if not needed or read_manifest(best, identity) is not None:
+            return found[0], selection
+    return None, Selection(settings.patience)
 
 
 def _arguments(settings: Settings, seed: int, folder: Path, device: torch.device) -> TrainingArguments:

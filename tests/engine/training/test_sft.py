@@ -122,6 +122,21 @@ def test_torn_altered_and_foreign_checkpoints_are_passed_over(build, catalogue, 
     assert log.of("resumed") == []
 
 
+def test_a_checkpoint_whose_best_weights_were_altered_is_passed_over(build, catalogue, training, tmp_path):
+    sft = SFT(corpora=[NextItem()], **QUICK, epochs=2)
+    expected = build()
+    sft.train(expected, catalogue, training, Context(0, tmp_path))
+    (file,) = tmp_path.glob("best-*/weights.safetensors")
+    body = bytearray(file.read_bytes())
+    body[-1] ^= 1
+    file.write_bytes(body)
+    log = Log()
+    model = build()
+    sft.train(model, catalogue, training, Context(0, tmp_path, log=log))
+    assert log.of("resumed") == []
+    assert same(weights(expected), weights(model))
+
+
 def test_checkpoints_hold_safetensors_and_json_only(build, catalogue, training, tmp_path):
     with pytest.raises(Killed):
         SFT(corpora=[NextItem()], **QUICK).train(
