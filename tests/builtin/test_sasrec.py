@@ -93,7 +93,7 @@ def test_the_weights_of_the_best_validation_epoch_are_used_and_training_stops_ea
         views, valid=dataclasses.replace(views.valid, targets=np.roll(views.valid.targets, 11))
     )
     seen: list[dict] = []
-    options = {"evaluate_every": 1, "patience": 3, "epochs": 40, "seed": 3}
+    options = {"evaluate_every": 1, "patience": 3, "epochs": 40, "seed": 3, "select_by": "ndcg@10"}
     stopped = rank(misled, [0], log=lambda event, **values: seen.append(values), **options)
     figures = [epoch["ndcg@10"] for epoch in seen]
     top = int(np.argmax(figures))

@@ -114,7 +114,8 @@ class _Fitting:
         drawn = self._drawn(len(after))
         ids = np.concatenate([before.ravel(), after, drawn.ravel()])
         read = torch.split(self.network.items(self._tensor(ids)), [before.size, len(after), drawn.size])
-        states = self.network(read[0].view(*before.shape, -1))[self._tensor(inside)]
+        every = self.network(read[0].view(*before.shape, -1), self._tensor(lengths - 1))
+        states = every[self._tensor(inside)]
         if self.settings.loss == "softmax":
             return softmax_loss(states, self._tensor(after), self.network.outputs(self.network.items.weight))
         positives, negatives = self.network.outputs(read[1]), self.network.outputs(read[2])

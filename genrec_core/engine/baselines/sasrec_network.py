@@ -72,10 +72,17 @@ class SASRecNetwork(nn.Module):
         for table in (self.items, self.places):
             nn.init.normal_(table.weight, std=factors**-0.5)
 
-    def forward(self, embedded: Tensor) -> Tensor:
-        """The vector after each item, float32 [B, T, d], of right-padded histories' embeddings [B, T, d]."""
+    def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
+        """The vector after each item, float32 [B, T, d].
+
+        Args:
+            embedded: float32 [B, T, d], item embeddings of right-padded histories.
+            lengths: int64 [B]. Positions count back from a row's newest item, as the paper's padding at the
+                left makes them, so that a long history ends at the same position as a short one.
+        """
         places = torch.arange(embedded.shape[1], device=embedded.device)
-        states = self.dropout(embedded + self.places(places))
+        behind = (lengths[:, None] - 1 - places).clamp(min=0)
+        states = self.dropout(embedded + self.places(behind))
         for block in self.blocks:
             states = block(states)
         normed: Tensor = self.norm(states)

@@ -60,8 +60,9 @@ class Scorer:
         for start in range(0, len(order), self.chunk):
             places = order[start : start + self.chunk]
             matrix, lengths = padded([histories[place][-self.length :] for place in places])
-            every = self.network(self.network.items(torch.from_numpy(matrix).to(table.device)))
-            states[torch.from_numpy(places)] = every[torch.arange(len(places)), torch.from_numpy(lengths - 1)]
+            ids, ends = torch.from_numpy(matrix).to(table.device), torch.from_numpy(lengths).to(table.device)
+            every = self.network(self.network.items(ids), ends)
+            states[torch.from_numpy(places)] = every[torch.arange(len(places)), ends - 1]
         return states
 
     @torch.inference_mode()

@@ -42,11 +42,11 @@ class SASRecSettings(Options):
     """Targets of a step, about; a user with n training items has n - 1 targets."""
     epochs: int = Field(100, gt=0)
     """Most passes over the training rows; validation may stop earlier."""
-    evaluate_every: int = Field(2, gt=0)
+    evaluate_every: int = Field(5, gt=0)
     """Epochs between two looks at the validation rows."""
-    patience: int | None = Field(5, gt=0)
+    patience: int | None = Field(3, gt=0)
     """Looks without a better figure before training stops; null never stops."""
-    select_by: Literal["ndcg@10", "recall@10"] = "ndcg@10"
+    select_by: Literal["recall@10", "ndcg@10"] = "recall@10"
     """Which figure of the validation rows chooses the weights; without validation rows the last ones stay."""
     select_unseen: bool = False
     """Whether those figures leave out items that a user already had. Set it where the evaluation filters
