@@ -45,8 +45,9 @@ class RQKMeans(Tokenizer):
         """Codes at each level: one number or one a level. A level that has fewer distinct residuals is an
         error. By default 256, or a quarter of the distinct residuals where there are fewer than 1,024."""
 
-        balance: Literal["none"] = "none"
-        """Bounds on cluster sizes; `none` is plain k-means."""
+        balance: Literal["none", "constrained"] = "none"
+        """Bounds on cluster sizes; `none` is plain k-means, `constrained` gives every code the same number of
+        items, give or take one."""
 
         unit: bool = False
         """Scale embeddings to length one first, so that clusters follow the cosine."""
@@ -144,14 +145,16 @@ class RQKMeans(Tokenizer):
         self, vectors: NDArray[np.float32], context: Context
     ) -> tuple[Quantiser, NDArray[np.int32], list[float]]:
         # Imports torch, which checking and explaining a pipeline must not.
+        from genrec_plugin_sid.balanced import balanced_kmeans
         from genrec_plugin_sid.kmeans import kmeans
         from genrec_plugin_sid.residual import fit_levels
 
         options = self.options
+        find = balanced_kmeans if options.balance == "constrained" else kmeans
         with context.progress("residual k-means", options.levels * options.iterations) as advance:
 
             def cluster(residuals: Tensor, level: int, k: int) -> Clusters:
-                clusters = kmeans(
+                clusters = find(
                     residuals,
                     k,
                     context.generator(level),
