@@ -41,9 +41,9 @@ class Place:
     def ran(self, runs: str = "runs") -> set[str]:
         return {name for name, stage in self.stages(runs).items() if stage["outcome"] == "run"}
 
-    def logs(self) -> list[list[dict[str, Any]]]:
+    def logs(self, runs: str = "runs") -> list[list[dict[str, Any]]]:
         """What every run logged, oldest first; of a killed one's last line there may be only half."""
-        files = sorted(self.folder.glob("runs/small/*/log.jsonl"), key=lambda path: path.stat().st_ctime)
+        files = sorted(self.folder.glob(f"{runs}/small/*/log.jsonl"), key=lambda path: path.stat().st_ctime)
         lines = [path.read_text().split("\n")[:-1] for path in files if not path.parent.is_symlink()]
         return [[json.loads(line) for line in log] for log in lines]
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import time
 from collections import Counter
 
@@ -53,19 +55,40 @@ def test_twenty_kills_in_all_stages_leave_the_same_artefacts_and_metrics(undistu
     assert resumed >= 2, "trainings went on from their checkpoints"
 
 
+def test_when_the_run_that_trains_is_killed_the_one_that_waits_goes_on_from_its_checkpoint(
+    undisturbed, place
+):
+    first = place.start()
+    wait_for(first, lambda: begun(place.folder / "runs", set(), TRAINING, 2))
+    os.kill(first.process.pid, signal.SIGSTOP)
+    second = place.start("--runs", "other")
+    wait_for(second, lambda: begun(place.folder / "other", set(), TRAINING, 0))
+    assert first.kill()
+    second.wait()
+    (log,) = place.logs("other")
+    assert "resumed" in [event["event"] for event in log]
+    assert place.metrics("other") == undisturbed.metrics()
+    assert place.artefacts() == undisturbed.artefacts()
+
+
 def killed_at(place: Place, stage: str, evaluations: int, later: float) -> bool:
     """Run, and kill the run some seconds after a stage began; False if it ended before."""
     before = set(place.folder.glob("runs/small/*"))
     running = place.start()
-    while running.process.is_alive() and not begun(place, before, stage, evaluations):
-        time.sleep(0.002)
+    wait_for(running, lambda: begun(place.folder / "runs", before, stage, evaluations))
     time.sleep(later)
     return running.kill()
 
 
-def begun(place, before, stage, evaluations):
+def wait_for(running, condition):
+    """Until a condition holds or the run has ended."""
+    while running.process.is_alive() and not condition():
+        time.sleep(0.002)
+
+
+def begun(runs, before, stage, evaluations):
     """Whether the new run has come to this stage, and in it to that many evaluations."""
-    for folder in set(place.folder.glob("runs/small/2*")) - before:
+    for folder in set(runs.glob("small/2*")) - before:
         if folder.joinpath("log.jsonl").exists():
             lines = folder.joinpath("log.jsonl").read_text().split("\n")[:-1]
             events = [event["event"] for event in map(json.loads, lines) if event["stage"] == stage]
