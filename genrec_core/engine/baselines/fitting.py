@@ -79,7 +79,8 @@ class _Fitting:
         with self.context.progress("sasrec", settings.epochs) as advance:
             for epoch in range(1, settings.epochs + 1):
                 seen = {"loss": self.epoch(epoch)}
-                if len(training.valid) and epoch % settings.evaluate_every == 0:
+                due = epoch % settings.evaluate_every == 0 or epoch == settings.epochs
+                if due and len(training.valid):
                     seen |= figures(valid.ranks(self.scorer))
                     best.look(seen[settings.select_by])
                 self.context.log("epoch", epoch=epoch, **seen)

@@ -43,7 +43,7 @@ class SASRecSettings(Options):
     epochs: int = Field(100, gt=0)
     """Most passes over the training rows; validation may stop earlier."""
     evaluate_every: int = Field(5, gt=0)
-    """Epochs between two looks at the validation rows."""
+    """Epochs between two looks at the validation rows; the last epoch is looked at in any case."""
     patience: int | None = Field(3, gt=0)
     """Looks without a better figure before training stops; null never stops."""
     select_by: Literal["recall@10", "ndcg@10"] = "recall@10"
