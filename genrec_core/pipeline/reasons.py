@@ -143,5 +143,5 @@ def _seed(differences: list[Difference]) -> Reason | None:
 
 
 def _option_path(path: tuple[str, ...]) -> str:
-    """`components.trainer.options.corpora.0.use` as people write it: `trainer.corpora.0.use`."""
+    """`components.train.sft.options.corpora.0.use` as people write it: `train.sft.corpora.0.use`."""
     return ".".join(part for part in path[1:] if part != "options")

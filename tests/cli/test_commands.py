@@ -47,7 +47,7 @@ def test_explain_says_why_and_runs_nothing(genrec, tmp_path):
     )["stages"]
     reasons = {stage["stage"]: stage for stage in stages}
     assert reasons["train.count"]["why"] == "reused"
-    assert (reasons["recommend"]["what"], reasons["recommend"]["new"]) == ("recommender.beams", 7)
+    assert (reasons["recommend"]["what"], reasons["recommend"]["new"]) == ("recommend.beams", 7)
     assert (reasons["ground"]["why"], reasons["ground"]["what"]) == ("input-changed", "recommend")
 
 

@@ -70,7 +70,7 @@ def test_more_beams_rerun_what_depends_on_them_and_explain_says_so_before(finish
     explained = json.loads(finished.run(*more, "--explain", "--json"))["stages"]
     told = {stage["stage"]: stage["text"] for stage in explained if stage["runs"]}
     assert set(told) == {"recommend", "ground", "evaluate"}
-    assert told["recommend"] == "option `recommender.beams` changed from `10` to `12`"
+    assert told["recommend"] == "option `recommend.beams` changed from `10` to `12`"
     assert told["ground"] == "its input `recommend` changed"
     finished.run(*more)
     assert finished.ran() == set(told)

@@ -38,8 +38,8 @@ def test_nothing_runs_again_without_a_change(run_again):
 @pytest.mark.parametrize(
     ("change", "expected", "first", "what"),
     [
-        ("train.count.epochs=2", AFTER_MODEL, "train.count", "trainer.epochs"),
-        ("recommend.beams=6", {"recommend", "ground", "evaluate"}, "recommend", "recommender.beams"),
+        ("train.count.epochs=2", AFTER_MODEL, "train.count", "train.count.epochs"),
+        ("recommend.beams=6", {"recommend", "ground", "evaluate"}, "recommend", "recommend.beams"),
         ("evaluate.resamples=30", {"evaluate"}, "evaluate", "resamples"),
         ("tokenizer.base=5", {"identify", "model", *AFTER_MODEL}, "identify", "tokenizer.base"),
         (
@@ -49,7 +49,7 @@ def test_nothing_runs_again_without_a_change(run_again):
             "encoder.power",
         ),
         ("data.max_history=2", set(ALL), "data", "max_history"),
-        ("train.count.corpora.0.weight=0.5", AFTER_MODEL, "train.count", "trainer.corpora.0.weight"),
+        ("train.count.corpora.0.weight=0.5", AFTER_MODEL, "train.count", "train.count.corpora.0.weight"),
     ],
 )
 def test_a_changed_option_reruns_exactly_what_depends_on_it(
@@ -77,7 +77,7 @@ def test_a_changed_input_stage_is_named(run_again):
 
 def test_another_component_is_told_as_such(run_again):
     ran = run_again("train.count.use=quick/renaming")
-    assert ran["train.count"].what == "trainer.use"
+    assert ran["train.count"].what == "train.count.use"
     assert (ran["train.count"].old, ran["train.count"].new) == ("quick/counting", "quick/renaming")
 
 
@@ -93,7 +93,7 @@ def test_a_raised_version_is_the_reason(run, load, workshop, registry, monkeypat
     _, plan, _ = planned(load(), workshop, 0)
     reason = plan.entry("recommend").reason
     assert (reason.why, reason.what, reason.old, reason.new) == (
-        Why.VERSION_CHANGED, "recommender", "1", "2",
+        Why.VERSION_CHANGED, "recommend", "1", "2",
     )  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def test_changed_file_content_reruns_its_readers_and_names_the_file(pipeline_fil
     run()
     prices.write_text("2")
     reason = run().done.plan.entry("data").reason
-    assert (reason.why, reason.what) == (Why.INPUT_CHANGED, "source/0/prices.txt")
+    assert (reason.why, reason.what) == (Why.INPUT_CHANGED, "data.source/0/prices.txt")
 
 
 def test_a_stage_whose_artefact_is_gone_says_so(run):
@@ -134,7 +134,8 @@ def test_only_runs_one_stage_on_what_is_there(run):
 
 def test_only_refuses_when_an_input_is_missing(run):
     run()
-    with pytest.raises(GenrecError, match=r"reads the artefact of `train.count`.*option `trainer.epochs`"):
+    expected = r"reads the artefact of `train.count`.*option `train.count.epochs`"
+    with pytest.raises(GenrecError, match=expected):
         run("train.count.epochs=3", wish=Wish(only="recommend"))
 
 

@@ -25,7 +25,7 @@ class DataStage(Stage):
 
     def components(self) -> Mapping[str, Component]:
         """The source and the split."""
-        return {"source": self.source, "split": self.split}
+        return {"data.source": self.source, "data.split": self.split}
 
     def settings(self) -> Mapping[str, Any]:
         """The history cut."""

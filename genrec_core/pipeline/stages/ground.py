@@ -32,7 +32,7 @@ class GroundStage(Stage):
 
     def components(self) -> Mapping[str, Component]:
         """The grounder."""
-        return {"grounder": self.grounder}
+        return {"ground": self.grounder}
 
     def settings(self) -> Mapping[str, Any]:
         """The views, and how much of each ranking is kept."""

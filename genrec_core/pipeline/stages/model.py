@@ -22,7 +22,7 @@ class ModelStage(Stage):
 
     def components(self) -> Mapping[str, Component]:
         """The backbone."""
-        return {"backbone": self.backbone}
+        return {self.name: self.backbone}
 
     def run(self, work: Work) -> None:
         """Build and keep the model."""

@@ -32,7 +32,7 @@ class RecommendStage(Stage):
 
     def components(self) -> Mapping[str, Component]:
         """The recommender and the corpus that writes its prompts."""
-        return {"recommender": self.recommender, "prompt": self.prompt}
+        return {"recommend": self.recommender, "prompt": self.prompt}
 
     def settings(self) -> Mapping[str, Any]:
         """The views that are answered."""

@@ -53,7 +53,7 @@ class Stage(ABC):
 
     @abstractmethod
     def components(self) -> Mapping[str, Component]:
-        """Role → component whose identity can change the result."""
+        """Where in the pipeline file → component whose identity can change the result."""
 
     def settings(self) -> Mapping[str, Any]:
         """Other JSON values that can change the result."""
@@ -64,7 +64,7 @@ class Stage(ABC):
         """Write the artefact's files into `work.folder`."""
 
     def everything(self) -> Mapping[str, Component]:
-        """All components with those nested in them: dotted role → component."""
+        """All components with those nested in them: dotted path → component."""
         found: dict[str, Component] = {}
         for role, component in self.components().items():
             found[role] = component

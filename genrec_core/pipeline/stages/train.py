@@ -29,7 +29,7 @@ class TrainStage(Stage):
 
     def components(self) -> Mapping[str, Component]:
         """The trainer; the backbone is in the fingerprint of the model that is read."""
-        return {"trainer": self.trainer}
+        return {self.name: self.trainer}
 
     def run(self, work: Work) -> None:
         """Load, train, keep the model, its curves, and new identifiers where the trainer learns them."""
