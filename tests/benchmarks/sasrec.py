@@ -116,11 +116,12 @@ def rectools(train: View) -> float | None:
 
 
 def epochs(prepared: Prepared, quick: bool) -> dict[str, Any]:
-    """One epoch of each; with `quick`, ours on a tenth of the rows, times ten, and none of RecTools."""
+    """Ours before and after theirs, averaged; with `quick`, ours on a tenth of the rows, times ten."""
     if quick:
         ours, theirs = epoch(prepared, some_rows(prepared, QUICK_SHARE)) / QUICK_SHARE, None
     else:
-        ours, theirs = epoch(prepared, prepared.views.train), rectools(prepared.views.train)
+        first, theirs = epoch(prepared, prepared.views.train), rectools(prepared.views.train)
+        ours = (first + epoch(prepared, prepared.views.train)) / 2
     against = "RecTools in this run" if theirs else f"RecTools' {RECTOOLS_SECONDS:.0f} s"
     speed = (theirs or RECTOOLS_SECONDS) / ours
     shown = f"{theirs:.0f} s" if theirs else "not measured"
@@ -143,12 +144,11 @@ def main() -> None:
     print(machine())
     speed = epochs(prepared, options.quick)
     rows = [speed, *recall(prepared, options.quick)]
-    found = rows[-1]["recall@10"]
-    print(f"Recall@10 {found:.4f}, viewed items filtered; goal {GOAL}, published {PUBLISHED}")
-    ratios = {
-        "full-softmax epoch": ratio(speed["speed"], speed["against"], 10.0),
-        "recall@10 filtered": ratio(found / GOAL, f"the goal {GOAL}", 1.0),
-    }
+    ratios = {"full-softmax epoch": ratio(speed["speed"], speed["against"], 10.0)}
+    if not options.quick:  # two epochs say nothing about the goal
+        found = rows[-1]["recall@10"]
+        print(f"Recall@10 {found:.4f}, viewed items filtered; goal {GOAL}, published {PUBLISHED}")
+        ratios["recall@10 filtered"] = ratio(found / GOAL, f"the goal {GOAL}", 1.0)
     write(options.json, ratios, rows)
 
 
