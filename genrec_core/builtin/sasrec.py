@@ -19,7 +19,6 @@ from genrec_core.contracts.candidates import Ranked
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request, Training
-from genrec_core.engine.baselines.fitting import fit
 from genrec_core.engine.baselines.settings import SASRecSettings
 from genrec_core.evaluation.best import best
 from genrec_core.evaluation.rankings import direct
@@ -44,6 +43,9 @@ class SASRec(Baseline):
             DataError: no training row has two items.
             StageError: training diverged.
         """
+        # Imports torch, which checking and explaining a pipeline must not.
+        from genrec_core.engine.baselines.fitting import fit
+
         scorer = fit(len(items), training, self.options, context)
         histories = [np.asarray(request.history, dtype=np.int32) for request in requests]
         with context.progress("sasrec: ranking", len(histories)) as advance:
