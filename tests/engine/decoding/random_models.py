@@ -52,14 +52,3 @@ def random_model(name: str, seed: int = 0) -> Bare:
     for weight in network.parameters():
         weight.data.normal_(0, 0.3)
     return Bare(network, "seq2seq")
-
-
-@torch.inference_mode()
-def score_one_by_one(model: Bare, prompt: list[int], answer: list[int]) -> list[float]:
-    """Log-probability of each token of an answer by a plain forward pass, nothing shared or cached."""
-    if model.family == "causal":
-        logits = model.network(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
-    else:
-        decoder = torch.tensor([[0, *answer]])
-        logits = model.network(input_ids=torch.tensor([prompt]), decoder_input_ids=decoder).logits[0, :-1]
-    return logits.log_softmax(1)[torch.arange(len(answer)), torch.tensor(answer)].tolist()

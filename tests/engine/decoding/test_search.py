@@ -17,7 +17,8 @@ from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.decoding.steppers import stepper_for
 from genrec_core.identifiers.compile import compile_trie
 from genrec_core.identifiers.trie import forest
-from tests.engine.decoding.random_models import END, FAMILIES, PAD, VOCABULARY, random_model, score_one_by_one
+from tests.engine.decoding.random_models import END, FAMILIES, VOCABULARY, random_model
+from tests.engine.decoding.reference import generated, score_one_by_one
 
 CPU = torch.device("cpu")
 prompts_of_any_length = st.lists(
@@ -71,23 +72,6 @@ def test_legal_scores_are_renormalised_over_the_legal_tokens(name, prompts, sequ
     assert found.scores.exp().sum(1).tolist() == pytest.approx([1.0] * len(prompts), abs=1e-4)
 
 
-def generated(model, trie, prompt, beams):
-    """The same search by `generate` with a prefix function, one prompt at a time."""
-    skip = len(prompt) if model.family == "causal" else 1
-
-    def legal(_, ids):
-        node = trie.descend(ids.tolist()[skip:])
-        return trie.legal(node).tolist() if node >= 0 and trie.count[node] else [END]
-
-    out = model.network.generate(
-        torch.tensor([prompt]), num_beams=beams, num_return_sequences=beams, do_sample=False,
-        length_penalty=0.0, max_new_tokens=trie.depth() + 1, early_stopping=False, eos_token_id=END,
-        pad_token_id=PAD, prefix_allowed_tokens_fn=legal, return_dict_in_generate=True, output_scores=True,
-    )  # fmt: skip
-    texts = [tuple(t for t in row[skip:].tolist() if t != PAD) for row in out.sequences]
-    return texts, out.sequences_scores.tolist()
-
-
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("beams", [2, 4, 10])
 def test_beams_equal_those_of_generate_with_a_prefix_function(name, beams):
@@ -98,7 +82,7 @@ def test_beams_equal_those_of_generate_with_a_prefix_function(name, beams):
     found = run(name, trie, prompts, SearchSettings(beams))
     model, _ = model_and_head(name)
     for row, prompt in enumerate(prompts):
-        texts, scores = generated(model, trie, prompt, beams)
+        texts, scores = generated(model, trie, prompt, beams, END)
         assert found_texts(trie, found, row) == texts
         assert found.scores[row].tolist() == pytest.approx(scores, abs=1e-4)
 

