@@ -97,7 +97,11 @@ def problems_of(error: ValidationError, owner: type[BaseModel], what: str) -> li
         owner: the model that was checked, for the names it knows.
         what: what to call it in messages, like "`core/beam`".
     """
-    return [problem for detail in error.errors(include_url=False) for problem in _unfold(detail, owner, what)]
+    details = error.errors(include_url=False)
+    # A list whose entry was refused is also reported as too short without it; the entry says it all.
+    refused = {tuple(detail["loc"])[:-1] for detail in details}
+    kept = (one for one in details if one["type"] != "too_short" or tuple(one["loc"]) not in refused)
+    return [problem for detail in kept for problem in _unfold(detail, owner, what)]
 
 
 def _unfold(detail: ErrorDetails, owner: type[BaseModel], what: str) -> Iterator[Problem]:
@@ -117,7 +121,7 @@ def _unfold(detail: ErrorDetails, owner: type[BaseModel], what: str) -> Iterator
 
 def _said(detail: ErrorDetails, path: Path, owner: type[BaseModel], what: str) -> Problem:
     kind, value = detail["type"], detail["input"]
-    last = str(path[-1]) if path else ""
+    last = dotted(path[-2:] if path and isinstance(path[-1], int) else path[-1:])
     if kind == "extra_forbidden":
         known = _names(_block(owner, path[:-1]))
         return Problem(path, f"{what} has no option `{last}`", did_you_mean(last, known), on_key=True)
@@ -130,7 +134,8 @@ def _said(detail: ErrorDetails, path: Path, owner: type[BaseModel], what: str) -
         return Problem(path, f"`{last}` cannot be {shown(value)}", hint)
     message = detail["msg"].removeprefix("Value error, ").removeprefix("Input ")
     shows = f"`genrec show {what.split('`')[1]}` says what it may be" if "`" in what else f"change `{last}`"
-    return Problem(path, f"`{last}` is {shown(value)}, but {_must(message)}", _WANTED.get(kind, shows))
+    given = f'`"{value}"`' if isinstance(value, str) and kind in _WANTED else shown(value)
+    return Problem(path, f"`{last}` is {given}, but {_must(message)}", _WANTED.get(kind, shows))
 
 
 def _must(message: str) -> str:
