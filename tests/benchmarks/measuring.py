@@ -58,7 +58,7 @@ def machine() -> dict[str, Any]:
 
 def ratio(value: float, against: str, goal: float | None = None) -> dict[str, Any]:
     """One line of the `ratios` table."""
-    return {"value": round(value, 3), "against": against, "goal": goal}
+    return {"value": round(float(value), 3), "against": against, "goal": goal}
 
 
 def write(path: Path | None, ratios: dict[str, Any], rows: list[dict[str, Any]]) -> None:
