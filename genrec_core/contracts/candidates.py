@@ -47,7 +47,6 @@ class How(IntEnum):
     NONE = 0
     DIRECT = 1
     STRUCTURAL = 2
-    FALLBACK = 3
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ def test_legal_tokens_are_those_of_a_dictionary_of_prefixes(sequences):
             assert trie.legal(node).tolist() == children(ended, row[:depth])
             assert trie.leaves[node] == sum(other[:depth] == row[:depth] for other in ended)
             assert trie.path(node) == row[:depth]
+            under = [item for item, other in enumerate(ended) if other[:depth] == row[:depth]]
+            assert sorted(trie.items_under(node).tolist()) == under
 
 
 @settings(max_examples=200, deadline=None)

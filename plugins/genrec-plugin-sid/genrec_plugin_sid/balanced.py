@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genrec_plugin_sid.kmeans import CHUNK, Clusters, kmeans
+from genrec_plugin_sid.kmeans import CHUNK, Clusters, kmeans, means
 
 CANDIDATES = 32
 """Nearest clusters that a point considers."""
@@ -65,7 +65,7 @@ def balanced_kmeans(
     for done in range(1, iterations + 1):
         market = Market.of(points, centroids)
         codes, prices = assign(market, bounds, prices)
-        centroids = _means(points, codes, k)
+        centroids = means(points, codes, k)
         error = float((points - centroids[codes]).double().square().sum())
         advance(1)
         idle = idle + 1 if best is not None and best.error - error <= tolerance * best.error else 0
@@ -216,9 +216,10 @@ def _exchange(codes: Tensor, market: Market, bounds: Bounds) -> bool:
     )
     if not len(along):
         return False
-    mover = torch.full((size**2,), -1, dtype=torch.long, device=codes.device)
-    on_lane = (gains == cheapest[lanes]).nonzero()[:, 0].flip(0)  # the lowest point wins a tie
-    mover[lanes[on_lane]] = on_lane // market.clusters.shape[1]
+    on_lane = (gains == cheapest[lanes]).nonzero()[:, 0]
+    mover = torch.full((size**2,), len(codes), dtype=torch.long, device=codes.device)
+    # The lowest point wins a tie, in whatever order a device writes.
+    mover.scatter_reduce_(0, lanes[on_lane], on_lane // market.clusters.shape[1], "amin")
     codes[mover[along]] = along % size
     return True
 
@@ -235,11 +236,12 @@ def _disjoint_lanes(gains: Tensor, sizes: Tensor, bounds: Bounds, market: Market
     moves = torch.where(free, gains, 0.0).fill_diagonal_(0.0)
     where_swap, where_move = (swaps < worthwhile).nonzero(), (moves < worthwhile).nonzero()
     values = torch.cat([swaps[tuple(where_swap.T)], moves[tuple(where_move.T)]])
-    ends = torch.cat([where_swap, where_move])[torch.argsort(values, stable=True)].tolist()
-    alone = torch.argsort(values, stable=True) >= len(where_swap)
+    order = torch.argsort(values, stable=True)
+    ends = torch.cat([where_swap, where_move])[order].tolist()
+    alone = (order >= len(where_swap)).tolist()
     used: set[int] = set()
     chosen = []
-    for (first, second), single in zip(ends, alone.tolist(), strict=True):
+    for (first, second), single in zip(ends, alone, strict=True):
         if first in used or second in used:
             continue
         used |= {first, second}
@@ -266,9 +268,3 @@ def _rank_within(groups: Tensor) -> Tensor:
     ranks = torch.empty_like(groups)
     ranks[order] = torch.arange(len(groups), device=groups.device) - starts
     return ranks
-
-
-def _means(points: Tensor, codes: Tensor, k: int) -> Tensor:
-    sums = torch.zeros(k, points.shape[1], dtype=points.dtype, device=points.device)
-    counts = torch.bincount(codes, minlength=k).clamp(min=1)
-    return sums.index_add_(0, codes, points) / counts[:, None]

@@ -59,7 +59,7 @@ def kmeans(
     codes, squared = nearest(points, centroids)
     error, done = _total(squared), 0
     while done < iterations:
-        centroids, reseeded = _means(points, codes, squared, k)
+        centroids, reseeded = _reseeded(points, codes, squared, k)
         codes, squared = nearest(points, centroids)
         before, error, done = error, _total(squared), done + 1
         advance(1)
@@ -113,17 +113,22 @@ def _gaps(points: Tensor, norms: Tensor, chosen: Tensor) -> Tensor:
     return gaps.clamp_(min=0)
 
 
-def _means(points: Tensor, codes: Tensor, squared: Tensor, k: int) -> tuple[Tensor, bool]:
-    """The mean of each cluster, and whether an empty one had to be seeded again."""
-    counts = torch.bincount(codes, minlength=k)
+def means(points: Tensor, codes: Tensor, k: int) -> Tensor:
+    """The mean of each cluster, float32 [k, d]; zero where a cluster is empty."""
+    counts = torch.bincount(codes, minlength=k).clamp(min=1)
     sums = torch.zeros(k, points.shape[1], dtype=points.dtype, device=points.device)
-    means = sums.index_add_(0, codes, points) / counts.clamp(min=1)[:, None]
-    empty = (counts == 0).nonzero()[:, 0]
+    return sums.index_add_(0, codes, points) / counts[:, None]
+
+
+def _reseeded(points: Tensor, codes: Tensor, squared: Tensor, k: int) -> tuple[Tensor, bool]:
+    """The mean of each cluster, and whether an empty one had to be seeded again."""
+    centroids = means(points, codes, k)
+    empty = (torch.bincount(codes, minlength=k) == 0).nonzero()[:, 0]
     if not len(empty) or not squared.any():
-        return means, False
+        return centroids, False
     farthest = torch.argsort(squared, descending=True, stable=True)[: len(empty)]
-    means[empty[: len(farthest)]] = points[farthest]
-    return means, True
+    centroids[empty[: len(farthest)]] = points[farthest]
+    return centroids, True
 
 
 def _total(squared: Tensor) -> float:
