@@ -1,6 +1,6 @@
 """Semantic IDs (SIDs): items named by the codes of a residual quantiser.
 
-The modules, from arithmetic to component: `kmeans` clusters vectors, `residual` stacks levels of clusters,
-`collisions` tells apart items that got the same codes, `naming` writes codes as tokens, `rq_kmeans` is the
-tokenizer that joins them, `plugin` registers it.
+`semantic_ids` is what every tokenizer here shares: embed, quantise, tell apart (`collisions`), write codes as
+tokens (`naming`). `quantiser` says what a quantiser is and `residual` encodes with one. The tokenizers differ
+in how codebooks are learnt: `rq_kmeans` clusters residuals (`kmeans`, `balanced`).
 """

@@ -25,10 +25,10 @@ def test_3685_items_in_256_clusters_are_14_or_15_each_at_every_level():
     # SINGER check 8.
     vectors = blobs(3685, 16).numpy()
 
-    def cluster(residuals, level, k):
-        return balanced_kmeans(residuals, k, np.random.default_rng(level), iterations=5)
+    def cluster(residuals, level):
+        return balanced_kmeans(residuals, 256, np.random.default_rng(level), iterations=5)
 
-    _, codes, _ = fit_levels(vectors, lambda level, residuals: 256, 3, cluster)
+    _, codes = fit_levels(vectors, 3, cluster)
     for level in range(3):
         assert sizes(torch.from_numpy(codes[:, level]).long(), 256) == [14, 15]
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from genrec_plugin_sid.residual import Quantiser
+from genrec_plugin_sid.linear import LinearQuantiser
+from genrec_plugin_sid.residual import encode
 
 
 def _column(*values):
@@ -11,12 +12,12 @@ def _column(*values):
 
 
 def test_residual_codes_are_those_computed_by_hand():
-    quantiser = Quantiser(np.zeros(1, np.float32), (_column(0, 10), _column(-1, 1)))
-    assert quantiser.encode(_column(9, 11, -1)).tolist() == [[1, 0], [1, 1], [0, 0]]
+    codebooks = (_column(0, 10), _column(-1, 1))
+    assert encode(_column(9, 11, -1), codebooks).tolist() == [[1, 0], [1, 1], [0, 0]]
 
 
 def test_codes_stand_for_the_sum_of_their_centroids():
-    quantiser = Quantiser(_column(100)[0], (_column(0, 10), _column(-1, 1)))
+    quantiser = LinearQuantiser(_column(100)[0], (_column(0, 10), _column(-1, 1)))
     assert quantiser.decode(np.array([[1, 0], [0, 1]], np.int32)).tolist() == [[109], [101]]
 
 
@@ -29,8 +30,8 @@ def test_each_level_explains_more_of_what_the_last_one_left(shop, cloud):
 
 def test_every_code_is_that_of_the_nearest_centroid_to_what_is_left(shop, cloud):
     identifiers = shop.fit(cloud, codes=6)
-    quantiser = Quantiser.from_state(identifiers.state)
-    residuals = cloud - quantiser.mean
+    quantiser = LinearQuantiser.from_state(identifiers.state)
+    residuals = quantiser.latents(cloud)
     for level, book in enumerate(quantiser.codebooks):
         nearest = ((residuals[:, None] - book[None]) ** 2).sum(axis=2).argmin(axis=1)
         assert nearest.tolist() == identifiers.state["paths"][:, level].tolist()
