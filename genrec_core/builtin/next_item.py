@@ -53,15 +53,8 @@ class NextItem(Corpus):
         if self.options.each == "user" and view.targets is None:
             yield from self._by_user(view)
             return
-        most = self.options.max_per_user
-        if view.targets is not None or most is None:
-            for example in view.examples():
-                yield self._sample(example.history, example.target)
-            return
-        for _, sequence in view.sequences():
-            items = sequence.tolist()
-            for place in range(max(1, len(items) - most), len(items)):
-                yield self._sample(tuple(items[max(0, place - view.max_history) : place]), items[place])
+        for example in view.examples(newest=self.options.max_per_user):
+            yield self._sample(example.history, example.target)
 
     def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
         """The same layout without its answer."""

@@ -74,15 +74,20 @@ class View:
             return len(self.targets)
         return int(np.maximum(self.rows.lengths - 1, 0).sum())
 
-    def examples(self) -> Iterator[Example]:
-        """Every (history, target) of the view, users in row order, oldest target first."""
+    def examples(self, newest: int | None = None) -> Iterator[Example]:
+        """Every (history, target) of the view, users in row order, oldest target first.
+
+        Args:
+            newest: of each row of a training view, at most this many, those with the newest targets.
+        """
         for row, user in enumerate(self.users):
             items = self.rows.row(row)
             if self.targets is not None:
                 yield self._example(user, items, int(self.targets[row]), row)
                 continue
             start = int(self.rows.offsets[row])
-            for position in range(1, len(items)):
+            oldest = 1 if newest is None else max(1, len(items) - newest)
+            for position in range(oldest, len(items)):
                 yield self._example(user, items[:position], int(items[position]), start + position)
 
     def _example(self, user: str, before: NDArray[np.int32], target: int, place: int) -> Example:

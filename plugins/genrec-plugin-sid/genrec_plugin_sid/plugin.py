@@ -9,3 +9,5 @@ from genrec_core import Registry, hookimpl
 def genrec_register(registry: Registry) -> None:
     """Register `sid/...`."""
     registry.tokenizer("rq-kmeans", "genrec_plugin_sid.rq_kmeans:RQKMeans")
+    registry.corpus("item-text", "genrec_plugin_sid.item_text:ItemText")
+    registry.corpus("next-item-text", "genrec_plugin_sid.next_item_text:NextItemText")

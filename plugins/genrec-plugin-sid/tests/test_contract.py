@@ -2,9 +2,11 @@
 
 from typing import ClassVar
 
+from genrec_plugin_sid.item_text import ItemText
+from genrec_plugin_sid.next_item_text import NextItemText
 from genrec_plugin_sid.rq_kmeans import RQKMeans
 
-from genrec_core.testing.contracts import TokenizerContract
+from genrec_core.testing.contracts import CorpusContract, TokenizerContract
 
 
 class TestRQKMeans(TokenizerContract):
@@ -19,3 +21,26 @@ class TestRQKMeansThatKeepsCollisions(TokenizerContract):
 class TestRQKMeansOnAnEncoderThatKnowsNewItems(TokenizerContract):
     component = RQKMeans
     options: ClassVar = {"encoder": {"use": "core/ngrams", "basis": "random"}}
+
+
+class TestItemText(CorpusContract):
+    component = ItemText
+
+
+class TestItemTextFromIdentifierToTitle(CorpusContract):
+    component = ItemText
+    options: ClassVar = {"given": "identifier", "answer": "title", "held_out": 0.2}
+
+
+class TestNextItemText(CorpusContract):
+    component = NextItemText
+
+
+class TestNextItemTextInSeveralWordings(CorpusContract):
+    component = NextItemText
+    options: ClassVar = {
+        "directions": ["title -> identifier", "identifier -> title"],
+        "draw": "one",
+        "wordings": ["{history} then ", "After {history}: "],
+        "missing": "skip",
+    }
