@@ -29,6 +29,8 @@ def genrec_register(registry: Registry) -> None:
     registry.backbone("gguf", "genrec_core.builtin.gguf:Gguf")
     registry.corpus("next-item", "genrec_core.builtin.next_item:NextItem")
     registry.trainer("sft", "genrec_core.builtin.sft:SFT")
+    registry.trainer("grpo", "genrec_core.builtin.grpo:GRPO")
+    registry.reward("hit", "genrec_core.builtin.hit:Hit")
     registry.recommender("beam", "genrec_core.builtin.beam:Beam")
     registry.grounder("exact", "genrec_core.builtin.exact:Exact")
     registry.baseline("popular", "genrec_core.builtin.popular:Popular")

@@ -16,7 +16,8 @@ class Rollout:
     """One answer to a prompt.
 
     Attributes:
-        tokens: the identifier it names; empty when it names none.
+        tokens: the identifier it names; empty when it names none. Where the sample answers with an item
+            field (a title), that text as one token.
         text: everything that was written, supplied prefix included.
         score: log-probability under the policy that wrote it.
         prefix: how many leading identifier tokens were supplied, not written.
@@ -43,8 +44,8 @@ class Group:
 
     Attributes:
         sample: the prompt, with the truth it travels with.
-        target: the true answer's tokens.
-        rollouts: G answers, best beam first.
+        target: the true answer's tokens, in the same way.
+        rollouts: G answers (fewer where fewer exist), best beam first.
         step, total: where in training this is; `step / total` in [0, 1].
         lookahead: candidates decoded behind each rollout, for rewards that judge a thought by its beams.
         decoder: to decode more.

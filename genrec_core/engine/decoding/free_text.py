@@ -38,10 +38,15 @@ class FreeSettings:
 
 @dataclass(frozen=True)
 class Text:
-    """One written text: its tokens without the stop sequence, and whether one was reached."""
+    """One written text: its tokens without the stop sequence, and which of them was reached (-1: none)."""
 
     tokens: tuple[int, ...]
-    stopped: bool
+    stop: int
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop sequence ended it, not the budget."""
+        return self.stop >= 0
 
 
 @torch.inference_mode()
@@ -63,33 +68,33 @@ def write_freely(
     """
     hidden = stepper.start(prompts).expand(-1, settings.count, -1)
     written: list[list[list[int]]] = [[[] for _ in range(settings.count)] for _ in prompts]
-    stopped = torch.zeros(hidden.shape[:2], dtype=torch.bool)
+    stops = torch.full(hidden.shape[:2], -1)
     parents = torch.zeros(hidden.shape[:2], dtype=torch.long, device=hidden.device)
     for step in range(settings.max_tokens):
         tokens = _next(head.logits(hidden.reshape(-1, hidden.shape[-1])), settings, noise)
         tokens = tokens.reshape(hidden.shape[:2])
         for row, beams in enumerate(tokens.tolist()):
             for beam, token in enumerate(beams):
-                if not stopped[row, beam]:
+                if stops[row, beam] < 0:
                     written[row][beam].append(token)
-                    stopped[row, beam] = _cut(written[row][beam], settings.stop)
-        if bool(stopped.all()) or step + 1 == settings.max_tokens:
+                    stops[row, beam] = _cut(written[row][beam], settings.stop)
+        if bool((stops >= 0).all()) or step + 1 == settings.max_tokens:
             break
         hidden = stepper.advance(parents, tokens)
         parents = torch.arange(settings.count, device=hidden.device).expand(len(prompts), -1)
     return [
-        [Text(tuple(text), bool(stopped[row, beam])) for beam, text in enumerate(texts)]
+        [Text(tuple(text), int(stops[row, beam])) for beam, text in enumerate(texts)]
         for row, texts in enumerate(written)
     ]
 
 
-def _cut(text: list[int], stops: tuple[tuple[int, ...], ...]) -> bool:
-    """Remove a stop sequence from the end of a text; whether there was one."""
-    for stop in stops:
+def _cut(text: list[int], stops: tuple[tuple[int, ...], ...]) -> int:
+    """Remove a stop sequence from the end of a text; which one it was, -1 for none."""
+    for place, stop in enumerate(stops):
         if tuple(text[-len(stop) :]) == stop:
             del text[-len(stop) :]
-            return True
-    return False
+            return place
+    return -1
 
 
 def _next(logits: Tensor, settings: FreeSettings, noise: torch.Generator | None) -> Tensor:

@@ -1,0 +1,1 @@
+"""Reinforcement learning: rollouts from the decoding engine, rewards on groups, losses from TRL."""

@@ -1,0 +1,80 @@
+"""Settings of reinforcement learning: the options that every trainer built on it shares."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from genrec_core.contracts.options import Options, operational
+from genrec_core.engine.choices import Precision, Scoring
+
+Loss = Literal["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo"]
+"""Which of TRL's losses; they differ in clipping and in what a token's share is divided by."""
+
+Spread = Literal["population", "sample", "none"]
+"""The standard deviation by which a group's rewards are divided; `none` only subtracts the mean."""
+
+
+class Settings(Options):
+    """How groups are made, how long and how fast the policy moves, and when it is stopped."""
+
+    group: int = Field(16, gt=1)
+    """Rollouts of a prompt (G)."""
+    prompts: int = Field(32, gt=0)
+    """Prompts of a round: their rollouts are made together and make one update."""
+    updates: int = Field(1, gt=0)
+    """Optimiser steps on the rollouts of a round (mu)."""
+    epochs: int = Field(1, gt=0)
+    """Most epochs; validation may stop earlier."""
+    max_steps: int | None = Field(None, gt=0)
+    """Most optimiser steps, whatever the epochs say."""
+    learning_rate: float = Field(1e-5, gt=0)
+    """Highest learning rate; for models trained from scratch something like 1e-4."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """What the learning rate does after the warm-up."""
+    warmup: float = Field(0.0, ge=0, lt=1)
+    """Share of the steps in which the learning rate rises from 0."""
+    weight_decay: float = Field(0.0, ge=0)
+    """Decay of matrices; never of norms and biases."""
+    clip: float = Field(1.0, ge=0)
+    """Largest norm of the gradient; 0 for no bound."""
+    loss: Loss = "grpo"
+    """`grpo`, `sapo`: mean over a rollout's tokens, then over rollouts; `bnpo`, `dapo`, `cispo`: mean over all
+    tokens; `dr_grpo`: sum over a constant, the longest possible completion."""
+    importance: Literal["token", "sequence"] = "token"
+    """Whether the ratio to the old policy is taken token by token, or over a whole rollout (GSPO)."""
+    epsilon: float = Field(0.2, gt=0)
+    """How far below 1 the ratio may fall before it is clipped."""
+    epsilon_high: float | None = Field(None, gt=0)
+    """How far above 1 it may rise; by default `epsilon`. For `cispo` the largest ratio, by default 5."""
+    std: Spread = "population"
+    """What a group's rewards are divided by: their standard deviation over G, over G − 1, or nothing."""
+    policy: Scoring = "full"
+    """Log-probabilities of a constrained answer under the whole vocabulary (`full`), or renormalised over the
+    legal tokens (`legal`): in rollouts, old policy, reference and loss alike."""
+    beta: float = Field(1e-3, ge=0)
+    """Weight of the KL divergence from the reference, the model that training starts from; 0 does without."""
+    sync_reference: int | None = Field(None, gt=0)
+    """Steps after which the reference is moved to the policy; by default it never moves."""
+    sync_share: float = Field(0.6, gt=0, le=1)
+    """How far towards the policy the reference is moved then."""
+    metric: Literal["ndcg@10", "recall@10"] = "ndcg@10"
+    """What selects the model: item-level, by beam search on validation rows of the first corpus."""
+    valid_samples: int = Field(512, gt=0)
+    """Most validation rows of an evaluation, evenly chosen; the same ones every time."""
+    valid_beams: int = Field(20, ge=10)
+    """Beams of validation."""
+    valid_scoring: Scoring = "full"
+    """As the recommender's `scoring`."""
+    evaluate_every: int | None = Field(None, gt=0)
+    """Rounds between two evaluations; by default ten evaluations in all. The start is always evaluated."""
+    patience: int | None = Field(3, gt=0)
+    """Evaluations without a better metric before training stops; null never stops."""
+    precision: Precision = "float32"
+    """Arithmetic of training; bfloat16 is for GPUs."""
+    batch_tokens: int = Field(32768, gt=0)
+    """Tokens read together; larger rollouts and updates are made in pieces. Draws depend on it."""
+    checkpoint_minutes: float = operational(
+        5.0, "Minutes between two checkpoints; there is one at each evaluation too."
+    )
