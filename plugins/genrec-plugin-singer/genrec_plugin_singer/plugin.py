@@ -1,0 +1,12 @@
+"""Registers SINGER's components; targets are lazy, so that listing plugins imports no torch."""
+
+from __future__ import annotations
+
+from genrec_core import Registry, hookimpl
+
+
+@hookimpl
+def genrec_register(registry: Registry) -> None:
+    """Register `singer/...`."""
+    registry.corpus("tasks", "genrec_plugin_singer.tasks:Tasks")
+    registry.reward("sid-navigated", "genrec_plugin_singer.reward:SIDNavigated")
