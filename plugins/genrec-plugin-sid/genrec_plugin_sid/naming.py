@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from string import Formatter, ascii_lowercase
 from typing import Any
 
-from genrec_plugin_sid.collisions import Paths
+from genrec_plugin_sid.paths import Paths
 
 MOST_LEVELS = len(ascii_lowercase) - 1
 """One letter is left for the rank."""

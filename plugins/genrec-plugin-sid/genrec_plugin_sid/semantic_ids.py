@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
 from genrec_core import Context, Encoder, GenrecError, Identifiers, Items, Tokenizer, View
-from genrec_plugin_sid.collisions import POLICIES, Paths, PolicyName
+from genrec_plugin_sid.collisions import POLICIES, PolicyName
 from genrec_plugin_sid.naming import MOST_LEVELS, Naming, check_template
+from genrec_plugin_sid.paths import Coded, Paths
 from genrec_plugin_sid.quantiser import Arrays, Learnt, Quantiser, unexplained
 
 USUAL_CODES = 256
@@ -51,7 +52,9 @@ class SemanticIDs(Tokenizer):
         """Scale embeddings to length one first, so that distances follow the cosine."""
 
         collisions: PolicyName = "suffix"
-        """`suffix` numbers items that share all codes with one more token; `keep` lets them share."""
+        """What happens to items that got the same codes: `suffix` numbers them with one more token;
+        `next-nearest` moves all but one to the nearest free codes; `sinkhorn` shares out free codes of
+        the last level among them; `keep` lets them share an identifier."""
 
         template: Annotated[str, AfterValidator(check_template)] = "<{level}_{code}>"
         """How a code is written; levels are letters."""
@@ -82,13 +85,18 @@ class SemanticIDs(Tokenizer):
         """Learn a quantiser and name every item by its codes.
 
         Raises:
-            GenrecError: more codes are asked for than a level has distinct residuals.
+            GenrecError: more codes are asked for than a level has distinct residuals, or the collision policy
+                finds no free codes.
         """
         vectors = self.seen(items, context)
         learnt = self.learn(vectors, items, train, context)
         quantiser, options = learnt.quantiser, self.options
-        _log_levels(vectors, learnt, context)
-        paths = POLICIES[options.collisions](learnt.codes, _no_paths(options.levels))
+        latents = quantiser.latents(vectors)
+        _log_levels(latents, learnt, context)
+        settled = np.zeros((0, options.levels + 1), dtype=np.int32)
+        paths = _settle(
+            Coded(learnt.codes, settled, latents, quantiser.codebooks), options.collisions, context
+        )
         sizes = tuple(len(book) for book in quantiser.codebooks)
         naming = Naming(sizes, self._rank_tokens(sizes, paths), options.template, options.begin, options.end)
         settings = {
@@ -106,7 +114,7 @@ class SemanticIDs(Tokenizer):
 
         Raises:
             GenrecError: the identifiers are not of this tokenizer and encoder, the encoder cannot embed items
-                alone, or rank tokens ran out.
+                alone, or rank tokens or free codes ran out.
         """
         # Imports torch, which checking and explaining a pipeline must not.
         from genrec_plugin_sid.residual import encode
@@ -115,9 +123,9 @@ class SemanticIDs(Tokenizer):
         settings = identifiers.settings
         naming = Naming.from_settings(settings["naming"])
         quantiser = self._quantiser(identifiers)
-        codes = encode(quantiser.latents(self.seen(items, context)), quantiser.codebooks)
-        settled: Paths = identifiers.state["paths"]
-        paths = POLICIES[settings["collisions"]](codes, settled)
+        latents, settled = quantiser.latents(self.seen(items, context)), identifiers.state["paths"]
+        coded = Coded(encode(latents, quantiser.codebooks), settled, latents, quantiser.codebooks)
+        paths = _settle(coded, settings["collisions"], context)
         if paths[:, -1].max(initial=-1) >= naming.ranks > 0:
             raise GenrecError(
                 f"{int((paths[:, -1] >= naming.ranks).sum()):,} new items need a collision rank beyond the "
@@ -177,7 +185,7 @@ class SemanticIDs(Tokenizer):
 
     def _rank_tokens(self, sizes: tuple[int, ...], paths: Paths) -> int:
         """Rank tokens to learn: as many as the last level has codes, or twice what is needed now."""
-        if self.options.collisions == "keep":
+        if self.options.collisions != "suffix":
             return 0
         return max(sizes[-1], 2 * (int(paths[:, -1].max(initial=-1)) + 1))
 
@@ -212,12 +220,20 @@ class SemanticIDs(Tokenizer):
             )
 
 
-def _log_levels(vectors: NDArray[np.float32], learnt: Learnt, context: Context) -> None:
+def _log_levels(latents: NDArray[np.float32], learnt: Learnt, context: Context) -> None:
     books = learnt.quantiser.codebooks
-    shares = unexplained(learnt.quantiser.latents(vectors), books, learnt.codes)
+    shares = unexplained(latents, books, learnt.codes)
     for level, (book, share) in enumerate(zip(books, shares, strict=True)):
         used = len(np.unique(learnt.codes[:, level]))
         context.log("level", level=level, codes=len(book), used=used, unexplained=share)
+
+
+def _settle(coded: Coded, policy: PolicyName, context: Context) -> Paths:
+    paths = POLICIES[policy](coded)
+    moved = int((paths[:, :-1] != coded.codes).any(axis=1).sum())
+    ranked = int((paths[:, -1] >= 0).sum())
+    context.log("collisions", policy=policy, shared=int(coded.shared().sum()), moved=moved, ranked=ranked)
+    return paths
 
 
 def _identifiers(naming: Naming, paths: Paths, quantiser: Quantiser, settings: Any) -> Identifiers:
@@ -227,10 +243,6 @@ def _identifiers(naming: Naming, paths: Paths, quantiser: Quantiser, settings: A
         state=quantiser.state() | {"paths": paths},
         settings=settings,
     )
-
-
-def _no_paths(levels: int) -> Paths:
-    return np.zeros((0, levels + 1), dtype=np.int32)
 
 
 def _class_name(component: Tokenizer | Encoder) -> str:

@@ -26,7 +26,7 @@ def test_3685_items_in_256_clusters_are_14_or_15_each_at_every_level():
     vectors = blobs(3685, 16).numpy()
 
     def cluster(residuals, level):
-        return balanced_kmeans(residuals, 256, np.random.default_rng(level), iterations=5)
+        return balanced_kmeans(residuals, 256, np.random.default_rng(level), iterations=2)
 
     _, codes = fit_levels(vectors, 3, cluster)
     for level in range(3):

@@ -23,6 +23,24 @@ class TestRQKMeansOnAnEncoderThatKnowsNewItems(TokenizerContract):
     options: ClassVar = {"encoder": {"use": "core/ngrams", "basis": "random"}}
 
 
+class TestRQKMeansThatMovesItems(TokenizerContract):
+    component = RQKMeans
+    options: ClassVar = {
+        "encoder": {"use": "core/ngrams", "basis": "random"},
+        "collisions": "next-nearest",
+        "balance": "constrained",
+        "codes": 8,
+    }
+
+
+class TestRQKMeansWithSinkhorn(TokenizerContract):
+    component = RQKMeans
+    options: ClassVar = {
+        "encoder": {"use": "core/ngrams", "basis": "random"},
+        "collisions": "sinkhorn",
+    }
+
+
 class TestItemText(CorpusContract):
     component = ItemText
 

@@ -7,7 +7,7 @@ import pytest
 from genrec_plugin_sid.rq_kmeans import RQKMeans
 from pydantic import ValidationError
 
-from genrec_core import GenrecError, Identifiers
+from genrec_core import Context, GenrecError, Identifiers
 
 
 def test_the_same_seed_gives_the_same_identifiers_and_another_seed_others(shop, cloud):
@@ -79,10 +79,44 @@ def test_extending_twice_is_extending_once(shop, cloud):
     assert [twice.state["paths"][i, :3].tolist() for i in range(200)] == once.state["paths"][:, :3].tolist()
 
 
+@pytest.mark.parametrize("balance", ["none", "constrained"])
+@pytest.mark.parametrize("collisions", ["suffix", "next-nearest", "sinkhorn"])
+def test_every_policy_that_takes_items_apart_makes_them_unique_also_duplicates(
+    shop, cloud, collisions, balance
+):
+    doubled = np.concatenate([cloud[:120], cloud[:60]])
+    options = {"codes": (6, 6, 8), "collisions": collisions, "balance": balance}
+    fitted = shop.fit(doubled, **options)
+    grown = shop.extend(fitted, cloud[40:100], **options)
+    assert len(fitted.distinct()) == 180
+    assert len(grown.distinct()) == 240
+    assert all(grown.tokens(item) == fitted.tokens(item) for item in range(180))
+
+
+def test_how_many_items_a_policy_moved_is_logged(shop):
+    logged = []
+    points = np.array([[0, 0], [0, 0], [9, 9], [9, 0]])
+    shop.fit(
+        points, levels=2, codes=2, collisions="next-nearest", log=lambda event, **v: logged.append((event, v))
+    )
+    event, values = logged[-1]
+    assert event == "collisions"
+    assert values == {"policy": "next-nearest", "shared": 2, "moved": 1, "ranked": 0}
+
+
 def test_when_rank_tokens_run_out_the_catalogue_must_be_fitted_again(shop):
     fitted = shop.fit(np.array([[0, 0], [9, 9]]), levels=1, codes=2)
     with pytest.raises(GenrecError, match="rank beyond the `2` tokens"):
         shop.extend(fitted, np.zeros((3, 2)))
+
+
+def test_what_codes_stand_for_comes_nearer_the_embeddings_with_every_level(shop, cloud):
+    errors = []
+    for levels in (1, 2, 3):
+        tokenizer = shop.tokenizer(codes=8, levels=levels)
+        rebuilt = tokenizer.reconstructed(shop.fit(cloud, codes=8, levels=levels))
+        errors.append(float(np.square(rebuilt - tokenizer.seen(shop.items(cloud), Context())).mean()))
+    assert errors[0] > errors[1] > errors[2] > 0
 
 
 def test_identifiers_of_another_tokenizer_are_not_extended(shop):
