@@ -2,10 +2,13 @@
 
 from typing import ClassVar
 
+from genrec_plugin_singer.joined import Joined
 from genrec_plugin_singer.reward import SIDNavigated
 from genrec_plugin_singer.tasks import Tasks
+from genrec_plugin_singer.unseen_domain import UnseenDomain
 
-from genrec_core.testing.contracts import CorpusContract, RewardContract
+from genrec_core.testing.contracts import CorpusContract, RewardContract, SourceContract, SplitContract
+from genrec_core.testing.toy import COLOURS, THINGS
 
 
 class TestTasks(CorpusContract):
@@ -25,3 +28,19 @@ class TestSIDNavigated(RewardContract):
 class TestSIDNavigatedForAllGroups(RewardContract):
     component = SIDNavigated
     options: ClassVar = {"reward": "sid-all", "rank": "normalised", "rank_misses": True}
+
+
+class TestUnseenDomain(SplitContract):
+    component = UnseenDomain
+    options: ClassVar = {
+        "field": "tags",
+        "seen": [f"{thing}, {colour}" for thing in THINGS[:2] for colour in COLOURS],
+        "unseen": [f"{thing}, {colour}" for thing in THINGS[2:] for colour in COLOURS],
+    }
+
+
+class TestJoined(SourceContract):
+    component = Joined
+    options: ClassVar = {
+        "parts": {name: {"use": "core/synthetic", "items": 240, "users": 60} for name in ("here", "there")}
+    }
