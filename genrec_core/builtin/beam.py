@@ -39,8 +39,9 @@ class Beam(Recommender):
         """What may be written: only identifiers of the catalogue."""
         search: Search = "beam"
         """`exhaustive` scores every identifier instead of searching."""
-        scoring: Scoring = "full"
-        """`full`: log-probability under the whole vocabulary; `legal`: renormalised over legal tokens."""
+        scoring: Scoring | None = None
+        """`full`: log-probability under the whole vocabulary; `legal`: renormalised over legal tokens. By
+        default what the model was trained with."""
         batch_tokens: int = operational(16384, "Prompt and beam tokens computed together.")
 
     options: Options
@@ -57,9 +58,10 @@ class Beam(Recommender):
         # Checking and explaining a pipeline must not import torch.
         from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 
-        options = self.options
-        settings = DecoderSettings(options.beams, options.search, options.scoring, options.batch_tokens)
-        decoder = Decoder(cast("Model", models["main"]), catalogue, settings)
+        options, model = self.options, cast("Model", models["main"])
+        scoring = options.scoring or model.scoring
+        settings = DecoderSettings(options.beams, options.search, scoring, options.batch_tokens)
+        decoder = Decoder(model, catalogue, settings)
         samples = (prompt.prompt(request, catalogue) for request in requests)
         with context.progress("recommend", len(requests)) as advance:
             for answer in decoder.candidates(samples):

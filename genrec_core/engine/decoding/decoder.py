@@ -18,14 +18,13 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.choices import Scoring, Search
+from genrec_core.engine.decoding.answers import answer_trie
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.decoding.steppers import stepper_for
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.identifiers.compile import compile_trie
-from genrec_core.identifiers.trie import Trie
 
 _WINDOW = 2048
 """Requests looked at together when batching by length."""
@@ -61,15 +60,9 @@ class Decoder:
         """The compiled answers in one form, with an end token where one answer continues another."""
         if form not in self._constraints:
             device = self.head.weight.device
-            self._constraints[form] = Constraint(self._compile(form), device)
+            trie = answer_trie(self.renderer, self.model.end_id, form)
+            self._constraints[form] = Constraint(trie, device)
         return self._constraints[form]
-
-    def _compile(self, form: str) -> Trie:
-        ids = self.renderer.answer_ids(form)
-        named = [item for item, tokens in enumerate(ids) if tokens]
-        return compile_trie(
-            [ids[item] for item in named], named, terminator=self.model.end_id, terminate="ambiguous"
-        )
 
     def candidates(self, samples: Iterable[Sample]) -> Iterator[Candidates]:
         """The best identifiers for each sample's prompt, in order.

@@ -26,7 +26,7 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 from transformers.utils import logging as hf_logging
 
 from genrec_core.contracts.errors import GenrecError, examples
-from genrec_core.engine.choices import Precision
+from genrec_core.engine.choices import Precision, Scoring
 from genrec_core.engine.models.dropout import install_dropout
 
 Family = Literal["causal", "seq2seq"]
@@ -48,6 +48,7 @@ class Model:
         chat: whether prompts go through the text tokenizer's chat template.
         max_length: the most tokens a sample may take. Kept with the model, so that training and
             evaluation cut histories at the same place.
+        scoring: what its training normalised over; recommending does the same unless told otherwise.
     """
 
     network: Any
@@ -57,6 +58,7 @@ class Model:
     pad_id: int
     chat: bool = False
     max_length: int = 512
+    scoring: Scoring = "full"
 
     def __post_init__(self) -> None:
         if self.end_id == self.pad_id:
@@ -128,6 +130,7 @@ class Model:
             "pad_id": self.pad_id,
             "chat": self.chat,
             "max_length": self.max_length,
+            "scoring": self.scoring,
         }
         (folder / SIDE_FILE).write_bytes(orjson.dumps(side, option=orjson.OPT_INDENT_2))
 

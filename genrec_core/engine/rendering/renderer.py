@@ -40,11 +40,29 @@ class Rendered:
         learn: beside `ids`, whether the loss counts the token.
         prompt_length: how many ids come before the first learnt one; for an encoder-decoder model these
             are the encoder's input and the others are the labels.
+        starts: places in `ids` where a learnt identifier begins.
     """
 
     ids: list[int]
     learn: list[bool]
     prompt_length: int
+    starts: list[int]
+
+
+@dataclass
+class _Draft:
+    """What is written so far."""
+
+    ids: list[int]
+    learn: list[bool]
+    starts: list[int]
+
+    def add(self, piece: list[int], learn: bool, identifier: bool = False) -> None:
+        """One more piece; learnt identifiers are remembered."""
+        if learn and identifier:
+            self.starts.append(len(self.ids))
+        self.ids += piece
+        self.learn += [learn] * len(piece)
 
 
 @dataclass(frozen=True)
@@ -149,30 +167,26 @@ class Renderer:
 
     def _written(self, sample: Sample, cut: _Cut) -> Rendered:
         before, after = ([], []) if self.model.chat else self.model.frame
-        ids: list[int] = list(before)
-        learn = [False] * len(ids)
+        draft = _Draft(list(before), [False] * len(before), [])
         literals = iter(self._literals(sample))
         turn: Turn | None = None
         for part in sample.segments:
             if self.model.chat and part.turn != turn:
                 turn = part.turn
-                ids += next(literals)
-                learn += [False] * (len(ids) - len(learn))
-            self._write(part, cut, ids, learn)
+                draft.add(next(literals), learn=False)
+            self._write(part, cut, draft)
         for literal in literals:
-            ids += literal
-            learn += [False] * (len(ids) - len(learn))
-        if True not in learn:
-            ids = self._begun(ids, len(ids), after)
-            return Rendered(ids, [False] * len(ids), len(ids))
-        start = learn.index(True)
+            draft.add(literal, learn=False)
+        if True not in draft.learn:
+            ids = self._begun(draft.ids, len(draft.ids), after)
+            return Rendered(ids, [False] * len(ids), len(ids), [])
+        start = draft.learn.index(True)
         if sample.ends:
-            ids.append(self.model.end_id)
-            learn.append(True)
-        length = len(ids)
-        ids = self._begun(ids, start, after)
-        added = len(ids) - length
-        return Rendered(ids, [False] * added + learn, start + added)
+            draft.add([self.model.end_id], learn=True)
+        ids = self._begun(draft.ids, start, after)
+        added = len(ids) - len(draft.ids)
+        starts = [place + added for place in draft.starts]
+        return Rendered(ids, [False] * added + draft.learn, start + added, starts)
 
     def _begun(self, ids: list[int], start: int, after: list[int]) -> list[int]:
         """Close the encoder's input; give a causal prompt without any token the end token to start from."""
@@ -192,20 +206,18 @@ class Renderer:
             turns.append("assistant")
         return self._pieces.literals(turns)
 
-    def _write(self, part: Segment, cut: _Cut, ids: list[int], learn: list[bool]) -> None:
+    def _write(self, part: Segment, cut: _Cut, draft: _Draft) -> None:
         if isinstance(part, Text):
-            piece = self._pieces.text(part.text)
+            draft.add(self._pieces.text(part.text), part.learn)
         elif isinstance(part, Written):
             piece = self._pieces.form(part.form)[part.item]
             if not part.learn and part.form != IDENTIFIER:
                 piece = piece[: cut.field]
+            draft.add(piece, part.learn, part.form == IDENTIFIER)
         else:
-            return self._write_history(part, cut, ids, learn)
-        ids += piece
-        learn += [part.learn] * len(piece)
-        return None
+            self._write_history(part, cut, draft)
 
-    def _write_history(self, part: History, cut: _Cut, ids: list[int], learn: list[bool]) -> None:
+    def _write_history(self, part: History, cut: _Cut, draft: _Draft) -> None:
         if part.learn and self.model.family == "seq2seq":
             raise GenrecError(
                 "an encoder-decoder model cannot learn inside a history",
@@ -213,11 +225,7 @@ class Renderer:
             )
         forms, separator = self._pieces.form(part.form), self._pieces.text(part.separator)
         kept = part.items if cut.items >= len(part.items) else part.items[len(part.items) - cut.items :]
-        gap = [False] * len(separator)
         for place, item in enumerate(kept):
             if place:
-                ids += separator
-                learn += gap
-            piece = forms[item]
-            ids += piece
-            learn += [part.learn and place > 0] * len(piece)
+                draft.add(separator, learn=False)
+            draft.add(forms[item], part.learn and place > 0, part.form == IDENTIFIER)

@@ -40,9 +40,10 @@ class Collator:
             group: all batches of the same optimiser step, this one among them; by default it is alone.
 
         Returns:
-            `input_ids` and `labels` (int64 [B, T]; T differs between them for seq2seq, which also has
-            `attention_mask`), `weights` (float32 [B]), and `denominator` (float32 scalar): the summed
-            weight of all learnt tokens of the step, so that losses of its batches add up to their mean.
+            `input_ids`, `labels` and, beside the labels, `nodes` (int64 [B, T]; T differs between inputs
+            and labels for seq2seq, which also has `attention_mask`), `weights` (float32 [B]), and
+            `denominator` (float32 scalar): the summed weight of all learnt tokens of the step, so that
+            losses of its batches add up to their mean.
         """
         table = self._table
         cuts = []
@@ -50,10 +51,12 @@ class Collator:
             start, stop = int(table.offsets[row]), int(table.offsets[row + 1])
             cuts.append((start, start + int(table.prompts[row]), stop))
         labels = [np.where(table.learn[a:b], table.ids[a:b], IGNORED) for a, _, b in cuts]
+        nodes = [table.nodes[a:b] for a, _, b in cuts]
         batch: dict[str, Tensor] = {}
         if self._family == "causal":
             batch["input_ids"] = _padded([table.ids[a:b] for a, _, b in cuts], self._pad_id)
             batch["labels"] = _padded(labels, IGNORED)
+            batch["nodes"] = _padded(nodes, -1)
         else:
             prompts = [table.ids[a:m] for a, m, _ in cuts]
             batch["input_ids"] = _padded(prompts, self._pad_id)
@@ -61,6 +64,7 @@ class Collator:
             batch["labels"] = _padded(
                 [label[m - a :] for label, (a, m, _) in zip(labels, cuts, strict=True)], IGNORED
             )
+            batch["nodes"] = _padded([part[m - a :] for part, (a, m, _) in zip(nodes, cuts, strict=True)], -1)
         batch["weights"] = torch.from_numpy(table.weights[rows])
         batch["denominator"] = torch.tensor(sum(map(self._weight, group or [rows])), dtype=torch.float32)
         return batch

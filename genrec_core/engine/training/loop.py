@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import TrainerCallback, get_scheduler
 
 from genrec_core.contracts.context import Advance, Context
+from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.models.freezing import Rows
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.training.batching import Plan, bucketed
@@ -32,11 +33,18 @@ POINTS = 200
 
 @dataclass(frozen=True)
 class LoopParts:
-    """What a loop runs over: training samples, validation samples, and the plan of batches."""
+    """What a loop runs over.
+
+    Attributes:
+        table, valid: training and validation samples.
+        schedule: the plan of batches.
+        constraint: what identifiers may be, where the loss is normalised over legal tokens; else None.
+    """
 
     table: Table
     valid: Table
     schedule: Plan
+    constraint: Constraint | None = None
 
 
 class _Batches(Dataset[dict[str, Tensor]]):
@@ -139,7 +147,8 @@ class Loop(CheckpointingTrainer):
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any
     ) -> Tensor:
         """The batch's part of its step's loss."""
-        loss = batch_loss(self.model, inputs, self._settings.label_smoothing, forward=model)
+        smoothing, constraint = self._settings.label_smoothing, self._parts.constraint
+        loss = batch_loss(self.model, inputs, smoothing, forward=model, constraint=constraint)
         self._losses.append(loss.detach())
         return loss
 
@@ -174,7 +183,7 @@ class Loop(CheckpointingTrainer):
         ):
             inputs = self._prepare_inputs(self._valid.batch(batch))
             with self.accelerator.autocast():
-                losses, weights = learnt_losses(self.model, inputs)
+                losses, weights = learnt_losses(self.model, inputs, constraint=self._parts.constraint)
             total += float((losses * weights).sum())
             weight += float(weights.sum())
         return total / weight

@@ -15,11 +15,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.training.collator import IGNORED
+from genrec_core.engine.training.legal import legal_losses
 
 
 def learnt_losses(
-    network: Any, batch: Mapping[str, Tensor], label_smoothing: float = 0.0, forward: Any = None
+    network: Any,
+    batch: Mapping[str, Tensor],
+    label_smoothing: float = 0.0,
+    forward: Any = None,
+    constraint: Constraint | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy of every learnt token of a batch.
 
@@ -28,6 +34,8 @@ def learnt_losses(
         batch: what `Collator.batch` gives, on the network's device.
         label_smoothing: share of the target's probability that is spread over the vocabulary.
         forward: called instead of the network when something is wrapped around it.
+        constraint: normalise over the tokens that it allows at the batch's nodes (`legal`); by default
+            over the whole vocabulary.
 
     Returns:
         Losses and weights of the M learnt tokens, float32 [M] each, rows of the batch after one another.
@@ -35,7 +43,7 @@ def learnt_losses(
     labels = batch["labels"]
     encoder_decoder = bool(network.config.is_encoder_decoder)
     if encoder_decoder:
-        targets = labels
+        targets, nodes = labels, batch["nodes"]
         inputs = {
             "input_ids": batch["input_ids"],
             "attention_mask": batch["attention_mask"],
@@ -43,6 +51,7 @@ def learnt_losses(
         }
     else:
         targets = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
+        nodes = torch.nn.functional.pad(batch["nodes"][:, 1:], (0, 1), value=-1)
         inputs = {"input_ids": batch["input_ids"]}
     places = (targets.reshape(-1) != IGNORED).nonzero().squeeze(1)
 
@@ -55,20 +64,25 @@ def learnt_losses(
         logits = (forward or network)(**inputs, use_cache=False).logits
     finally:
         hook.remove()
-    losses = torch.nn.functional.cross_entropy(
-        logits.float().reshape(len(places), -1),
-        targets.reshape(-1)[places],
-        reduction="none",
-        label_smoothing=label_smoothing,
-    )
+    logits, wanted = logits.float().reshape(len(places), -1), targets.reshape(-1)[places]
+    if constraint is None:
+        losses = torch.nn.functional.cross_entropy(
+            logits, wanted, reduction="none", label_smoothing=label_smoothing
+        )
+    else:
+        losses = legal_losses(logits, wanted, nodes.reshape(-1)[places], constraint, label_smoothing)
     return losses, batch["weights"][places // targets.shape[1]]
 
 
 def batch_loss(
-    network: Any, batch: Mapping[str, Tensor], label_smoothing: float = 0.0, forward: Any = None
+    network: Any,
+    batch: Mapping[str, Tensor],
+    label_smoothing: float = 0.0,
+    forward: Any = None,
+    constraint: Constraint | None = None,
 ) -> Tensor:
-    """The batch's part of its step's weighted mean loss, a scalar."""
-    losses, weights = learnt_losses(network, batch, label_smoothing, forward)
+    """The batch's part of its step's weighted mean loss, a scalar; arguments as for `learnt_losses`."""
+    losses, weights = learnt_losses(network, batch, label_smoothing, forward, constraint)
     return (losses * weights).sum() / batch["denominator"].clamp(min=torch.finfo(torch.float32).tiny)
 
 

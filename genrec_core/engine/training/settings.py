@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from genrec_core.contracts.options import Options, operational
-from genrec_core.engine.choices import Precision
+from genrec_core.engine.choices import Precision, Scoring
 
 
 class Settings(Options):
@@ -32,7 +32,10 @@ class Settings(Options):
     weight_decay: float = Field(0.01, ge=0)
     """Decay of matrices; never of norms and biases."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
-    """Share of the target's probability that is spread over the vocabulary while training."""
+    """Share of the target's probability that is spread over the others while training."""
+    scoring: Scoring = "full"
+    """What the loss normalises over: the whole vocabulary, or with `legal` only the tokens that an identifier
+    can go on with. The trained model remembers it, and recommending scores its beams the same way."""
     clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient; 0 for no bound."""
     trainable: Literal["all", "new-rows"] = "all"
@@ -48,7 +51,8 @@ class Settings(Options):
     valid_samples: int = Field(4096, gt=0)
     """Most validation samples of an evaluation, evenly chosen."""
     precision: Precision = "float32"
-    """Arithmetic of training; bfloat16 is for GPUs."""
+    """Arithmetic of matrix products in training; weights stay float32. bfloat16 is several times faster on
+    processors that have it: most GPUs, and CPUs with AVX512-BF16 or AMX."""
     checkpoint_minutes: float = operational(
         5.0, "Minutes between two checkpoints; there is one at each evaluation too."
     )

@@ -28,6 +28,8 @@ from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
+from genrec_core.engine.decoding.answers import answer_trie
+from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.models.freezing import training_only
 from genrec_core.engine.models.model import Model, quiet
 from genrec_core.engine.rendering.renderer import Renderer
@@ -38,6 +40,7 @@ from genrec_core.engine.training.dataset import Mixture, Table, rendered_table
 from genrec_core.engine.training.loop import Loop, LoopParts
 from genrec_core.engine.training.selection import Selection
 from genrec_core.engine.training.settings import Settings
+from genrec_core.identifiers.trie import Trie
 
 
 def finetune(
@@ -67,13 +70,15 @@ def finetune(
     """
     model.max_length = settings.max_length or model.max_length
     renderer = Renderer(model, catalogue)
-    mixture, valid = _rendered(corpora, training, catalogue, renderer, settings, context)
+    model.scoring = settings.scoring
+    trie = answer_trie(renderer, model.end_id) if settings.scoring == "legal" else None
+    mixture, valid = _rendered(corpora, training, renderer, trie, settings, context)
     context.log("rendered", samples=len(mixture.table), valid=len(valid), **dict(renderer.shortened))
     schedule = _planned(mixture, settings, context.seed)
+    constraint = Constraint(trie, model.device) if trie else None
     with _folder(context) as folder:
-        loop = _trained(
-            model, catalogue, LoopParts(mixture.table, valid, schedule), settings, context, folder
-        )
+        parts = LoopParts(mixture.table, valid, schedule, constraint)
+        loop = _trained(model, catalogue, parts, settings, context, folder)
     done = schedule.batches[: loop.state.global_step * schedule.accumulation]
     lengths = mixture.table.lengths
     context.log(
@@ -89,8 +94,8 @@ def finetune(
 def _rendered(
     corpora: Sequence[Corpus],
     training: Training,
-    catalogue: Catalogue,
     renderer: Renderer,
+    trie: Trie | None,
     settings: Settings,
     context: Context,
 ) -> tuple[Mixture, Table]:
@@ -99,10 +104,10 @@ def _rendered(
         raise GenrecError(
             "there is nothing to learn: `corpora` is empty", hint="corpora: [{use: core/next-item}]"
         )
-    tables = []
+    tables, catalogue = [], renderer.catalogue
     for corpus in corpora:
         samples = corpus.samples(training.train, catalogue, context)
-        table = rendered_table(samples, renderer, context, corpus.name)
+        table = rendered_table(samples, renderer, context, corpus.name, trie)
         if not table.learn.any():
             raise GenrecError(
                 f"corpus `{corpus.name}` gave {len(table):,} samples with nothing to learn in them",
@@ -112,7 +117,7 @@ def _rendered(
     mixture = Mixture.of(tables, [corpus.options.weight for corpus in corpora])
     first = corpora[0]
     samples = first.samples(training.valid, catalogue, context) if len(training.valid) else iter(())
-    valid = rendered_table(samples, renderer, context, f"{first.name} (validation)")
+    valid = rendered_table(samples, renderer, context, f"{first.name} (validation)", trie)
     if len(valid) > settings.valid_samples:
         valid = valid.subset(np.linspace(0, len(valid) - 1, settings.valid_samples).astype(np.int64))
     return mixture, valid

@@ -1,0 +1,88 @@
+"""Legal training counts exactly the tokens that constrained decoding could write."""
+
+import numpy as np
+import pytest
+import torch
+
+from genrec_core.builtin.beam import Beam
+from genrec_core.builtin.next_item import NextItem
+from genrec_core.builtin.sft import SFT
+from genrec_core.contracts.context import Context
+from genrec_core.engine.decoding.answers import answer_trie
+from genrec_core.engine.decoding.constraint import Constraint
+from genrec_core.engine.models.model import load_model
+from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.engine.training.collator import Collator
+from genrec_core.engine.training.dataset import rendered_table
+from genrec_core.engine.training.legal import legal_losses, written_from
+from genrec_core.engine.training.loss import learnt_losses
+from genrec_core.identifiers.compile import compile_trie
+
+
+def test_each_token_of_a_learnt_identifier_knows_its_node():
+    trie = compile_trie([[5, 7], [5, 8], [6, 7]])
+    ids = np.array([9, 5, 7, 9, 6, 7, 2], dtype=np.int32)
+    learn = np.array([0, 1, 1, 0, 1, 1, 1], dtype=bool)
+    assert written_from(trie, ids, learn, [1, 4]).tolist() == [-1, 0, 1, -1, 0, 2, -1]
+
+
+def test_an_end_that_tells_identifiers_apart_has_a_node_too():
+    trie = compile_trie([[5], [5, 7]], terminator=2, terminate="ambiguous")
+    ids = np.array([5, 2, 5, 7, 2], dtype=np.int32)
+    nodes = written_from(trie, ids, np.ones(5, dtype=bool), [0, 2])
+    assert nodes.tolist() == [0, 1, 0, 1, -1]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_the_loss_is_cross_entropy_among_the_children(smoothing):
+    trie = compile_trie([[1, 3], [1, 4], [2, 3]])
+    logits = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    targets, nodes = torch.tensor([1, 4, 3, 5]), torch.tensor([0, 1, 2, -1])
+    found = legal_losses(logits, targets, nodes, Constraint(trie, torch.device("cpu")), smoothing)
+    legal = [[1, 2], [3, 4], [3], [0, 1, 2, 3, 4, 5]]
+    for row, tokens in enumerate(legal):
+        expected = torch.nn.functional.cross_entropy(
+            logits[row, tokens][None],
+            torch.tensor([tokens.index(int(targets[row]))]),
+            label_smoothing=smoothing,
+        )
+        assert found[row].item() == pytest.approx(expected.item(), abs=1e-6)
+
+
+@pytest.mark.parametrize("each", ["prefix", "user"])
+def test_losses_of_an_identifier_sum_to_its_score_in_legal_decoding(build, catalogue, training, each):
+    model = build()
+    corpus = NextItem(each=each)
+    renderer = Renderer(model, catalogue)
+    trie = answer_trie(renderer, model.end_id)
+    samples = corpus.samples(training.valid, catalogue, Context())
+    table = rendered_table(samples, renderer, Context(), "valid", trie)
+    batch = Collator(table, "causal", model.pad_id).batch(np.arange(len(table)))
+    with torch.no_grad():
+        losses, _ = learnt_losses(model.network, batch, constraint=Constraint(trie, torch.device("cpu")))
+    learnt = losses.reshape(len(table), -1)[:, :3].sum(1)  # the fourth is the end of the text
+    exhaustive = Beam(search="exhaustive", scoring="legal", beams=len(catalogue.items))
+    answers = exhaustive.recommend(
+        {"main": model}, list(training.valid.requests()), catalogue, corpus, Context()
+    )
+    for loss, answer, target in zip(learnt.tolist(), answers, training.valid.targets, strict=True):
+        wanted = catalogue.identifiers.tokens(int(target))
+        score = next(beam.score for beam in answer.beams if beam.tokens == wanted)
+        assert -loss == pytest.approx(score, abs=1e-4)
+
+
+def test_a_model_remembers_what_it_was_trained_with(build, catalogue, training, tmp_path):
+    trainer = SFT(corpora=[NextItem()], scoring="legal", max_steps=3)
+    model = trainer.train(build(), catalogue, training, Context()).model
+    model.save(tmp_path)
+    again = load_model(tmp_path, device="cpu")
+    assert again.scoring == "legal"
+    requests = list(training.valid.requests())[:3]
+
+    def scores(**options):
+        beams = Beam(beams=2, **options)
+        answers = beams.recommend({"main": again}, requests, catalogue, NextItem(), Context())
+        return [beam.score for answer in answers for beam in answer.beams]
+
+    assert scores() == scores(scoring="legal")
+    assert scores() != scores(scoring="full")
