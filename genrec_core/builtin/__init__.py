@@ -24,6 +24,7 @@ def genrec_register(registry: Registry) -> None:
     registry.split("domain-last", "genrec_core.builtin.domain_last:DomainLast")
     registry.encoder("ngrams", "genrec_core.builtin.ngrams:NGrams")
     registry.encoder("sentence", "genrec_core.builtin.sentence:Sentence")
+    registry.tokenizer("given", "genrec_core.builtin.given:Given")
     registry.backbone("tiny-causal", "genrec_core.builtin.tiny_causal:TinyCausal")
     registry.backbone("pretrained", "genrec_core.builtin.pretrained:Pretrained")
     registry.backbone("gguf", "genrec_core.builtin.gguf:Gguf")

@@ -1,59 +1,70 @@
-"""`genrec doctor`: the health of a run's identifiers."""
+"""`genrec doctor`: the health of identifiers, of a run's or of a file's, one or several side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
+from genrec_core.cli.doctor_patients import Asked, patients
 from genrec_core.cli.workplace import JSON
-from genrec_core.evaluation.report.numbers import count, percent
-from genrec_core.identifiers.health import health
-from genrec_core.pipeline.opened import open_run
-from genrec_core.registry.discovery import load_plugins
+from genrec_core.identifiers.diagnosis.diagnosis import Care, Diagnosis, examine
+from genrec_core.identifiers.diagnosis.suggestions import suggestions
+
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("runs", metavar="[RUN]...", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--identifiers",
+    "files",
+    multiple=True,
+    type=FILE,
+    help="Also examine identifiers from a JSON lines file (item_id and a list of tokens).",
+)
+@click.option("--items", type=FILE, help="items.jsonl for these; by default the items of the first RUN.")
+@click.option(
+    "--embeddings", type=FILE, help="Item vectors for all: .npy or .safetensors, rows in the items' order."
+)
+@click.option("--encoder", metavar="BLOCK", help="Embed all with this: core/ngrams or '{use: …, path: …}'.")
+@click.option(
+    "--quick", is_flag=True, help="Only what is counted: no neighbours, duplicates, reconstruction."
+)
+@click.option("--queries", type=click.IntRange(min=1), help="Ask for the neighbours of so many items.")
 @JSON
-def doctor(run: Path, as_json: bool) -> None:
-    """Examine the identifiers of RUN: collisions, lengths, and how each level uses its codes."""
-    opened = open_run(run, load_plugins()[0])
-    found = health(opened.catalogue.identifiers)
+def doctor(quick: bool, queries: int | None, as_json: bool, **asked: Any) -> None:
+    """Examine identifiers: code usage, collisions, leaves under prefixes, neighbours, duplicates.
+
+    Each RUN and each file becomes a column of one table. Neighbours are looked for among the embeddings of
+    the run's own tokenizer, unless others are given.
+    """
+    care = Care(dear=not quick, queries=queries)
+    found = {name: examine(patient, care) for name, patient in patients(Asked(**asked)).items()}
     if as_json:
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+        click.echo(orjson.dumps(_plain(found), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
         return
-    click.echo(_summary(found))
-    _print_levels(found["levels"])
+    from genrec_core.cli.doctor_tables import print_one, print_side_by_side
+
+    if len(found) == 1:
+        print_one(*found.values())
+    else:
+        print_side_by_side(found)
 
 
-def _summary(found: dict[str, Any]) -> str:
-    length = found["length"]
-    return "\n".join(
-        [
-            f"items              {count(found['items'])}",
-            f"identifiers        {count(found['distinct'])} distinct",
-            f"collision rate     {percent(found['collision_rate'])} of items share theirs with another",
-            f"largest bucket     {count(found['largest_bucket'])} items",
-            f"length             {length['min']} to {length['max']} tokens, mean {length['mean']:.2f}",
-            f"new tokens         {count(found['new_tokens'])}",
-        ]
-    )
+def _plain(found: dict[str, Diagnosis]) -> dict[str, Any]:
+    """One diagnosis as it is; several by name, in the order given."""
+    every = {name: _with_suggestions(one) for name, one in found.items()}
+    return every if len(every) > 1 else next(iter(every.values()))
 
 
-def _print_levels(levels: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _with_suggestions(found: Diagnosis) -> dict[str, Any]:
+    return {**found.plain(), "suggestions": _listed(suggestions(found))}
 
-    if not levels:
-        return
-    table = Table(box=None)
-    for column in levels[0]:
-        table.add_column(column.replace("_", " "), justify="right")
-    for level in levels:
-        table.add_row(
-            *(f"{value:.3f}" if isinstance(value, float) else str(value) for value in level.values())
-        )
-    Console(highlight=False).print(table)
+
+def _listed(entries: Sequence[Any]) -> list[dict[str, Any]]:
+    return [asdict(entry) for entry in entries]

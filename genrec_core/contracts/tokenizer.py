@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Context
@@ -11,6 +15,19 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import View
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a tokenizer with codebooks quantised, and what it kept of it.
+
+    Attributes:
+        seen: float32 [N, d], the vectors as the quantiser saw them.
+        decoded: float32 [N, d], the vectors that the identifiers' codes stand for.
+    """
+
+    seen: NDArray[np.float32]
+    decoded: NDArray[np.float32]
 
 
 class Tokenizer(Component):
@@ -43,3 +60,7 @@ class Tokenizer(Component):
             f"tokenizer `{self.name}` cannot name items that it was not fitted on",
             hint="fit it again on the whole catalogue, or use a tokenizer that implements `extend`",
         )
+
+    def reconstruct(self, identifiers: Identifiers, items: Items, context: Context) -> Reconstruction | None:
+        """How much of its embeddings the identifiers it made keep; None for a tokenizer without codebooks."""
+        return None

@@ -3,28 +3,34 @@
     >>> health(Identifiers.of([("a", "x"), ("a", "x"), ("b", "y")]))["collision_rate"]
     0.6666666666666666
 
-Perplexity of a level is exp of the entropy of its codes over items: how many codes an even spread would
-need to be as varied. A level of 256 codes with a perplexity of 12 has collapsed, whatever its usage.
+This is the part that needs the identifiers alone and is in the metrics of every run; what needs texts or
+embeddings is in `diagnosis`.
 """
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-import numpy as np
-
 from genrec_core.contracts.identifiers import Identifiers
+from genrec_core.identifiers.prefixes import Prefixes
+from genrec_core.identifiers.usage import levels
 
 
-def health(identifiers: Identifiers) -> dict[str, Any]:
-    """Collisions, lengths and code usage, as plain values for metrics and reports."""
-    buckets = [len(identifiers.items_of(tokens)) for tokens in identifiers.distinct()]
-    sizes = np.asarray(buckets, dtype=np.int64)
+def health(identifiers: Identifiers, prefixes: Prefixes | None = None) -> dict[str, Any]:
+    """Collisions, lengths and code usage, as plain values for metrics and reports.
+
+    Args:
+        identifiers: of any kind.
+        prefixes: theirs, where they are known already.
+    """
+    prefixes = prefixes or Prefixes.of(identifiers)
+    sizes = prefixes.bucket_sizes
     total = len(identifiers)
     shared = int(sizes[sizes > 1].sum())
     return {
         "items": total,
-        "distinct": len(buckets),
+        "distinct": len(sizes),
         "collision_rate": shared / total if total else 0.0,
         "colliding_items": shared,
         "largest_bucket": int(sizes.max(initial=0)),
@@ -34,28 +40,5 @@ def health(identifiers: Identifiers) -> dict[str, Any]:
             "max": int(identifiers.lengths.max(initial=0)),
         },
         "new_tokens": len(identifiers.new_tokens),
-        "levels": levels(identifiers),
+        "levels": [asdict(level) for level in levels(identifiers, prefixes)],
     }
-
-
-def levels(identifiers: Identifiers) -> list[dict[str, Any]]:
-    """For each token position: items that reach it, distinct codes, largest share, entropy, perplexity."""
-    table = []
-    starts = identifiers.offsets[:-1]
-    for level in range(int(identifiers.lengths.max(initial=0))):
-        codes = identifiers.codes[starts[identifiers.lengths > level] + level]
-        counts = np.bincount(codes)
-        counts = counts[counts > 0]
-        share = counts / counts.sum()
-        entropy = float(-(share * np.log(share)).sum())
-        table.append(
-            {
-                "level": level + 1,
-                "items": len(codes),
-                "codes": len(counts),
-                "largest_share": float(share.max()),
-                "entropy": entropy,
-                "perplexity": float(np.exp(entropy)),
-            }
-        )
-    return table

@@ -19,6 +19,7 @@ from genrec_core.evaluation.report.examples import shown_examples
 from genrec_core.evaluation.report.facts import ReportFacts, ShownExample, StageFacts
 from genrec_core.evaluation.report.page import write_report
 from genrec_core.evaluation.viewed import without_viewed
+from genrec_core.pipeline.diagnosed import diagnosed
 from genrec_core.pipeline.graph import DATA, EVALUATE
 from genrec_core.pipeline.run_folder import METRICS, PIPELINE, REPORT, write_json
 from genrec_core.pipeline.runner import Done
@@ -55,6 +56,7 @@ def _report(folder: Path, done: Done, store: Store, shelf: Shelf, metrics: dict[
         curves=_curves(done, store),
         examples=_examples(done, store, shelf),
         notes=notes,
+        diagnosis=diagnosed(done, store, shelf),
     )
     write_report(folder / REPORT, facts)
 

@@ -19,6 +19,7 @@ EXTRAS = {
     "scipy": "engine",
     "gguf": "engine",
     "pyarrow": "parquet",
+    "datasketch": "doctor",
 }
 """Module → the extra of genrec-core that brings it."""
 

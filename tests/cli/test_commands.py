@@ -110,7 +110,7 @@ def test_the_schema_describes_the_block(genrec, name):
 def test_doctor_examines_a_runs_identifiers(genrec):
     genrec("run", "pipeline.yaml")
     shown = genrec("doctor", "runs/quick/latest")
-    assert "collision rate     0.0 %" in shown.out
+    assert "items that share theirs                  0 (0.0 %)" in shown.out
     assert json.loads(genrec("doctor", "runs/quick", "--json").out)["distinct"] == 12
 
 

@@ -18,6 +18,7 @@ from genrec_core.evaluation.rankings import Rankings, direct
 from genrec_core.evaluation.ranks import identifier_groups
 from genrec_core.evaluation.report.examples import shown_examples
 from genrec_core.evaluation.report.facts import ReportFacts, StageFacts
+from genrec_core.identifiers.diagnosis.diagnosis import Patient, examine
 from genrec_core.identifiers.health import health
 
 ITEMS, USERS, BEAMS = 240, 900, 20
@@ -93,6 +94,12 @@ def judged(seed: int = 3, skill: float = 0.42, **changes: object) -> tuple[Judge
     return judge(case, Settings(resamples=300)), case
 
 
+def diagnosis():
+    shop = catalogue()
+    places = np.random.default_rng(2).standard_normal((ITEMS, 8)).astype(np.float32)
+    return examine(Patient(shop.identifiers, shop.items, lambda: places, "core/ngrams"))
+
+
 def _stage(name: str) -> StageFacts:
     if name in ("data", "embed.tokenizer", "identify", "model"):
         return StageFacts(name, "reused", "found in the store", "0f9c")
@@ -129,5 +136,6 @@ def report_facts() -> ReportFacts:
         curves={"sft": {"loss": loss, "valid_recall@10": valid}},
         examples=shown,
         notes=("3 users with fewer than three interactions have no test row: `u1`, `u7`, `u9`",),
+        diagnosis=diagnosis(),
         made="genrec-core 0.1.0",
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
 from browser import rendered
 from report_facts import report_facts
 
+from genrec_core import Identifiers, Items
 from genrec_core.evaluation.report.curves import curve
 from genrec_core.evaluation.report.examples import chosen_rows
 from genrec_core.evaluation.report.facts import ReportFacts
@@ -17,9 +19,12 @@ from genrec_core.evaluation.report.markup import tag
 from genrec_core.evaluation.report.numbers import duration, p_value
 from genrec_core.evaluation.report.page import write_report
 from genrec_core.evaluation.report.scale import Scale
+from genrec_core.identifiers.diagnosis.diagnosis import Care, Patient, examine
+from genrec_core.identifiers.diagnosis.suggestions import suggestions
 
 SECTIONS = [
-    "accuracy", "honesty", "slices", "examples", "identifiers", "training", "cost", "protocol", "pipeline",
+    "accuracy", "honesty", "slices", "examples", "identifiers", "doctor", "training", "cost", "protocol",
+    "pipeline",
 ]  # fmt: skip
 
 
@@ -147,3 +152,23 @@ def test_a_scale_has_round_ticks_inside_its_ends(ends):
 def test_durations_and_p_values_are_read_easily():
     assert [duration(s) for s in (0.24, 42, 192.4, 7260)] == ["0.2 s", "42 s", "3 min 12 s", "2 h 01 min"]
     assert [p_value(p, 999) for p in (0.002, 0.25)] == ["p < 0.002", "p = 0.250"]
+
+
+def test_the_doctor_says_what_it_found_and_what_to_change(page, facts):
+    found = facts.diagnosis
+    part = page[page.index('<section id="doctor"') :].split("</section>")[0]
+    assert f"{found.neighbours.recall:.4f}" in part
+    assert f"{found.prefixes[0].mean:.2f}" in part
+    assert all(escape(one.advice, quote=False) in part for one in suggestions(found))
+    assert suggestions(found)
+
+
+def test_the_doctors_section_escapes_what_comes_from_data(page, facts):
+    assert escape(facts.diagnosis.buckets[0].identifier) in page
+    assert facts.diagnosis.buckets[0].identifier not in page
+
+
+def test_the_doctor_says_what_was_not_examined(tmp_path, facts):
+    quick = examine(Patient(Identifiers.of([("a",)]), Items(("x",), {})), Care(dear=False))
+    write_report(tmp_path / "report.html", replace(facts, diagnosis=quick))
+    assert "not examined: neighbours" in (tmp_path / "report.html").read_text()

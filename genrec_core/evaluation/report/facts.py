@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -83,6 +85,7 @@ class ReportFacts:
         curves: training step → curve name → (step, value) points.
         examples: test examples to show (see `examples.shown_examples`).
         notes: what the source and the split had to do with the data.
+        diagnosis: of the identifiers.
         made: when, and with which version, in words.
     """
 
@@ -94,4 +97,5 @@ class ReportFacts:
     curves: Mapping[str, Mapping[str, Points]] = field(default_factory=dict)
     examples: Sequence[ShownExample] = ()
     notes: Sequence[str] = ()
+    diagnosis: Diagnosis | None = None
     made: str = ""

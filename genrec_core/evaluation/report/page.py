@@ -10,6 +10,7 @@ from string import Template
 from genrec_core.evaluation.report.accuracy import accuracy_section
 from genrec_core.evaluation.report.bands import bands_section
 from genrec_core.evaluation.report.cost import cost_section
+from genrec_core.evaluation.report.doctor import doctor_section
 from genrec_core.evaluation.report.facts import ReportFacts
 from genrec_core.evaluation.report.headline import headline
 from genrec_core.evaluation.report.honesty import honesty_section
@@ -25,6 +26,7 @@ SECTIONS = (
     bands_section,
     shown_section,
     naming_section,
+    doctor_section,
     training_section,
     cost_section,
     protocol_section,

@@ -1,0 +1,1 @@
+"""The doctor: identifiers examined beside the texts and embeddings they came from."""

@@ -1,0 +1,97 @@
+"""Diagnosed runs: a run's identifiers, items and embeddings, put before the doctor.
+
+The embeddings are those of the tokenizer's own encoder, as its `embed` stage left them. Every run's report
+holds a diagnosis; what takes longer than counting is left out of it for catalogues above `DEAR`, and
+`genrec doctor RUN` looks at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.identifiers import Identifiers
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.tokenizer import Reconstruction, Tokenizer
+from genrec_core.identifiers.diagnosis.diagnosis import Care, Diagnosis, Patient, examine
+from genrec_core.identifiers.diagnosis.neighbours import SAMPLE
+from genrec_core.pipeline.graph import EVALUATE
+from genrec_core.pipeline.opened import OpenedRun
+from genrec_core.pipeline.runner import Done
+from genrec_core.pipeline.shelf import Shelf
+from genrec_core.pipeline.stages.embed import EmbedStage, distinct_encoders, encoder_key, stored_embedder
+from genrec_core.pipeline.wiring import IDENTIFY
+from genrec_core.store.canonical import fingerprint
+from genrec_core.store.store import Store
+
+DEAR = 20_000
+"""Largest catalogue that is examined in full for the report of a run, in a few seconds."""
+
+Folders = Callable[[], dict[str, Path]]
+"""Key of an encoder → the artefact with its embeddings; looked up when embeddings are wanted."""
+
+
+def patient_of(run: OpenedRun) -> Patient:
+    """The patient of a finished run; embeddings are read from the store when they are wanted."""
+
+    def folders() -> dict[str, Path]:
+        stages = [stage for stage in run.plan["stages"] if stage["kind"] == "embed"]
+        return {
+            fingerprint(stage["ingredients"]["components"]["encoder"]): run.artefact(stage["name"])
+            for stage in stages
+        }
+
+    own = run.pipeline.wiring.last.identifiers == IDENTIFY
+    catalogue = run.catalogue
+    return _patient(catalogue.items, catalogue.identifiers, run.pipeline.spec.tokenizer, own, folders)
+
+
+def diagnosed(done: Done, store: Store, shelf: Shelf) -> Diagnosis:
+    """The diagnosis for the report of a run that has just ended."""
+
+    def artefact(stage: str) -> Path:
+        return store.folder(stage, done.plan.entry(stage).key)
+
+    def folders() -> dict[str, Path]:
+        stages = [entry.stage for entry in done.plan.entries]
+        found = {
+            encoder_key(one.encoder): artefact(one.name) for one in stages if isinstance(one, EmbedStage)
+        }
+        return {key: folder for key, folder in found.items() if folder.exists()}
+
+    role = done.plan.entry(EVALUATE).stage.inputs
+    tokenizer = done.plan.entry(IDENTIFY).stage.components()["tokenizer"]
+    assert isinstance(tokenizer, Tokenizer)
+    items = shelf.prepared(artefact(role["data"])).items
+    identifiers = shelf.identifiers(artefact(role["identifiers"]))
+    patient = _patient(items, identifiers, tokenizer, role["identifiers"] == IDENTIFY, folders)
+    return examine(patient, Care(dear=len(items) <= DEAR, queries=min(SAMPLE, len(items)) or None))
+
+
+def _patient(
+    items: Items, identifiers: Identifiers, tokenizer: Tokenizer, own: bool, folders: Folders
+) -> Patient:
+    """A patient; `own` says that the tokenizer, and not a trainer after it, made the identifiers."""
+    encoder = next(iter(distinct_encoders([tokenizer]).values()), None)
+
+    def context() -> Context:
+        return Context(embedder=stored_embedder(folders()))
+
+    def vectors() -> NDArray[np.float32]:
+        assert encoder is not None
+        return context().embed(encoder, items)
+
+    def reconstruct() -> Reconstruction | None:
+        return tokenizer.reconstruct(identifiers, items, context())
+
+    return Patient(
+        identifiers=identifiers,
+        items=items,
+        vectors=vectors if encoder else None,
+        space=encoder.name if encoder else "",
+        reconstruct=reconstruct if own else None,
+    )
