@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 def _several(value: Any) -> Any:
     """One reward block may stand where a list of them may."""
-    return value if isinstance(value, (list, tuple)) else [value]
+    return tuple(value) if isinstance(value, (list, tuple)) else (value,)
+
+
+Rewards = Annotated[tuple[Reward, ...], BeforeValidator(_several)]
+"""One reward or a list of them, as an option."""
 
 
 class GRPO(Trainer):
@@ -45,7 +49,7 @@ class GRPO(Trainer):
     class Options(Settings, Trainer.Options):
         """Corpora and rewards, how groups are made, how long and how fast, and when to stop."""
 
-        reward: Annotated[tuple[Reward, ...], BeforeValidator(_several)] = Field(min_length=1)
+        reward: Rewards = Field(min_length=1)
         """One reward, or a list whose scores are added by `reward_weights`."""
         reward_weights: tuple[float, ...] = ()
         """A weight for each reward; by default 1 each."""
@@ -84,6 +88,7 @@ class GRPO(Trainer):
             weights=options.reward_weights,
             strategy=self.strategy(),
             second=self.second,
+            temperature=options.temperature,
             identity=self.identity(),
         )
         return reinforce(cast("Model", model), catalogue, training, task, options, context)

@@ -16,6 +16,7 @@ exist in identifiers only, so an answer written as a title is scored by accuracy
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import Field
@@ -51,7 +52,7 @@ class SIDNavigated(Reward):
 
     def score(self, group: Group, catalogue: Catalogue) -> Scores:
         """One score a rollout, in beam order."""
-        right = hits(group, catalogue)
+        right = [rollout.tokens == group.target for rollout in group.rollouts]
         choice = self.options.reward
         leveled = group.sample.answers == IDENTIFIER and choice in ("sid-all", "sid-hard")
         hard = is_hard(group, right)
@@ -64,7 +65,7 @@ class SIDNavigated(Reward):
             scores = [score + reason for score, reason in zip(scores, self._reasons(group), strict=True)]
         return scores
 
-    def _ranks(self, right: list[bool]) -> list[float]:
+    def _ranks(self, right: Sequence[bool]) -> list[float]:
         """R_rank; the positions of wrong answers count the right ones between them."""
         positions = range(1, len(right) + 1)
         if self.options.rank == "log":
@@ -94,16 +95,7 @@ def matched(tokens: Tokens, target: Tokens) -> int:
     return agreeing
 
 
-def hits(group: Group, catalogue: Catalogue) -> list[bool]:
-    """Which rollouts name the target: the same identifier, or the same text where answers are texts."""
-    sample = group.sample
-    if sample.answers == IDENTIFIER or sample.target is None:
-        return [rollout.tokens == group.target for rollout in group.rollouts]
-    truth = catalogue.write(sample.target, sample.answers)
-    return [rollout.text == truth for rollout in group.rollouts]
-
-
-def is_hard(group: Group, right: list[bool]) -> bool:
+def is_hard(group: Group, right: Sequence[bool]) -> bool:
     """Whether the first beam pass missed the target (hard detection, §3.2.1)."""
     guided = any(rollout.prefix for rollout in group.rollouts)
     return guided or bool(group.extra.get(HARD, not any(right)))

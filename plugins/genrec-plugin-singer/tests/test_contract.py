@@ -4,10 +4,17 @@ from typing import ClassVar
 
 from genrec_plugin_singer.joined import Joined
 from genrec_plugin_singer.reward import SIDNavigated
+from genrec_plugin_singer.sin_rl import SINRL
 from genrec_plugin_singer.tasks import Tasks
 from genrec_plugin_singer.unseen_domain import UnseenDomain
 
-from genrec_core.testing.contracts import CorpusContract, RewardContract, SourceContract, SplitContract
+from genrec_core.testing.contracts import (
+    CorpusContract,
+    RewardContract,
+    SourceContract,
+    SplitContract,
+    TrainerContract,
+)
 from genrec_core.testing.toy import COLOURS, THINGS
 
 
@@ -28,6 +35,20 @@ class TestSIDNavigated(RewardContract):
 class TestSIDNavigatedForAllGroups(RewardContract):
     component = SIDNavigated
     options: ClassVar = {"reward": "sid-all", "rank": "normalised", "rank_misses": True}
+
+
+class TestSINRL(TrainerContract):
+    component = SINRL
+    options: ClassVar = {
+        "corpora": [{"use": "singer/tasks", "stage": "rl", "share": 0.2, "max_per_user": 1}],
+        "group": 4,
+        "prompts": 16,
+        "max_steps": 3,
+        "learning_rate": 0.001,
+        "valid_samples": 8,
+        "valid_beams": 10,
+        "patience": None,
+    }
 
 
 class TestUnseenDomain(SplitContract):

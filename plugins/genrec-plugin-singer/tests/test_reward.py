@@ -20,9 +20,9 @@ def group(*answers, target=TARGET, prefix=0, **extra):
 
 
 def titles(*texts, target=3):
-    rollouts = tuple(Rollout((), text, -float(place)) for place, text in enumerate(texts))
+    rollouts = tuple(Rollout((text,), text, -float(place)) for place, text in enumerate(texts))
     sample = Sample((Written(target, "title", learn=True),), target=target, answers="title")
-    return Group(sample, (), rollouts)
+    return Group(sample, (CATALOGUE.items.value(target, "title"),), rollouts)
 
 
 def score(which, **options):

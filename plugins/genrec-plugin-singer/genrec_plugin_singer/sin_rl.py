@@ -1,0 +1,80 @@
+"""`singer/sin-rl`: SID-navigated reinforcement learning (SINGER §3.2).
+
+`core/grpo` with two decisions taken: how trajectories are collected, and what happens to hard prompts.
+
+    common        G independent draws of the constrained policy
+    dynamic       1.5 × G draws, of which the first G distinct ones are kept
+    beam          one beam pass of width G, without length normalisation
+    beam+prefix   the same; prompts that it does not solve are asked again behind a part of their answer
+
+These are the rows of the paper's §4.3.2. Supplied tokens are read, never learnt; the policy is pulled back
+towards the frozen model that training started from (`beta`). Log-probabilities are sums, so a three-token and
+a four-token identifier compete as they do when recommending.
+
+Where the paper is silent: the group size (16 here, as in MiniOneRec), λ (`reward: {decay: …}`), and β, for
+which it refers to a value that is only given for another method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from genrec_core import Group
+from genrec_core.builtin.grpo import GRPO, Rewards
+from genrec_core.engine.rl.rollouts import Leaves, RolloutStrategy, Second
+from genrec_plugin_singer.curriculum import PrefixCurriculum
+
+Sampling = Literal["common", "dynamic", "beam", "beam+prefix"]
+
+_DRAWN: Mapping[Sampling, Literal["sample", "dynamic", "beam"]] = {
+    "common": "sample",
+    "dynamic": "dynamic",
+    "beam": "beam",
+    "beam+prefix": "beam",
+}
+
+
+class SINRL(GRPO):
+    """GRPO that asks hard prompts again behind a part of their answer, less of it as training goes on."""
+
+    version = "1"
+
+    class Options(GRPO.Options):
+        """Those of `core/grpo`, and how trajectories are collected."""
+
+        reward: Rewards = Field(
+            default=({"use": "singer/sid-navigated"},), validate_default=True, min_length=1
+        )
+        """One reward, or a list whose scores are added by `reward_weights`."""
+        sampling: Sampling = "beam+prefix"
+        """How trajectories are collected; takes the place of `rollout`."""
+        allow_full: bool = False
+        """Whether the curriculum may tell a whole answer, as its formula does at the first step."""
+        min_leaves: int = Field(2, ge=1)
+        """Least identifiers behind a supplied prefix, which is shortened until there are so many. 1 follows
+        the paper; a group of one teaches nothing."""
+
+        @model_validator(mode="after")
+        def _sampling_decides(self) -> SINRL.Options:
+            if self.rollout != "beam":
+                raise ValueError(f"write `sampling:` here instead of `rollout: {self.rollout}`")
+            return self
+
+    options: Options
+
+    def strategy(self) -> RolloutStrategy:
+        """Trajectories as `sampling` says."""
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.rl.strategies import Answers
+
+        return Answers(self.options.group, _DRAWN[self.options.sampling])
+
+    def second(self, group: Group, leaves: Leaves) -> Second | None:
+        """A second generation behind a supplied prefix, for hard prompts of `beam+prefix` alone."""
+        options = self.options
+        if options.sampling != "beam+prefix":
+            return None
+        return PrefixCurriculum(options.allow_full, options.min_leaves)(group, leaves)
