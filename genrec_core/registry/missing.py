@@ -18,6 +18,8 @@ EXTRAS = {
     "accelerate": "engine",
     "scipy": "engine",
     "gguf": "engine",
+    "trl": "rl",
+    "datasets": "rl",
     "pyarrow": "parquet",
     "datasketch": "doctor",
 }

@@ -51,7 +51,7 @@ def draw(
         )
     nodes = starts.to(hidden.device)[:, None].expand(-1, settings.beams).clone()
     scores = torch.zeros(nodes.shape, device=hidden.device)
-    parents = torch.zeros_like(nodes)
+    parents, tokens = torch.zeros_like(nodes), torch.zeros_like(nodes)
     steps = 0
     while bool((live := ~constraint.ended(nodes)).any()):
         if steps:

@@ -1,4 +1,4 @@
-"""Rollouts: what a policy writes in answer to prompts. The shapes that strategies, rewards and the loss share.
+"""Rollouts: what a policy writes in answer to prompts, in the shapes that strategies and the loss share.
 
 A strategy is asked with prompts and gives one group a prompt. A completion is kept as token ids, because the
 loss needs ids, and as the contract's `Rollout`, because rewards judge identifiers. Which of its tokens the
@@ -104,7 +104,10 @@ class RolloutStrategy(Protocol):
         """
 
     def longest(self, policy: Policy, forms: Iterable[str]) -> int:
-        """Most tokens a completion can have when samples answer in these forms; the constant that `loss: dr_grpo` divides by."""
+        """Most tokens a completion can have when samples answer in these forms.
+
+        The constant that `loss: dr_grpo` divides by.
+        """
 
 
 @dataclass(frozen=True)

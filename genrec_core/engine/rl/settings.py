@@ -40,8 +40,8 @@ class Settings(Options):
     clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient; 0 for no bound."""
     loss: Loss = "grpo"
-    """`grpo`, `sapo`: mean over a rollout's tokens, then over rollouts; `bnpo`, `dapo`, `cispo`: mean over all
-    tokens; `dr_grpo`: sum over a constant, the longest possible completion."""
+    """`grpo`, `sapo`: mean over a rollout's tokens, then over rollouts; `bnpo`, `dapo`, `cispo`: mean over
+    all tokens; `dr_grpo`: sum over a constant, the longest possible completion."""
     importance: Literal["token", "sequence"] = "token"
     """Whether the ratio to the old policy is taken token by token, or over a whole rollout (GSPO)."""
     epsilon: float = Field(0.2, gt=0)

@@ -5,7 +5,8 @@ it, as in evaluation (`engine.decoding.think`). The loss counts what the policy 
 closing text if the policy wrote it, and the answer unless `learn_answer` is off, for rewards that judge a
 thought by the beams behind it and would otherwise credit tokens they never looked at (OneRec-Think §3.4).
 
-    <think>\\n (given)   tents want ropes (learnt)   \\n</think>\\n\\n (learnt, or given when cut)   <a_1><b_0> (learnt)
+    <think>    tents want ropes    </think>                    <a_1><b_0>
+    given      learnt              learnt, or given when cut   learnt
 """
 
 from __future__ import annotations

@@ -1,0 +1,166 @@
+"""Log-probabilities of rollouts, with gradients: one reading of each tree, columns only where they count.
+
+`policy: full` normalises a token over the whole vocabulary. `policy: legal` normalises a token of a
+constrained answer over the tokens the trie allows there, which is the distribution that rollouts and
+evaluation draw from; then a forced token has probability 1 and no gradient, and no vocabulary-sized row is
+computed. Tokens of thoughts are always normalised over the vocabulary.
+
+The old policy, the reference and the current policy are scored by this one function, in evaluation mode:
+dropout would make the ratio between equal policies differ from 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from genrec_core.engine.choices import Scoring
+from genrec_core.engine.decoding.constraint import Constraint
+from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.rl.trees import FREE, Piece
+
+LOGITS = 1 << 25
+"""Logits kept at once: more are computed in pieces and again for the gradient."""
+
+
+class Scorer:
+    """Scores rollouts under one network.
+
+    Args:
+        network: a causal transformers model.
+        constraints: the catalogues that answers are constrained to, in the order `Piece.forms` means.
+        scoring: `full` or `legal`, see the module's story.
+        temperature: divides logits.
+    """
+
+    def __init__(
+        self, network: Any, constraints: Sequence[Constraint], scoring: Scoring, temperature: float
+    ) -> None:
+        self.network, self._head = network, Head(network)
+        self._constraints, self._scoring, self._temperature = constraints, scoring, temperature
+
+    def score(self, pieces: Sequence[Piece], shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Log-probability and entropy of every learnt token.
+
+        Args:
+            pieces: what `pieces_of` gives.
+            shape: (B, T), rollouts and tokens of the longest.
+
+        Returns:
+            Two float32 [B, T], 0 where nothing is learnt; entropies (in nats) carry no gradient.
+        """
+        # Rollouts without a learnt token have no gradient, but they must have one of zero to go backwards.
+        scores = self._head.weight.new_zeros(shape, dtype=torch.float32) + 0.0 * self._head.weight[0, 0]
+        entropies = scores.new_zeros(shape)
+        for piece in pieces:
+            if len(pieces) > 1 and torch.is_grad_enabled():
+                values, entropy = checkpoint(self._read, piece, use_reentrant=False)
+            else:
+                values, entropy = self._read(piece)
+            places = (piece.rows, piece.columns)
+            scores = scores.index_put(places, values)
+            entropies[places] = entropy[piece.reads]
+        return scores, entropies
+
+    def _read(self, piece: Piece) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [M] of a piece's learnt tokens and entropies [U] of its spots."""
+        with evaluating(self.network):
+            out = self.network.get_decoder()(
+                input_ids=piece.ids,
+                position_ids=piece.positions,
+                attention_mask=piece.mask,
+                use_cache=False,
+            )
+        states = out.last_hidden_state
+        hidden = states.reshape(-1, states.shape[-1])[piece.spots] / self._temperature
+        scores = hidden.new_zeros(len(piece.reads), dtype=torch.float32)
+        entropies = hidden.new_zeros(len(piece.spots), dtype=torch.float32)
+        for form in range(FREE, len(self._constraints)):
+            at = self._at(piece, form)
+            entries = at[piece.reads].nonzero().squeeze(1)
+            if not len(entries):
+                continue
+            spots = at.nonzero().squeeze(1)
+            reads = (at.cumsum(0) - 1)[piece.reads[entries]]
+            tokens = piece.tokens[entries]
+            columns: Tensor | None = None
+            allowed: Tensor | None = None
+            if form != FREE:
+                columns, allowed = _allowed(self._constraints[form], piece.nodes[spots], self._head.size)
+                tokens = torch.searchsorted(columns, tokens)
+            values, entropy = self._normalised(hidden[spots], reads, tokens, columns, allowed)
+            scores = scores.index_put((entries,), values)
+            entropies[spots] = entropy
+        return scores, entropies
+
+    def _at(self, piece: Piece, form: int) -> Tensor:
+        """Bool [U], the spots that are normalised under one form."""
+        if self._scoring == "full":
+            return torch.full_like(piece.forms, form == FREE, dtype=torch.bool)
+        return piece.forms == form
+
+    def _normalised(
+        self, hidden: Tensor, reads: Tensor, tokens: Tensor, columns: Tensor | None, allowed: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities of `tokens` at the states they are read from (ascending), and entropies."""
+        width = self._head.size if columns is None else len(columns)
+        size = max(1, LOGITS // width)
+        parts = []
+        for begin in range(0, len(hidden), size):
+            first, last = torch.searchsorted(reads, torch.tensor([begin, begin + size], device=reads.device))
+            inside = slice(int(first), int(last))
+            arguments = (
+                hidden[begin : begin + size],
+                reads[inside] - begin,
+                tokens[inside],
+                columns,
+                None if allowed is None else allowed[begin : begin + size],
+            )
+            again = len(hidden) > size and torch.is_grad_enabled()
+            parts.append(
+                checkpoint(self._softmax, *arguments, use_reentrant=False)
+                if again
+                else self._softmax(*arguments)
+            )
+        scores, entropies = zip(*parts, strict=True)
+        return torch.cat(scores), torch.cat(entropies)
+
+    def _softmax(
+        self, hidden: Tensor, reads: Tensor, tokens: Tensor, columns: Tensor | None, allowed: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        logits = self._head.logits(hidden) if columns is None else self._head.logits(hidden, columns)
+        if allowed is not None:
+            logits = logits.masked_fill(~allowed, torch.finfo(logits.dtype).min)
+        normaliser = logits.logsumexp(dim=1)
+        scores = logits[reads, tokens] - normaliser[reads]
+        with torch.no_grad():
+            shares = (logits - normaliser[:, None]).exp()
+            entropies = normaliser - (shares * logits.masked_fill(shares == 0, 0.0)).sum(1)
+        return scores, entropies
+
+
+def _allowed(constraint: Constraint, nodes: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Columns (ascending token ids) that are legal at any of the nodes, and bool [U, columns] at which."""
+    choices = constraint.choices(nodes[:, None], torch.ones_like(nodes[:, None], dtype=torch.bool))
+    used = torch.zeros(size, dtype=torch.bool, device=nodes.device)
+    used[choices.tokens] = True
+    columns = used.nonzero().squeeze(1)
+    allowed = torch.zeros((len(nodes), len(columns)), dtype=torch.bool, device=nodes.device)
+    allowed[choices.beams, torch.cumsum(used, 0)[choices.tokens] - 1] = True
+    return columns, allowed
+
+
+@contextmanager
+def evaluating(network: Any) -> Iterator[None]:
+    """Evaluation mode for the length of a block."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)

@@ -1,0 +1,116 @@
+"""Prompts: the samples that are answered in training, and which of them make each round.
+
+A sample of any corpus is a prompt when it has a target and a constrained answer; what is cut away is its
+first learnt segment and everything behind it. The plan of rounds is made before training and depends on the
+seed alone, so round n of a resumed run is round n.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.corpus import Corpus
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.samples import History, Sample
+from genrec_core.contracts.views import View
+from genrec_core.engine.training.dataset import drawn
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """Samples of several corpora, and the rounds they are taken in.
+
+    Attributes:
+        samples: corpora after one another.
+        rounds: rows of `samples` for each round.
+    """
+
+    samples: tuple[Sample, ...]
+    rounds: tuple[NDArray[np.int64], ...]
+
+    def of(self, step: int) -> list[Sample]:
+        """The samples of a round."""
+        return [self.samples[row] for row in self.rounds[step]]
+
+    @property
+    def forms(self) -> tuple[str, ...]:
+        """Every form that a sample answers in, in a fixed order."""
+        return tuple(sorted({sample.answers for sample in self.samples}))
+
+    @property
+    def digest(self) -> str:
+        """Hash of the samples and of their order."""
+        body = hashlib.sha256()
+        for sample in self.samples:
+            body.update(repr(sample).encode())
+        for rows in self.rounds:
+            body.update(rows.tobytes())
+        return body.hexdigest()
+
+
+def planned(tables: Sequence[Sequence[Sample]], weights: Sequence[float], plan: Plan) -> Prompts:
+    """Shuffle all corpora together, epoch by epoch, and cut them into rounds; the last may be smaller."""
+    sizes = [len(table) for table in tables]
+    rounds: list[NDArray[np.int64]] = []
+    for epoch in range(plan.epochs):
+        if plan.most is not None and len(rounds) >= plan.most:
+            break
+        generator = np.random.default_rng([plan.seed, epoch, 1 << 21])
+        rows = generator.permutation(drawn(sizes, weights, epoch, plan.seed))
+        rounds += [rows[start : start + plan.prompts] for start in range(0, len(rows), plan.prompts)]
+    return Prompts(tuple(sample for table in tables for sample in table), tuple(rounds[: plan.most]))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and in what portions.
+
+    Attributes:
+        epochs: how many draws of the corpora.
+        prompts: prompts of a round.
+        most: most rounds; None for no such bound.
+        seed: the order depends on it.
+    """
+
+    epochs: int
+    prompts: int
+    most: int | None
+    seed: int
+
+
+def answerable(corpus: Corpus, view: View, catalogue: Catalogue, context: Context) -> list[Sample]:
+    """A corpus' samples of a view, each of which can be answered and judged.
+
+    Raises:
+        GenrecError: there are none, or one has no target, no constrained answer, or learns inside a history.
+    """
+    samples = list(corpus.samples(view, catalogue, context))
+    if not samples:
+        raise GenrecError(
+            f"corpus `{corpus.name}` gave no prompt for the {view.name} view",
+            hint="check that the view has users with two items, or remove the corpus",
+        )
+    _check(corpus.name, samples)
+    return samples
+
+
+def _check(name: str, samples: Iterable[Sample]) -> None:
+    for sample in samples:
+        if sample.target is None or not sample.answers:
+            raise GenrecError(
+                f"corpus `{name}` has samples of task `{sample.task}` without a target or a constrained "
+                "answer, which no reward can judge",
+                hint="train on that corpus with core/sft",
+            )
+        if any(isinstance(part, History) and part.learn for part in sample.segments):
+            raise GenrecError(
+                f"corpus `{name}` learns inside histories, so a sample is not one prompt with one answer",
+                hint="give the corpus one sample for each target (`each: prefix`)",
+            )

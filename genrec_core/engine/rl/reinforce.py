@@ -1,0 +1,233 @@
+"""Reinforcement learning on groups of rollouts, selected on validation, resumable to the same result.
+
+What a trainer decides is in `Task` (corpora, rewards, how groups are made) and `Settings`; here the parts are
+put together: prompts and the plan of rounds, the policy that writes and is scored, the reference, validation
+and the loop. A killed run continues from its newest whole checkpoint in the workspace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.corpus import Corpus
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.reward import Reward
+from genrec_core.contracts.trainer import Trained
+from genrec_core.contracts.views import Training
+from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
+from genrec_core.engine.models.model import Model, quiet
+from genrec_core.engine.rl.judging import Judge
+from genrec_core.engine.rl.log_probabilities import Scorer
+from genrec_core.engine.rl.loop import Loop, LoopParts
+from genrec_core.engine.rl.policy import Policy
+from genrec_core.engine.rl.prompts import Plan, Prompts, answerable, planned
+from genrec_core.engine.rl.rails import Rails
+from genrec_core.engine.rl.rollouts import RolloutStrategy, SecondStage
+from genrec_core.engine.rl.rounds import Rounds
+from genrec_core.engine.rl.settings import Settings
+from genrec_core.engine.rl.trl_seam import frozen_copy, grpo_arguments
+from genrec_core.engine.rl.validation import Validation
+from genrec_core.engine.training.checkpointing import BEST, CHECKPOINT
+from genrec_core.engine.training.checkpoints import newest_checkpoint, read_manifest
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a trainer decides.
+
+    Attributes:
+        corpora: where prompts come from, mixed by their weight; the first is validated on.
+        rewards: what judges a group.
+        weights: one for each reward; empty for 1 each.
+        strategy: how groups come about.
+        second: which prompts are generated again.
+        temperature: of the policy.
+        identity: JSON values that name everything the result depends on besides data and seed.
+    """
+
+    corpora: tuple[Corpus, ...]
+    rewards: tuple[Reward, ...]
+    weights: tuple[float, ...]
+    strategy: RolloutStrategy
+    second: SecondStage
+    temperature: float
+    identity: Mapping[str, Any]
+
+
+def reinforce(
+    model: Model, catalogue: Catalogue, training: Training, task: Task, settings: Settings, context: Context
+) -> Trained:
+    """Train a model by its rollouts, in place.
+
+    Args:
+        model: where training starts, and the reference; its network is changed.
+        catalogue: items and identifiers.
+        training: the views to learn from and to select by.
+        task: see `Task`.
+        settings: see `Settings`.
+        context: its workspace keeps checkpoints; without one nothing survives a kill.
+
+    Returns:
+        The model with the best weights by validation, those of the start among them, and the curves.
+
+    Raises:
+        GenrecError: there is nothing to answer, to select by, or the model is no causal one.
+        StageError: a loss or a reward is not a number.
+    """
+    _check(model, training, task)
+    prompts = _prompts(task, catalogue, training, settings, context)
+    parts = _parts(model, catalogue, training, prompts, (task, settings, context))
+    with _folder(context) as folder:
+        loop = _run(model, parts, task, settings, context, folder)
+    rails = loop.rails
+    context.log(
+        "cost",
+        steps=loop.state.global_step,
+        samples=rails.spent.get("rollouts", 0),
+        tokens=rails.spent.get("tokens", 0),
+    )
+    context.log("kept", step=rails.best_step, **{settings.metric: rails.best_value})
+    return Trained(model=model, curves=rails.curves)
+
+
+def _check(model: Model, training: Training, task: Task) -> None:
+    if model.family != "causal":
+        raise GenrecError(
+            f"a model of family `{model.family}` cannot be trained by rollouts yet",
+            hint="use a causal model",
+        )
+    if not task.corpora:
+        raise GenrecError(
+            "there is nothing to answer: `corpora` is empty", hint="corpora: [{use: core/next-item}]"
+        )
+    if not len(training.valid):
+        raise GenrecError(
+            "there are no validation rows, and nothing else says whether rewards made the model worse",
+            hint="use a split that keeps validation rows",
+        )
+    if task.weights and len(task.weights) != len(task.rewards):
+        raise GenrecError(
+            f"there are {len(task.weights)} `reward_weights` for {len(task.rewards)} rewards",
+            hint="give one weight for each reward, or none",
+        )
+
+
+def _prompts(
+    task: Task, catalogue: Catalogue, training: Training, settings: Settings, context: Context
+) -> Prompts:
+    tables = [answerable(corpus, training.train, catalogue, context) for corpus in task.corpora]
+    most = -(-settings.max_steps // settings.updates) if settings.max_steps else None
+    plan = Plan(settings.epochs, settings.prompts, most, context.seed)
+    return planned(tables, [corpus.options.weight for corpus in task.corpora], plan)
+
+
+def _parts(
+    model: Model,
+    catalogue: Catalogue,
+    training: Training,
+    prompts: Prompts,
+    chosen: tuple[Task, Settings, Context],
+) -> LoopParts:
+    task, settings, context = chosen
+    policy = Policy(model, catalogue, settings.policy, task.temperature, settings.batch_tokens)
+    constraints = [policy.decoder.constraint(form) for form in prompts.forms]
+    valid = answerable(task.corpora[0], training.valid, catalogue, context)
+    if len(valid) > settings.valid_samples:
+        rows = np.linspace(0, len(valid) - 1, settings.valid_samples).astype(np.int64)
+        valid = [valid[row] for row in rows]
+    searching = DecoderSettings(settings.valid_beams, "beam", settings.valid_scoring, settings.batch_tokens)
+
+    def scorer(network: Any) -> Scorer:
+        return Scorer(network, constraints, settings.policy, task.temperature)
+
+    return LoopParts(
+        rounds=Rounds(
+            prompts,
+            policy,
+            task.strategy,
+            task.second,
+            Judge(task.rewards, task.weights),
+            settings.std,
+            context.seed,
+        ),
+        validation=Validation(tuple(valid), Decoder(model, catalogue, searching)),
+        scorer=scorer(model.network),
+        reference=scorer(frozen_copy(model.network)) if settings.beta else None,
+    )
+
+
+def _run(
+    model: Model, parts: LoopParts, task: Task, settings: Settings, context: Context, folder: Path
+) -> Loop:
+    """Run or resume the loop and leave the best weights in the model."""
+    prompts = parts.rounds.prompts
+    longest = task.strategy.longest(parts.rounds.policy, prompts.forms)
+    identity = _identity(model, parts, task, context.seed)
+    checkpoint, rails = _resumable(folder, identity, settings)
+    with quiet():
+        loop = Loop(
+            model,
+            parts,
+            settings,
+            context,
+            folder=folder,
+            identity=identity,
+            selection=rails,
+            args=grpo_arguments(
+                settings, seed=context.seed, folder=folder, device=model.device, longest=longest
+            ),
+        )
+        try:
+            if checkpoint:
+                context.log("resumed", checkpoint=checkpoint.name)
+            loop.run(checkpoint)
+            loop.load_best()
+        finally:
+            loop.restore()
+    model.network.eval()
+    return loop
+
+
+def _resumable(folder: Path, identity: str, settings: Settings) -> tuple[Path | None, Rails]:
+    """The checkpoint to go on from and what it knows; none if the best weights it counts on are damaged."""
+    found = newest_checkpoint(folder, CHECKPOINT, identity)
+    if found is not None:
+        rails = Rails.restored(found[1])
+        if read_manifest(folder / f"{BEST}-{rails.best_step}", identity) is not None:
+            return found[0], rails
+    return None, Rails(settings.patience)
+
+
+def _identity(model: Model, parts: LoopParts, task: Task, seed: int) -> str:
+    """Hash of what is trained on what: a checkpoint of another run must not be continued."""
+    described = {
+        "task": task.identity,
+        "seed": seed,
+        "shapes": [[name, list(value.shape)] for name, value in model.network.named_parameters()],
+        "prompts": parts.rounds.prompts.digest,
+        "valid": hashlib.sha256(repr(parts.validation.samples).encode()).hexdigest(),
+        "identifiers": parts.rounds.policy.catalogue.identifiers.digest,
+    }
+    return hashlib.sha256(orjson.dumps(described)).hexdigest()
+
+
+@contextlib.contextmanager
+def _folder(context: Context) -> Iterator[Path]:
+    """The workspace, or a folder that does not outlive the run."""
+    if context.workspace is not None:
+        context.workspace.mkdir(parents=True, exist_ok=True)
+        yield context.workspace
+        return
+    with tempfile.TemporaryDirectory(prefix="genrec-") as name:
+        yield Path(name)

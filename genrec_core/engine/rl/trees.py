@@ -1,0 +1,189 @@
+"""Trees: a group laid out as one row, so that its prompt is read once and shared beginnings once.
+
+The usual update copies a prompt for each of its G rollouts and reads all copies, forwards and backwards. Here
+the completions stand behind one copy as a tree, and a mask lets each token see the prompt and its own
+ancestors only: the layout of constrained decoding (`engine.decoding.causal`), now with gradients. Beams of
+one prompt share most of their first tokens, so of the output matrix too only distinct places are asked.
+
+    prompt      tree            spots (where a next token is predicted)
+    p p p p     a  b  (a)c      after p: a, b    after a: c, d    after (a)c: …
+
+A completion's last token predicts nothing and is not read. A group whose completions are long is split over
+several rows, each with its own copy of the prompt, because attention grows with the square of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genrec_core.engine.rl.policy import Policy
+from genrec_core.engine.rl.rollouts import Completion, RolledOut
+
+ROOM = 512
+"""Completion tokens behind one copy of a prompt (or the prompt's own length, if that is more)."""
+
+FREE = -1
+"""Form of a spot behind which anything may be written."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some rows, read together: R rows of S tokens, U spots, M learnt tokens.
+
+    Attributes:
+        ids, positions: int64 [R, S]; padded at the right.
+        mask: bool [R, 1, S, S], which token sees which.
+        spots: int64 [U], flat place (row × S + column) of each state that predicts.
+        forms: int64 [U], which of the policy's catalogues constrains there, `FREE` for none.
+        nodes: int64 [U], the trie node reached there.
+        reads: int64 [M], ascending: the spot that predicts each learnt token.
+        tokens: int64 [M], the learnt tokens.
+        rows, columns: int64 [M], where each stands among the rollouts' padded completions [B, T].
+    """
+
+    ids: Tensor
+    positions: Tensor
+    mask: Tensor
+    spots: Tensor
+    forms: Tensor
+    nodes: Tensor
+    reads: Tensor
+    tokens: Tensor
+    rows: Tensor
+    columns: Tensor
+
+
+class _Row:
+    """One prompt with a tree of completions behind it."""
+
+    def __init__(self, prompt: Sequence[int]) -> None:
+        self.ids = list(prompt)
+        self.prompt = len(self.ids)
+        self.parents: list[int] = []
+        self._children: dict[tuple[int, int], int] = {}
+        self.spots: dict[tuple[int, int, int], int] = {}
+        self.learnt: list[tuple[int, int, int, int]] = []
+
+    def fits(self, completion: Completion) -> bool:
+        """Whether there is room for a completion, or nothing else in the row yet."""
+        used = len(self.parents)
+        return not self.learnt or used + len(completion.ids) <= max(ROOM, self.prompt)
+
+    def add(self, completion: Completion, place: int, form: int, nodes: Sequence[int]) -> None:
+        """Grow the tree by a completion, the `place`-th of all; `nodes` lie along its answer."""
+        at = self.prompt - 1
+        last = max(column for column, learnt in enumerate(completion.learn) if learnt)
+        for column, token in enumerate(completion.ids[: last + 1]):
+            if completion.learn[column]:
+                free = column < completion.answer
+                key = (at, FREE, 0) if free else (at, form, nodes[column - completion.answer])
+                spot = self.spots.setdefault(key, len(self.spots))
+                self.learnt.append((spot, token, place, column))
+            if column < last:
+                at = self._child(at, token)
+
+    def _child(self, parent: int, token: int) -> int:
+        child = self._children.get((parent, token))
+        if child is None:
+            child = self._children[parent, token] = len(self.ids)
+            self.ids.append(token)
+            self.parents.append(parent)
+        return child
+
+    def mask(self, size: int) -> NDArray[np.bool_]:
+        """Bool [size, size]; padding sees itself, because a row that sees nothing is not a number."""
+        mask = np.eye(size, dtype=np.bool_)
+        mask[: self.prompt, : self.prompt] |= np.tri(self.prompt, dtype=np.bool_)
+        for child, parent in enumerate(self.parents, start=self.prompt):
+            mask[child] |= mask[parent]
+        return mask
+
+    def positions(self) -> list[int]:
+        """How many tokens each token has before it on its own path."""
+        positions = list(range(self.prompt))
+        for parent in self.parents:
+            positions.append(positions[parent] + 1)
+        return positions
+
+
+def pieces_of(groups: Sequence[RolledOut], policy: Policy, forms: Sequence[str]) -> list[Piece]:
+    """Lay out groups.
+
+    Args:
+        groups: their completions, one after another, are the rows B of everything the loss sees.
+        policy: for its tries and for how many tokens are read together.
+        forms: every form that samples answer in; `Piece.forms` are places in it.
+
+    Returns:
+        Pieces of at most `policy.batch_tokens` tokens, or of one row. A completion without a learnt token is
+        in none of them.
+    """
+    rows = sorted(_rows(groups, policy, forms), key=lambda row: len(row.ids))
+    pieces, begin = [], 0
+    for place in range(1, len(rows) + 1):
+        full = place == len(rows) or (place + 1 - begin) * len(rows[place].ids) > policy.batch_tokens
+        if full:
+            pieces.append(_piece(rows[begin:place], policy.model.device))
+            begin = place
+    return pieces
+
+
+def _rows(groups: Sequence[RolledOut], policy: Policy, forms: Sequence[str]) -> Iterator[_Row]:
+    place = 0
+    for group in groups:
+        form = group.asked.sample.answers
+        walks = _walks(group.completions, policy, form)
+        row = _Row(group.asked.ids)
+        for completion, nodes in zip(group.completions, walks, strict=True):
+            if any(completion.learn):
+                if not row.fits(completion):
+                    yield row
+                    row = _Row(group.asked.ids)
+                row.add(completion, place, forms.index(form), nodes)
+            place += 1
+        if row.learnt:
+            yield row
+
+
+def _walks(completions: Sequence[Completion], policy: Policy, form: str) -> list[list[int]]:
+    """Trie nodes along each answer, the root first: behind node t the answer's token t is written."""
+    trie = policy.decoder.constraint(form).trie
+    answers = [completion.ids[completion.answer :] for completion in completions]
+    tokens = np.full((len(answers), max(map(len, answers), default=0)), -1, dtype=np.int64)
+    for row, answer in enumerate(answers):
+        tokens[row, : len(answer)] = answer
+    nodes = np.full(len(answers), trie.roots[0], dtype=np.int64)
+    walk = [nodes]
+    for column in tokens.T[:-1]:
+        nodes = trie.step(nodes, column)
+        walk.append(nodes)
+    return [[int(node) for node in nodes] for nodes in np.stack(walk, axis=1)]
+
+
+def _piece(rows: Sequence[_Row], device: torch.device) -> Piece:
+    size = max(len(row.ids) for row in rows)
+    ids = np.zeros((len(rows), size), dtype=np.int64)
+    positions = np.zeros_like(ids)
+    spots: list[tuple[int, int, int]] = []
+    learnt: list[tuple[int, int, int, int]] = []
+    for number, row in enumerate(rows):
+        ids[number, : len(row.ids)] = row.ids
+        positions[number, : len(row.ids)] = row.positions()
+        learnt += [(len(spots) + spot, token, place, column) for spot, token, place, column in row.learnt]
+        spots += [(number * size + at, form, node) for at, form, node in row.spots]
+    table = torch.tensor(sorted(learnt, key=lambda entry: entry[0])).to(device)
+    places = torch.tensor(spots).to(device)
+    mask = torch.from_numpy(np.stack([row.mask(size) for row in rows]))[:, None]
+    return Piece(
+        torch.from_numpy(ids).to(device),
+        torch.from_numpy(positions).to(device),
+        mask.to(device),
+        *places.unbind(1),
+        *table.unbind(1),
+    )

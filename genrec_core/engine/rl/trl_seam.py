@@ -1,0 +1,205 @@
+"""The seam to TRL's GRPOTrainer: everything of its inside that we rely on or replace is in this module.
+
+What we take: the losses with their clipping, the KL estimate, the ratio at token or sequence level, and the
+figures it gathers on the way (`_compute_loss`), on top of transformers' loop. What we replace, and why:
+
+- generation. TRL hands its generator prompts that are already repeated G times, demands groups of one size,
+  and rewards strings. Rounds are ours: `_prepare_inputs` asks for the inputs of each step.
+- log-probabilities. TRL's kernel normalises over the whole vocabulary and reads every copy of a prompt; ours
+  reads a tree (`trees`) and may normalise over legal tokens (`log_probabilities`).
+- the reference. TRL loads it by the model's name from a hub, which for a model that was just fine-tuned is
+  another model, or none. It is built without one; ours is a frozen copy of the network that it is given.
+- checkpoints, as in fine-tuning (`training.checkpointing`).
+
+TRL also leaves marks on what it is given: a fused `forward`, a pad id in two configs. `PolicyTrainer.restore`
+takes them off. Most of this is private, so `RELIED_UPON` names the methods with their parameters and
+`READ_BY_THE_LOSS` what the loss reads, and tests fail by name when an upgrade changes one.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from trl import GRPOConfig, GRPOTrainer
+
+from genrec_core.engine.rl.log_probabilities import Scorer
+from genrec_core.engine.rl.rounds import Round
+from genrec_core.engine.rl.settings import Settings
+from genrec_core.engine.training.checkpointing import CheckpointingTrainer
+
+RELIED_UPON: dict[str, tuple[str, ...]] = {
+    "_prepare_inputs": ("self", "generation_batch"),
+    "_compute_loss": ("self", "model", "inputs"),
+    "_get_per_token_logps_and_entropies": (
+        "self", "model", "input_ids", "attention_mask", "logits_to_keep", "batch_size", "compute_entropy",
+        "compute_aux_loss", "pixel_values", "image_grid_thw", "num_images", "pixel_attention_mask",
+        "spatial_shapes", "num_tiles", "image_sizes", "token_type_ids", "mm_token_type_ids",
+        "image_position_ids",
+    ),
+    "training_step": ("self", "model", "inputs", "num_items_in_batch"),
+    "_save_checkpoint": ("self", "model", "trial"),
+    "_load_optimizer_and_scheduler": ("self", "checkpoint"),
+}  # fmt: skip
+"""Private methods of GRPOTrainer that we replace or call, with the parameters they had."""
+
+READ_BY_THE_LOSS = (
+    "prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "advantages", "old_per_token_logps",
+    "ref_per_token_logps", "num_items_in_batch",
+)  # fmt: skip
+"""Entries of its inputs that TRL's loss reads and we give."""
+
+FIGURES = {"kl": "kl", "entropy": "entropy", "clip_ratio/region_mean": "clipped tokens"}
+"""Figures that the loss gathers, by the names of our curves."""
+
+LARGEST_RATIO = 5.0
+"""`epsilon_high` of `cispo` by default, where it bounds the ratio itself and not its distance from 1."""
+
+
+def grpo_arguments(
+    settings: Settings, *, seed: int, folder: Path, device: torch.device, longest: int
+) -> GRPOConfig:
+    """TRL's configuration: one update a batch, no logging, saving, generating or loading of its own.
+
+    Args:
+        settings: ours.
+        seed: of the run.
+        folder: where TRL may put something; it does not.
+        device: of the network.
+        longest: tokens of the longest possible completion, which `dr_grpo` divides by.
+    """
+    high = settings.epsilon_high
+    if high is None:
+        high = LARGEST_RATIO if settings.loss == "cispo" else settings.epsilon
+    return GRPOConfig(
+        output_dir=str(folder),
+        loss_type=settings.loss,
+        importance_sampling_level=settings.importance,
+        epsilon=settings.epsilon,
+        epsilon_high=high,
+        beta=0.0,  # no reference of TRL's own making; see the module's story
+        num_iterations=1,
+        num_generations=2,
+        per_device_train_batch_size=2,
+        gradient_accumulation_steps=1,
+        max_completion_length=longest,
+        num_train_epochs=1,
+        max_grad_norm=settings.clip,
+        learning_rate=settings.learning_rate,
+        activation_checkpointing=False,
+        seed=seed,
+        bf16=settings.precision == "bfloat16",
+        use_cpu=device.type == "cpu",
+        logging_strategy="no",
+        eval_strategy="no",
+        save_strategy="no",
+        logging_nan_inf_filter=False,
+        log_level="error",
+        disable_tqdm=True,
+        report_to="none",
+    )
+
+
+def _unused(completions: list[Any], **_: Any) -> list[float]:
+    """TRL wants a reward function; rounds bring advantages."""
+    return [0.0] * len(completions)
+
+
+class PolicyTrainer(CheckpointingTrainer, GRPOTrainer):
+    """GRPOTrainer whose steps are ours; `inputs_of` says what each is made from.
+
+    Args:
+        network: the policy; restored by `restore`.
+        text_tokenizer: it is not used, but TRL wants one with a pad token.
+        beta: weight of the KL divergence.
+        scorer: scores rollouts under the policy.
+        options: what `CheckpointingTrainer` and Trainer take.
+    """
+
+    def __init__(
+        self, network: Any, text_tokenizer: Any, beta: float, scorer: Scorer, **options: Any
+    ) -> None:
+        self._before = (network.config.pad_token_id, network.generation_config.pad_token_id)
+        self._scorer = scorer
+        self._now: dict[str, Any] = {}
+        super().__init__(
+            model=network,
+            processing_class=text_tokenizer,
+            reward_funcs=_unused,
+            train_dataset=Dataset.from_dict({"prompt": ["", ""]}),
+            **options,
+        )
+        self.beta = beta
+
+    def inputs_of(self, step: int) -> Round:
+        """The round that optimiser step `step` learns from."""
+        raise NotImplementedError
+
+    def restore(self) -> None:
+        """Take TRL's marks off the network."""
+        self.model.__dict__.pop("forward", None)
+        self.model.config.pad_token_id, self.model.generation_config.pad_token_id = self._before
+
+    def taken_figures(self) -> dict[str, float]:
+        """What the loss gathered since this was last asked, by our names."""
+        gathered = self._metrics["train"]
+        figures = {ours: gathered[theirs] for theirs, ours in FIGURES.items() if gathered.get(theirs)}
+        taken = {name: sum(values) / len(values) for name, values in figures.items()}
+        gathered.clear()
+        return {name: value for name, value in taken.items() if math.isfinite(value)}
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        """The inputs of a step; TRL would generate here."""
+        made = self.inputs_of(int(generation_batch["step"]))
+        rollouts = len(made.ids)
+        nothing = made.ids.new_zeros((rollouts, 0))  # prompts are in the trees, once each
+        inputs: dict[str, Any] = {
+            "prompt_ids": nothing,
+            "prompt_mask": nothing,
+            "completion_ids": made.ids,
+            "completion_mask": made.learn.long(),
+            "advantages": made.advantages,
+            "num_items_in_batch": made.learn.sum(),
+            "round": made,
+        }
+        if self.beta:
+            inputs["ref_per_token_logps"] = made.reference
+        if made.old:
+            inputs["old_per_token_logps"] = made.old[0]
+        return inputs
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
+        """TRL's loss; it asks below for the log-probabilities of these inputs."""
+        self._now = inputs
+        loss: Tensor = super()._compute_loss(model, inputs)
+        return loss
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor, None]:
+        """Log-probabilities and entropies [B, T] of the present inputs, from their trees."""
+        made: Round = self._now["round"]
+        with self.accelerator.autocast():
+            scores, entropies = self._scorer.score(made.pieces, (len(made.ids), made.ids.shape[1]))
+        if not made.old:
+            made.old.append(scores.detach())  # the first update of a round is made by the old policy itself
+        return scores, entropies, None
+
+
+def frozen_copy(network: Any) -> Any:
+    """A reference: a copy that is never trained."""
+    reference = copy.deepcopy(network).eval()
+    reference.requires_grad_(False)
+    return reference
+
+
+@torch.no_grad()
+def move_towards(reference: Any, network: Any, share: float) -> None:
+    """Move a reference a share of the way to the policy, weight by weight (TRL's `sync_ref_model`)."""
+    for own, other in zip(reference.parameters(), network.parameters(), strict=True):
+        own.lerp_(other.to(own.dtype), share)

@@ -1,0 +1,65 @@
+"""Validation: recall and NDCG at 10, by the beam search that recommends, on the same rows every time.
+
+Ranks are of items, as in evaluation: items that share an answer are expanded in catalogue order, and every
+row counts, also one whose target was not found. No test row can be among them: training code has none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from genrec_core.contracts.candidates import Candidate
+from genrec_core.contracts.samples import IDENTIFIER, Sample
+from genrec_core.engine.decoding.decoder import Decoder
+
+DEPTH = 10
+"""Items of a recommendation that count."""
+
+
+class Validation:
+    """A fixed sample of validation rows.
+
+    Args:
+        samples: each with its target.
+        decoder: searches under the weights as they are.
+    """
+
+    def __init__(self, samples: Sequence[Sample], decoder: Decoder) -> None:
+        self.samples, self._decoder = tuple(samples), decoder
+        self._items: dict[str, dict[str, list[int]]] = {}
+
+    def metrics(self) -> dict[str, float]:
+        """`recall@10` and `ndcg@10`."""
+        answers = self._decoder.candidates(self.samples)
+        places = [
+            self.rank(candidates.beams, sample)
+            for sample, candidates in zip(self.samples, answers, strict=True)
+        ]
+        hits = [place for place in places if place is not None and place < DEPTH]
+        return {
+            "recall@10": len(hits) / len(places),
+            "ndcg@10": sum(1 / math.log2(place + 2) for place in hits) / len(places),
+        }
+
+    def rank(self, beams: Sequence[Candidate], sample: Sample) -> int | None:
+        """The 0-based place of the sample's target among the items that beams reach, None if it is not."""
+        before = 0
+        for beam in beams:
+            items = self._reached(beam, sample.answers)
+            if sample.target in items:
+                return before + items.index(sample.target)
+            before += len(items)
+        return None
+
+    def _reached(self, beam: Candidate, form: str) -> list[int]:
+        """Items that an answer names, in catalogue order."""
+        catalogue = self._decoder.catalogue
+        if form == IDENTIFIER:
+            return [int(item) for item in catalogue.identifiers.items_of(beam.tokens)]
+        if form not in self._items:
+            named: dict[str, list[int]] = {}
+            for item, text in enumerate(catalogue.answers(form)):
+                named.setdefault(text, []).append(item)
+            self._items[form] = named
+        return self._items[form].get(beam.text, [])
