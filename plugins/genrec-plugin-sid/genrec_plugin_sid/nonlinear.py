@@ -38,9 +38,10 @@ class Scaling:
     @classmethod
     def of(cls, vectors: NDArray[np.float32]) -> Scaling:
         """Centres these vectors (float32 [N, d]) and makes their mean squared length one."""
-        mean = vectors.mean(axis=0, dtype=np.float64)
-        squared = np.square(vectors - mean).sum(axis=1).mean()
-        return cls(mean.astype(np.float32), np.array(np.sqrt(squared) or 1.0, dtype=np.float32))
+        mean = vectors.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centred = vectors - mean
+        squared = np.einsum("nd,nd->", centred, centred, dtype=np.float64) / len(vectors)
+        return cls(mean, np.array(np.sqrt(squared) or 1.0, dtype=np.float32))
 
     def apply(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
         """Vectors as the network sees them."""
