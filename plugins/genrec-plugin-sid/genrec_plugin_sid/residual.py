@@ -22,6 +22,8 @@ from genrec_plugin_sid.quantiser import Codebooks
 Clustering = Callable[[Tensor, int], Clusters]
 """(residuals [N, d], level) → clusters; the codes it gives need not be the nearest centroids."""
 
+CPU = torch.device("cpu")
+
 
 def encode(latents: NDArray[np.float32], codebooks: Codebooks) -> NDArray[np.int32]:
     """The nearest code at every level, greedily, ties to the lower: float32 [N, d'] → int32 [N, levels]."""
@@ -36,15 +38,18 @@ def encode(latents: NDArray[np.float32], codebooks: Codebooks) -> NDArray[np.int
 
 
 def fit_levels(
-    latents: NDArray[np.float32], levels: int, cluster: Clustering
+    latents: NDArray[np.float32],
+    levels: int,
+    cluster: Clustering,
+    device: torch.device = CPU,
 ) -> tuple[Codebooks, NDArray[np.int32]]:
     """Codebooks for `latents` (float32 [N, d']) and their codes, int32 [N, levels]."""
-    residuals = torch.from_numpy(latents)
+    residuals = torch.from_numpy(latents).to(device)
     codebooks: list[NDArray[np.float32]] = []
     codes = np.empty((len(latents), levels), dtype=np.int32)
     for level in range(levels):
         clusters = cluster(residuals, level)
         residuals = residuals - clusters.centroids[clusters.codes]
-        codebooks.append(clusters.centroids.numpy())
-        codes[:, level] = clusters.codes.numpy()
+        codebooks.append(clusters.centroids.cpu().numpy())
+        codes[:, level] = clusters.codes.cpu().numpy()
     return tuple(codebooks), codes
