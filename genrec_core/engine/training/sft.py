@@ -30,6 +30,7 @@ from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.answers import answer_trie
 from genrec_core.engine.decoding.constraint import Constraint
+from genrec_core.engine.models.attention import float32_attention
 from genrec_core.engine.models.freezing import training_only
 from genrec_core.engine.models.model import Model, quiet
 from genrec_core.engine.rendering.renderer import Renderer
@@ -147,7 +148,9 @@ def _trained(
     checkpoint, selection = _resumable(folder, identity, settings)
     new_ids = model.token_ids(catalogue.identifiers.new_tokens) if settings.trainable == "new-rows" else []
     use_cache = model.network.config.use_cache
-    with quiet(), training_only(model.network, settings.trainable, new_ids) as rows:
+    slow = settings.precision == "bfloat16" and model.device.type == "cpu"
+    attention = float32_attention(model.network) if slow else contextlib.nullcontext()
+    with quiet(), attention, training_only(model.network, settings.trainable, new_ids) as rows:
         loop = Loop(
             model,
             parts,

@@ -230,3 +230,16 @@ def test_trainer_still_has_the_private_method_we_replace(name):
         f"transformers' Trainer lost `{name}`: see engine/training/checkpointing.py"
     )
     assert tuple(inspect.signature(getattr(Trainer, name)).parameters) == RELIED_UPON[name]
+
+
+def test_bfloat16_on_a_cpu_learns_the_same_and_leaves_float32_weights(build, catalogue, training):
+    def trained(precision):
+        trainer = SFT(corpora=[NextItem(each="user")], precision=precision, epochs=10, batch_size=16)
+        return trainer.train(build(), catalogue, training, Context())
+
+    plain, fast = trained("float32"), trained("bfloat16")
+    assert {value.dtype for value in fast.model.network.parameters()} == {torch.float32}
+    assert fast.model.network.config._attn_implementation == "sdpa"
+    ends = [run.curves["valid loss"][-1][1] for run in (plain, fast)]
+    assert ends[0] != ends[1]
+    assert ends[1] == pytest.approx(ends[0], rel=0.05)
