@@ -20,15 +20,15 @@ def doctor_section(facts: ReportFacts) -> Section | None:
         return None
     return section(
         "doctor",
-        "Health of the identifiers",
+        "The doctor",
         "Leaves are the distinct identifiers under a prefix. Neighbour recall: of an item's ten nearest in "
-        "embedding space, how many a search by shared prefix alone finds. A blind one: the chance level.",
-        _advice(found),
+        "embedding space, how many a search by shared prefix alone finds. A blind one finds them by chance.",
         tag(
             "dl",
             [tag("div", tag("dt", name), tag("dd", value)) for name, value in figures(found)],
             class_="facts",
         ),
+        _advice(found),
         _prefixes(found),
         _buckets(found.buckets),
         _missing(found),
@@ -54,8 +54,10 @@ def figures(found: Diagnosis) -> list[tuple[str, str]]:
 
 
 def _advice(found: Diagnosis) -> Markup | None:
-    listed = [tag("li", f"{one.finding}. ", tag("b", one.advice)) for one in suggestions(found)]
-    return tag("ul", listed, class_="notes block") if listed else None
+    listed = [tag("li", f"{one.finding}: ", tag("b", one.advice)) for one in suggestions(found)]
+    if not listed:
+        return None
+    return tag("div", tag("h3", "Suggestions"), tag("ul", listed, class_="notes"), class_="block")
 
 
 def _prefixes(found: Diagnosis) -> Markup | None:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
-from genrec_core import Context, Encoder, GenrecError, Identifiers, Items, Tokenizer, View
+from genrec_core import Context, Encoder, GenrecError, Identifiers, Items, Reconstruction, Tokenizer, View
 from genrec_plugin_sid.collisions import POLICIES, PolicyName
 from genrec_plugin_sid.naming import MOST_LEVELS, Naming, check_template
 from genrec_plugin_sid.paths import Coded, Paths
@@ -161,6 +161,10 @@ class SemanticIDs(Tokenizer):
         """
         self._check_made_here(identifiers)
         return self._quantiser(identifiers).decode(identifiers.state["paths"][:, :-1])
+
+    def reconstruct(self, identifiers: Identifiers, items: Items, context: Context) -> Reconstruction:
+        """The items' embeddings as the quantiser sees them, beside what their codes stand for."""
+        return Reconstruction(self.seen(items, context), self.reconstructed(identifiers))
 
     def codes_at(self, level: int, distinct: int) -> int:
         """How many codes a level gets whose vectors have so many distinct values; see the option.
