@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from genrec_plugin_singer.domain_beam import DomainBeam
 from genrec_plugin_singer.joined import Joined
 from genrec_plugin_singer.reward import SIDNavigated
 from genrec_plugin_singer.sin_rl import SINRL
@@ -10,6 +11,7 @@ from genrec_plugin_singer.unseen_domain import UnseenDomain
 
 from genrec_core.testing.contracts import (
     CorpusContract,
+    RecommenderContract,
     RewardContract,
     SourceContract,
     SplitContract,
@@ -49,6 +51,11 @@ class TestSINRL(TrainerContract):
         "valid_beams": 10,
         "patience": None,
     }
+
+
+class TestDomainBeam(RecommenderContract):
+    component = DomainBeam
+    options: ClassVar = {"beams": 4}
 
 
 class TestUnseenDomain(SplitContract):

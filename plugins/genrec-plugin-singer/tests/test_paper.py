@@ -1,0 +1,163 @@
+"""What the paper promises of a whole rollout, on a tiny policy (sheet §4.6, checks 4 to 7, 9 and 10)."""
+
+import dataclasses
+
+import pytest
+import torch
+from genrec_plugin_singer.curriculum import PrefixCurriculum
+from genrec_plugin_singer.reward import SIDNavigated
+from genrec_plugin_singer.sin_rl import SINRL
+from genrec_plugin_singer.tasks import Tasks
+
+from genrec_core import Context, Sample, Text, Training, View, Written
+from genrec_core.contracts.dataset import Sequences
+from genrec_core.engine.rl.judging import generated
+from genrec_core.engine.rl.rollouts import Moment
+from genrec_core.engine.rl.strategies import Answers
+
+START = Moment(step=0, total=100, seed=5)
+
+
+def asking(target, text="Next: ", answers="identifier"):
+    answer = Written(target, form=answers, learn=True, turn="assistant")
+    return Sample((Text(text), answer), target=target, answers=answers)
+
+
+class Spy:
+    """A strategy that keeps what it was asked."""
+
+    def __init__(self, group):
+        self.asked, self.real = [], Answers(group)
+
+    def roll_out(self, asked, policy, moment):
+        self.asked.append(list(asked))
+        return self.real.roll_out(asked, policy, moment)
+
+
+def hit_and_miss(policy):
+    """Two samples with one prompt: the target is the policy's own best answer, and its worst."""
+    whole = Answers(6).roll_out([policy.asked(asking(0))], policy, START)[0].completions
+    best, worst = (policy.catalogue.identifiers.items_of(whole[n].rollout.tokens)[0] for n in (0, -1))
+    return [asking(int(best)), asking(int(worst))]
+
+
+def test_exactly_the_prompt_that_missed_is_generated_again(policy):
+    spy, samples = Spy(2), hit_and_miss(policy)
+    judged = generated(samples, policy, spy, PrefixCurriculum(), START)
+    first, second = spy.asked
+    assert [one.sample for one in first] == samples
+    assert [one.sample for one in second] == samples[1:]
+    assert [one.group.extra.get("hard", False) for one in judged] == [False, True]
+
+
+def test_the_same_prompt_with_two_targets_is_judged_by_each_of_its_own(policy):
+    samples = hit_and_miss(policy)
+    judged = generated(samples, policy, Answers(2), lambda group, leaves: None, START)
+    texts = {policy.decoder.renderer.prompt_text(sample) for sample in samples}
+    scores = [SIDNavigated(reward="acc").score(one.group, policy.catalogue) for one in judged]
+    assert len(texts) == 1
+    assert scores == [[1, 0], [0, 0]]
+
+
+def test_a_batch_of_identifiers_and_titles_writes_each_from_its_own_catalogue(policy, catalogue):
+    samples = [asking(0), asking(0, answers="title"), asking(4), asking(5, answers="title")]
+    judged = generated(samples, policy, Answers(6), PrefixCurriculum(), START)
+    for sample, one in zip(samples, judged, strict=True):
+        written = {rollout.text for rollout in one.group.rollouts}
+        assert written == set(catalogue.answers(sample.answers))
+
+
+def test_behind_a_prefix_with_two_leaves_a_beam_of_four_finds_two_and_makes_none_up(policy):
+    asked = policy.asked(asking(0), levels=2)
+    (rolled,) = Answers(4).roll_out([asked], policy, START)
+    found = {completion.rollout.tokens for completion in rolled.completions}
+    assert found == {("<a_1>", "<b_2>", "<c_3>"), ("<a_1>", "<b_2>", "<c_4>")}
+
+
+def test_identifiers_of_three_and_four_tokens_compete_by_summed_log_probability(policy, model):
+    asked = policy.asked(asking(0))
+    (rolled,) = Answers(6).roll_out([asked], policy, START)
+    sums = []
+    for completion in rolled.completions:
+        ids = torch.tensor([[*asked.ids, *completion.ids]])
+        with torch.no_grad():
+            logged = model.network(ids).logits.log_softmax(-1)[0, len(asked.ids) - 1 : -1]
+        sums.append(float(logged[range(len(completion.ids)), completion.ids].sum()))
+    assert {len(completion.ids) for completion in rolled.completions} == {3, 4}
+    assert [completion.rollout.score for completion in rolled.completions] == pytest.approx(sums, abs=1e-4)
+    assert sums == sorted(sums, reverse=True)
+
+
+def test_supplied_tokens_are_read_and_never_learnt(policy):
+    (rolled,) = Answers(4).roll_out([policy.asked(asking(0), levels=2)], policy, START)
+    for completion in rolled.completions:
+        assert completion.learn == (False, False, True)
+        assert completion.rollout.prefix == 2
+
+
+@pytest.mark.parametrize("sampling", ["common", "dynamic", "beam", "beam+prefix"])
+def test_sampling_says_how_trajectories_are_collected(policy, sampling):
+    strategy = SINRL(reward=SIDNavigated(), sampling=sampling, group=4).strategy()
+    (rolled,) = strategy.roll_out([policy.asked(asking(0))], policy, START)
+    written = [completion.ids for completion in rolled.completions]
+    assert len(written) <= 4
+    assert sampling == "dynamic" or len(written) == 4
+    assert sampling == "common" or len(set(written)) == len(written)
+
+
+def test_only_the_full_variant_asks_again(policy):
+    (judged,) = generated(hit_and_miss(policy)[1:], policy, Answers(2), lambda group, leaves: None, START)
+    again = {
+        sampling: SINRL(reward=SIDNavigated(), sampling=sampling).second(judged.group, policy.leaves)
+        for sampling in ("common", "dynamic", "beam", "beam+prefix")
+    }
+    assert [sampling for sampling, second in again.items() if second] == ["beam+prefix"]
+
+
+def training():
+    sequences = Sequences.of([[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]])
+    users = ("u", "v", "w")
+    targets = torch.tensor([4, 5, 0]).numpy().astype("int32")
+    train = View("train", users, sequences, None, 3)
+    return Training(train, View("valid", users, sequences, targets, 3))
+
+
+@pytest.mark.parametrize("sync", [None, 1])
+def test_the_reference_stays_what_training_started_from_unless_it_is_told_to_follow(
+    model, catalogue, monkeypatch, sync
+):
+    from genrec_core.engine.rl import reinforce
+
+    kept = []
+    copying = reinforce.frozen_copy
+    monkeypatch.setattr(reinforce, "frozen_copy", lambda network: kept.append(copying(network)) or kept[0])
+    before = [value.clone() for value in model.network.parameters()]
+    trainer = SINRL(
+        reward=SIDNavigated(),
+        corpora=[Tasks(stage="rl")],
+        group=3,
+        prompts=8,
+        max_steps=2,
+        learning_rate=1e-2,
+        valid_beams=10,
+        patience=None,
+        sync_reference=sync,
+    )
+    trainer.train(model, catalogue, training(), Context())
+    same = [torch.equal(old, now) for old, now in zip(before, kept[0].parameters(), strict=True)]
+    assert all(same) == (sync is None)
+
+
+def test_fine_tuning_and_reinforcement_ask_the_same_bytes(policy, catalogue):
+    views, renderer = training(), policy.decoder.renderer
+    for stage in ("sft", "rl"):
+        corpus = Tasks(stage=stage)
+        for sample in corpus.samples(views.train, catalogue, Context()):
+            rendered = renderer.rendered(sample)
+            assert list(policy.asked(sample).ids) == rendered.ids[: rendered.prompt_length]
+    for request, sample in zip(
+        views.valid.requests(), Tasks(stage="rl").samples(views.valid, catalogue, Context()), strict=True
+    ):
+        recommended = Tasks(stage="sft").prompt(request, catalogue)
+        assert renderer.prompt(recommended) == list(policy.asked(sample).ids)
+        assert dataclasses.replace(sample, segments=sample.segments[:-1], target=None) == recommended
