@@ -140,16 +140,17 @@ def _parts(
     chosen: tuple[Task, Settings, Context],
 ) -> LoopParts:
     task, settings, context = chosen
-    policy = Policy(model, catalogue, settings.policy, task.temperature, settings.batch_tokens)
+    scoring = settings.policy or model.scoring
+    policy = Policy(model, catalogue, scoring, task.temperature, settings.batch_tokens)
     constraints = [policy.decoder.constraint(form) for form in prompts.forms]
     valid = answerable(task.corpora[0], training.valid, catalogue, context)
     if len(valid) > settings.valid_samples:
         rows = np.linspace(0, len(valid) - 1, settings.valid_samples).astype(np.int64)
         valid = [valid[row] for row in rows]
-    searching = DecoderSettings(settings.valid_beams, "beam", settings.valid_scoring, settings.batch_tokens)
+    searching = DecoderSettings(settings.valid_beams, "beam", model.scoring, settings.batch_tokens)
 
     def scorer(network: Any) -> Scorer:
-        return Scorer(network, constraints, settings.policy, task.temperature)
+        return Scorer(network, constraints, scoring, task.temperature)
 
     return LoopParts(
         rounds=Rounds(
@@ -218,6 +219,7 @@ def _identity(model: Model, parts: LoopParts, task: Task, seed: int) -> str:
         "prompts": parts.rounds.prompts.digest,
         "valid": hashlib.sha256(repr(parts.validation.samples).encode()).hexdigest(),
         "identifiers": parts.rounds.policy.catalogue.identifiers.digest,
+        "scoring": [parts.rounds.policy.scoring, model.scoring],
     }
     return hashlib.sha256(orjson.dumps(described)).hexdigest()
 

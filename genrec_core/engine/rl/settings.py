@@ -50,11 +50,15 @@ class Settings(Options):
     """How far above 1 it may rise; by default `epsilon`. For `cispo` the largest ratio, by default 5."""
     std: Spread = "population"
     """What a group's rewards are divided by: their standard deviation over G, over G − 1, or nothing."""
-    policy: Scoring = "full"
+    policy: Scoring | None = None
     """Log-probabilities of a constrained answer under the whole vocabulary (`full`), or renormalised over the
-    legal tokens (`legal`): in rollouts, old policy, reference and loss alike."""
+    legal tokens (`legal`): in rollouts, old policy, reference and loss alike. By default as the model was
+    trained before."""
     beta: float = Field(1e-3, ge=0)
     """Weight of the KL divergence from the reference, the model that training starts from; 0 does without."""
+    kl: Literal["plain", "unbiased"] = "plain"
+    """`plain`: the estimate of the GRPO paper, exp(d) − d − 1 a token; `unbiased`: multiplied by the ratio to
+    the old policy, which makes its gradient that of the reverse KL divergence."""
     sync_reference: int | None = Field(None, gt=0)
     """Steps after which the reference is moved to the policy; by default it never moves."""
     sync_share: float = Field(0.6, gt=0, le=1)
@@ -64,9 +68,7 @@ class Settings(Options):
     valid_samples: int = Field(512, gt=0)
     """Most validation rows of an evaluation, evenly chosen; the same ones every time."""
     valid_beams: int = Field(20, ge=10)
-    """Beams of validation."""
-    valid_scoring: Scoring = "full"
-    """As the recommender's `scoring`."""
+    """Beams of validation, which scores as the model's recommending does."""
     evaluate_every: int | None = Field(None, gt=0)
     """Rounds between two evaluations; by default ten evaluations in all. The start is always evaluated."""
     patience: int | None = Field(3, gt=0)

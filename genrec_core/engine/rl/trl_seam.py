@@ -82,6 +82,7 @@ def grpo_arguments(
         importance_sampling_level=settings.importance,
         epsilon=settings.epsilon,
         epsilon_high=high,
+        use_bias_correction_kl=settings.kl == "unbiased",
         beta=0.0,  # no reference of TRL's own making; see the module's story
         num_iterations=1,
         num_generations=2,

@@ -1,0 +1,142 @@
+"""Every loss that is exposed, against the formula, over two rounds of two updates each."""
+
+import inspect
+import math
+
+import pytest
+import torch
+from trl import GRPOTrainer
+
+from genrec_core.builtin.grpo import GRPO
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.corpus import Corpus
+from genrec_core.engine.rl.loop import Loop
+from genrec_core.engine.rl.trl_seam import READ_BY_THE_LOSS, RELIED_UPON, PolicyTrainer
+from tests.engine.rl import by_hand
+from tests.engine.rl.scripted import Letters, Scripted, letters
+
+RATE = 0.05
+
+
+class Given(Corpus):
+    """The samples it is given, whatever the view."""
+
+    class Options(Corpus.Options):
+        rows: tuple = ()
+
+    def samples(self, view, catalogue, context):
+        yield from self.options.rows
+
+
+class WithScript(GRPO):
+    """core/grpo with rollouts from a script."""
+
+    script = None
+
+    def strategy(self):
+        return self.script
+
+
+@pytest.fixture
+def run(build, catalogue, training, samples, policy, monkeypatch):
+    """Train over a script with plain gradient descent; gives the model, what was rolled out and the curves."""
+
+    def plain_descent(loop, model=None):
+        loop.optimizer = loop.optimizer or torch.optim.SGD(loop.model.parameters(), RATE)
+        return loop.optimizer
+
+    monkeypatch.setattr(Loop, "create_optimizer", plain_descent)
+
+    def run(levels=(0,), widths=(4, 3, 2), **options):
+        trainer = WithScript(
+            corpora=[Given(rows=tuple(samples))],
+            reward=Letters(),
+            prompts=5,
+            patience=None,
+            evaluate_every=100,
+            **options,
+        )
+        trainer.script = Scripted(policy(model=build()), widths, levels)
+        model = build()
+        monkeypatch.setattr(Loop, "load_best", lambda loop: None)
+        trained = trainer.train(model, catalogue, training, Context(seed=2))
+        return model, trainer, trained
+
+    return run
+
+
+def expected(build, trainer, policy):
+    script = trainer.script
+    forms = sorted({group.asked.sample.answers for groups in script.made for group in groups})
+    model = build()
+    writer = policy(model=model)
+    tries = {form: writer.decoder.constraint(form).trie for form in forms}
+    longest = max(writer.decoder.constraint(form).depth for form in forms)
+    legal = trainer.options.policy == "legal"
+    by_hand.trained(
+        model.network,
+        script.plain(),
+        trainer.options,
+        tries if legal else None,
+        lambda completion: letters(completion.rollout),
+        longest,
+        RATE,
+    )
+    return model
+
+
+VARIANTS = [
+    {"loss": "grpo"},
+    {"loss": "bnpo"},
+    {"loss": "dr_grpo"},
+    {"loss": "dapo", "epsilon_high": 0.28},
+    {"loss": "cispo"},
+    {"loss": "sapo"},
+    {"loss": "grpo", "importance": "sequence"},
+    {"loss": "grpo", "kl": "unbiased"},
+    {"loss": "grpo", "policy": "full", "std": "sample"},
+    {"loss": "dapo", "policy": "full", "std": "none", "beta": 0.0},
+    {"loss": "grpo", "clip": 0.0},
+    {"loss": "grpo", "epsilon": 0.01},
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: " ".join(map(str, variant.values())))
+def test_two_rounds_of_two_updates_equal_the_formula(run, build, policy, weights_of, variant):
+    options = {"policy": "legal", "beta": 0.05, "updates": 2, **variant}
+    model, trainer, trained = run(levels=(0, 1), **options)
+    assert len(trainer.script.made) == 2
+    plain = expected(build, trainer, policy)
+    start, moved = weights_of(build()), 0.0
+    for name, value in weights_of(plain).items():
+        torch.testing.assert_close(weights_of(model)[name], value, atol=1e-5, rtol=0)
+        moved = max(moved, float((value - start[name]).abs().max()))
+    assert moved > 1e-3
+    assert all(math.isfinite(value) for curve in trained.curves.values() for _, value in curve)
+
+
+@pytest.mark.parametrize("name", sorted(RELIED_UPON))
+def test_grpo_trainer_still_has_the_private_method_we_rely_upon(name):
+    assert hasattr(GRPOTrainer, name), f"TRL's GRPOTrainer lost `{name}`: see engine/rl/trl_seam.py"
+    assert tuple(inspect.signature(getattr(GRPOTrainer, name)).parameters) == RELIED_UPON[name]
+
+
+@pytest.mark.parametrize("name", READ_BY_THE_LOSS)
+def test_trl_still_reads_from_its_inputs_what_we_give(run, monkeypatch, name):
+    read = set()
+
+    class Noticed(dict):
+        def __getitem__(self, key):
+            read.add(key)
+            return super().__getitem__(key)
+
+        def get(self, key, default=None):
+            read.add(key)
+            return super().get(key, default)
+
+    loss = PolicyTrainer._compute_loss
+    monkeypatch.setattr(
+        PolicyTrainer, "_compute_loss", lambda own, model, inputs: loss(own, model, Noticed(inputs))
+    )
+    run(loss="dapo", beta=0.1)
+    assert name in read, f"TRL's loss no longer reads `{name}`: see engine/rl/trl_seam.py"
