@@ -37,33 +37,34 @@ def print_side_by_side(every: Mapping[str, Diagnosis]) -> None:
     """One column a patient, then the suggestions for each."""
     console = Console(highlight=False)
     table = _table("", *map(escape, every))
-    columns = [dict(side_by_side(found)) for found in every.values()]
-    for name in dict.fromkeys(name for column in columns for name in column):
-        table.add_row(name, *(column.get(name, "–") for column in columns))
+    # Part by part, so that the fourth level of one stands with the first three of another.
+    for part in zip(*(_parts(found) for found in every.values()), strict=True):
+        for name in dict.fromkeys(name for column in part for name in column):
+            table.add_row(name, *(column.get(name, "–") for column in part))
     console.print(table)
     for name, found in every.items():
         console.print(f"{escape(name)}:")
         _print_advice(console, found)
 
 
-def side_by_side(found: Diagnosis) -> list[tuple[str, str]]:
-    """The figures by which identifiers are compared, name and value."""
-    rows = _summary(found)
+def _parts(found: Diagnosis) -> tuple[dict[str, str], ...]:
+    """The figures by which identifiers are compared, name → value: whole, levels, prefixes, the rest."""
+    levels, prefixes, rest = {}, {}, {}
     for level in found.levels:
-        rows.append((f"level {level.level}: codes used", _used(level)))
-        rows.append((f"level {level.level}: perplexity", f"{level.perplexity:.1f}"))
+        levels[f"level {level.level}: codes used"] = _used(level)
+        levels[f"level {level.level}: perplexity"] = f"{level.perplexity:.1f}"
     for under in found.prefixes:
-        rows.append((f"first {under.length} tokens: items sharing", percent(under.shared)))
-        rows.append((f"first {under.length} tokens: leaves, median", f"{under.median:g}"))
+        prefixes[f"first {under.length}: items sharing"] = percent(under.shared)
+        prefixes[f"first {under.length}: leaves, median"] = f"{under.median:g}"
     if near := found.neighbours:
-        rows.append((f"neighbour recall@{near.k}", f"{near.recall:.4f}"))
-        rows.append(("by chance", f"{near.chance:.4f}"))
-        rows.append(("measured in", escape(found.space)))
+        rest[f"neighbour recall@{near.k}"] = f"{near.recall:.4f}"
+        rest["by chance"] = f"{near.chance:.4f}"
+        rest["measured in"] = escape(found.space)
     if error := found.reconstruction:
-        rows.append(("variance lost", percent(error.unexplained)))
+        rest["variance lost"] = percent(error.unexplained)
     if found.duplicates and found.duplicates.collisions_explained is not None:
-        rows.append(("collisions by near-duplicates", percent(found.duplicates.collisions_explained)))
-    return rows
+        rest["collisions by near-duplicates"] = percent(found.duplicates.collisions_explained)
+    return dict(_summary(found)), levels, prefixes, rest
 
 
 def _summary(found: Diagnosis) -> list[tuple[str, str]]:

@@ -67,6 +67,16 @@ def test_published_identifiers_stand_beside_a_run_in_one_table(run, files):
     assert all(name in text for name in ("quick#2", "sids", "neighbour recall@10", "12 (100.0 %)"))
 
 
+def test_identifiers_of_other_lengths_keep_their_levels_together(run, files):
+    rows = [{"item_id": f"i{n}", "sid": ["<p_0>", "<q_0>", f"<r_{n}>"]} for n in range(12)]
+    (files / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    lines = run("doctor", RUN, "--identifiers", "long.jsonl").out.splitlines()
+    levels = [line.split()[1] for line in lines if line.strip().startswith("level")]
+    assert levels == ["1:", "1:", "2:", "2:", "3:", "3:"]
+    third = next(line for line in lines if "level 3: codes used" in line)
+    assert third.split()[-2:] == ["–", "12"]
+
+
 @pytest.mark.parametrize("vectors", ["vectors.npy", "vectors.safetensors"])
 def test_a_file_is_examined_without_any_run(genrec, files, vectors):
     place = ["--identifiers", "sids.jsonl", "--items", "items.jsonl"]
