@@ -5,6 +5,7 @@ from typing import ClassVar
 from genrec_plugin_sid.item_text import ItemText
 from genrec_plugin_sid.next_item_text import NextItemText
 from genrec_plugin_sid.rq_kmeans import RQKMeans
+from genrec_plugin_sid.rq_vae import RQVAE
 
 from genrec_core.testing.contracts import CorpusContract, TokenizerContract
 
@@ -38,6 +39,23 @@ class TestRQKMeansWithSinkhorn(TokenizerContract):
     options: ClassVar = {
         "encoder": {"use": "core/ngrams", "basis": "random"},
         "collisions": "sinkhorn",
+    }
+
+
+class TestRQVAE(TokenizerContract):
+    component = RQVAE
+    options: ClassVar = {"hidden": [16], "latent": 8, "epochs": 3}
+
+
+class TestRQVAEOnAnEncoderThatKnowsNewItems(TokenizerContract):
+    component = RQVAE
+    options: ClassVar = {
+        "encoder": {"use": "core/ngrams", "basis": "random"},
+        "hidden": [16],
+        "latent": 8,
+        "epochs": 3,
+        "update": "ema",
+        "sinkhorn": [0.0, 0.0, 0.003],
     }
 
 
