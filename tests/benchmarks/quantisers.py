@@ -1,11 +1,15 @@
-"""Clustering for semantic IDs: balanced k-means against min-cost flow, plain k-means against faiss.
+"""Clustering for semantic IDs: balanced k-means against min-cost flow, plain and residual against libraries.
 
     python -m tests.benchmarks.quantisers --quick
-    python -m tests.benchmarks.quantisers --json quantisers.json
+    EMBEDDINGS=beauty.npy OMP_NUM_THREADS=2 python -m tests.benchmarks.quantisers --json quantisers.json
 
-Contestants that are not installed (`pip install k-means-constrained faiss-cpu`) are named and left out; they
-are no dependencies of ours. Balanced clusterings are compared by their error after the same number of
-updates and by seconds an update, because the flow takes minutes to converge; scaling is ours alone.
+Contestants that are not installed (`pip install k-means-constrained faiss-cpu scikit-learn`) are named and
+left out; they are no dependencies of ours. Points are synthetic; `EMBEDDINGS` may name a NumPy file of real
+vectors (float32 [N, d]), on which everything but scaling is then measured as well.
+
+Whole fits are compared with whole fits, each with its own stopping rule; the flow stops after at most
+`FLOW_UPDATES` updates, and the table says how many it made. Scaling is ours alone, and judged by processor
+time, which neighbours on a shared machine stretch less.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ import importlib.util
 import os
 import resource
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -22,119 +28,180 @@ import numpy as np
 import torch
 from genrec_plugin_sid.balanced import balanced_kmeans
 from genrec_plugin_sid.kmeans import kmeans
+from genrec_plugin_sid.quantiser import unexplained
+from genrec_plugin_sid.residual import fit_levels
+from numpy.typing import NDArray
 
-from tests.benchmarks.measuring import arguments, machine, ratio, write
+from tests.benchmarks.measuring import arguments, machine, medians, ratio, write
 
-K = 256
+K, UPDATES, FLOW_UPDATES = 256, 20, 20
+Points = NDArray[np.float32]
+Rows = list[dict[str, Any]]
 
 
-def blobs(count: int, width: int, seed: int = 0) -> torch.Tensor:
+def blobs(count: int, width: int, seed: int = 0) -> Points:
     """Points around 80 centres, a tenth of them nowhere in particular: float32 [count, width]."""
     rng = np.random.default_rng(seed)
     centres = rng.normal(size=(80, width)).astype(np.float32)
-    points = rng.standard_normal((count, width), dtype=np.float32) * np.float32(0.7)
-    points += centres[rng.integers(0, 80, count)] * (rng.random((count, 1)) < 0.9)
-    return torch.from_numpy(points.astype(np.float32))
+    points = np.empty((count, width), dtype=np.float32)
+    for start in range(0, count, 65_536):
+        part = points[start : start + 65_536]
+        rng.standard_normal(out=part, dtype=np.float32)
+        part *= np.float32(0.7)
+        part += centres[rng.integers(0, 80, len(part))] * (rng.random((len(part), 1)) < 0.9)
+    return points
 
 
-def timed(run: Any) -> tuple[Any, float]:
-    """What a call gives, and its seconds."""
-    begin = time.perf_counter()
-    return run(), time.perf_counter() - begin
+def timed(run: Callable[[], Any]) -> tuple[Any, float, float]:
+    """What a call gives, its seconds by the wall, and its processor seconds."""
+    wall, busy = time.perf_counter(), time.process_time()
+    return run(), time.perf_counter() - wall, time.process_time() - busy
 
 
-def against_flow(count: int, width: int, updates: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Ours and k-means-constrained on the same points."""
-    points = blobs(count, width)
-    ours, seconds = timed(lambda: balanced_kmeans(points, K, np.random.default_rng(1)))
-    row: dict[str, Any] = {"points": count, "width": width, "error": ours.error, "seconds": seconds}
+def found(package: str) -> bool:
+    """Whether a contestant is installed; says so if not."""
+    there = importlib.util.find_spec(package) is not None
+    if not there:
+        print(f"{package} is not installed: left out")
+    return there
+
+
+def sizes(codes: NDArray[Any]) -> list[int]:
+    """The different sizes of clusters."""
+    return sorted(set(np.bincount(codes, minlength=K).tolist()))
+
+
+def against_flow(label: str, points: Points, updates: int, rows: Rows) -> dict[str, Any]:
+    """Balanced k-means and k-means-constrained on the same points, a whole fit each."""
+    name = f"balanced {label} {len(points):,} × {points.shape[1]}"
+    tensor = torch.from_numpy(points)
+    ours, wall, busy = timed(lambda: balanced_kmeans(tensor, K, np.random.default_rng(1)))
+    row = {"what": name, "error": ours.error, "seconds": wall, "busy": busy, "updates": ours.iterations}
+    rows.append(row | {"sizes": sizes(ours.codes.numpy())})
     ratios = {}
-    if importlib.util.find_spec("k_means_constrained"):
+    if found("k_means_constrained"):
         from k_means_constrained import KMeansConstrained
 
-        flow = KMeansConstrained(
-            K,
-            size_min=count // K,
-            size_max=-(-count // K),
-            n_init=1,
-            max_iter=updates,
-            random_state=0,
-            n_jobs=1,
-        )
-        theirs, flow_seconds = timed(lambda: flow.fit(points.numpy()))
-        row |= {
-            "flow error": float(theirs.inertia_),
-            "flow seconds": flow_seconds,
-            "flow updates": theirs.n_iter_,
-        }
-        name = f"balanced {count} × {width}"
-        ratios[f"{name} error"] = ratio(ours.error / theirs.inertia_, "k-means-constrained", 1.02)
-        ratios[f"{name} speed"] = ratio(
-            flow_seconds / seconds, f"k-means-constrained stopped at {theirs.n_iter_} updates", 20.0
-        )
-    else:
-        print("k-means-constrained is not installed: left out")
-    rows.append(row)
-    print(row)
+        least, most = len(points) // K, -(-len(points) // K)
+        flow = KMeansConstrained(K, least, most, n_init=1, max_iter=updates, random_state=0, n_jobs=1)
+        theirs, flow_wall, flow_busy = timed(lambda: flow.fit(points))
+        flow_row = {"error": float(theirs.inertia_), "seconds": flow_wall, "busy": flow_busy}
+        flow_row |= {"updates": int(theirs.n_iter_), "sizes": sizes(theirs.labels_)}
+        rows.append({"what": name, "who": "k-means-constrained"} | flow_row)
+        against = f"k-means-constrained, {theirs.n_iter_} updates"
+        goal = 20.0 if len(points) > 12_000 else None
+        ratios[f"{name} error"] = ratio(ours.error / theirs.inertia_, against, 1.02)
+        ratios[f"{name} speed"] = ratio(flow_wall / wall, against, goal)
+        ratios[f"{name} speed, processor time"] = ratio(flow_busy / busy, against, goal)
+    print(*rows[-2:], sep="\n", flush=True)
     return ratios
 
 
-def against_faiss(count: int, width: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Plain k-means beside faiss.Kmeans, the same number of updates."""
-    points = blobs(count, width)
-    ours, seconds = timed(lambda: kmeans(points, K, np.random.default_rng(1), iterations=20))
-    row: dict[str, Any] = {"plain points": count, "error": ours.error, "seconds": seconds}
-    ratios = {}
-    if importlib.util.find_spec("faiss"):
+def plain_contestants(points: Points) -> dict[str, Callable[[], float]]:
+    """K-means with the same number of updates; each call gives the error."""
+    tensor = torch.from_numpy(points)
+    ran: dict[str, Callable[[], float]] = {
+        "ours": lambda: kmeans(tensor, K, np.random.default_rng(1), iterations=UPDATES, tolerance=0).error
+    }
+    if found("faiss"):
         import faiss
 
-        plain = faiss.Kmeans(width, K, niter=20, seed=1, max_points_per_centroid=10**9)
-        _, faiss_seconds = timed(lambda: plain.train(points.numpy()))
-        distances, _ = plain.index.search(points.numpy(), 1)
-        row |= {"faiss error": float(distances.sum()), "faiss seconds": faiss_seconds}
-        ratios[f"plain {count} error"] = ratio(
-            ours.error / float(distances.sum()), "faiss.Kmeans, 20 updates"
+        def with_faiss() -> float:
+            plain = faiss.Kmeans(points.shape[1], K, niter=UPDATES, seed=1, max_points_per_centroid=10**9)
+            plain.train(points)
+            return float(plain.index.search(points, 1)[0].sum())
+
+        ran["faiss.Kmeans"] = with_faiss
+    if found("sklearn"):
+        from sklearn.cluster import KMeans
+
+        ran["scikit-learn KMeans"] = lambda: float(
+            KMeans(K, n_init=1, max_iter=UPDATES, tol=0, random_state=1).fit(points).inertia_
         )
-        ratios[f"plain {count} speed"] = ratio(faiss_seconds / seconds, "faiss.Kmeans, 20 updates")
-    else:
-        print("faiss is not installed: left out")
-    rows.append(row)
-    print(row)
+    return ran
+
+
+def residual_contestants(points: Points) -> dict[str, Callable[[], float]]:
+    """Three levels of residual codes; each call gives the share of the variance left unexplained."""
+    centred = points - points.mean(axis=0)
+
+    def ours() -> float:
+        codebooks, codes = fit_levels(
+            centred,
+            3,
+            lambda residuals, level: kmeans(residuals, K, np.random.default_rng(level), iterations=UPDATES),
+        )
+        return float(unexplained(centred, codebooks, codes)[-1])
+
+    ran: dict[str, Callable[[], float]] = {"ours": ours}
+    if found("faiss"):
+        import faiss
+
+        def with_faiss(beam: int) -> float:
+            quantiser = faiss.ResidualQuantizer(points.shape[1], 3, 8)
+            quantiser.max_beam_size = beam
+            quantiser.cp.niter = UPDATES
+            quantiser.train(centred)
+            rest = centred - quantiser.decode(quantiser.compute_codes(centred))
+            return float(np.square(rest, dtype=np.float64).sum() / np.square(centred, dtype=np.float64).sum())
+
+        ran["faiss ResidualQuantizer, greedy"] = lambda: with_faiss(1)
+        ran["faiss ResidualQuantizer, beam 5"] = lambda: with_faiss(5)
+    return ran
+
+
+def compare(
+    name: str, contestants: dict[str, Callable[[], float]], repeats: int, rows: Rows
+) -> dict[str, Any]:
+    """Seconds and distortion of contestants that take turns; ours is the first."""
+    errors: dict[str, float] = {}
+    keeping = {who: lambda who=who, run=run: errors.update({who: run()}) for who, run in contestants.items()}
+    seconds = medians(keeping, repeats, warm_up=False)
+    for who in contestants:
+        rows.append({"what": name, "who": who, "seconds": seconds[who], "distortion": errors[who]})
+        print(rows[-1], flush=True)
+    ratios = {}
+    for who in list(contestants)[1:]:
+        ratios[f"{name} distortion, {who}"] = ratio(errors["ours"] / errors[who], who)
+        ratios[f"{name} speed, {who}"] = ratio(seconds[who] / seconds["ours"], who)
     return ratios
 
 
-def scaling(counts: list[int], updates: int, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Seconds an update of the balanced form as points grow, and the process's peak memory."""
+def scaling(counts: list[int], updates: int, rows: Rows) -> dict[str, Any]:
+    """Time of the balanced form as points grow, updates being the same, and the process's peak memory."""
     per_point = []
     for count in counts:
-        points = blobs(count, 384)
-        found, seconds = timed(
-            lambda points=points: balanced_kmeans(points, K, np.random.default_rng(1), iterations=updates)
-        )
-        sizes = sorted(set(torch.bincount(found.codes, minlength=K).tolist()))
+        points = torch.from_numpy(blobs(count, 384))
+        fit = partial(balanced_kmeans, points, K, np.random.default_rng(1), iterations=updates)
+        clusters, wall, busy = timed(fit)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        rows.append(
-            {"points": count, "updates": updates, "seconds": seconds, "sizes": sizes, "peak GB": peak}
-        )
-        per_point.append(seconds / count)
-        print(rows[-1])
-    growth = per_point[-1] / per_point[0]
+        row = {"what": f"balanced {count:,} × 384", "updates": clusters.iterations, "seconds": wall}
+        row |= {"busy": busy, "sizes": sizes(clusters.codes.numpy())}
+        rows.append(row | {"peak GB": peak, "of which points GB": points.numel() * 4 / 1e9})
+        per_point.append(busy / count)
+        print(rows[-1], flush=True)
     name = f"growth {counts[0]:,} → {counts[-1]:,}"
-    return {name: ratio(growth, "linear growth", 1.2)}
+    return {name: ratio(per_point[-1] / per_point[0], "linear growth", 1.2)}
 
 
 def main() -> None:
     """Print a line a measurement."""
     options = arguments(__doc__ or "")
-    rows: list[dict[str, Any]] = []
+    rows: Rows = []
     print(machine())
-    ratios = against_flow(3_685, 64 if options.quick else 384, 5, rows)
-    ratios |= against_faiss(12_101, 384, rows)
-    if options.quick:
-        ratios |= scaling([20_000, 50_000], 3, rows)
-    else:
-        ratios |= against_flow(12_101, 384, 3, rows)
-        ratios |= scaling([100_000, 1_000_000], 3, rows)
+    count, width, repeats = (3_685, 64, 1) if options.quick else (12_101, 384, 3)
+    kinds = {"blobs": blobs(count, width)}
+    if "EMBEDDINGS" in os.environ and not options.quick:
+        kinds["embeddings"] = np.load(os.environ["EMBEDDINGS"], allow_pickle=False)
+    ratios: dict[str, Any] = {}
+    for label, points in kinds.items():
+        ratios |= compare(f"plain {label}", plain_contestants(points), repeats, rows)
+        ratios |= compare(f"residual {label}", residual_contestants(points), 1, rows)
+    ratios |= against_flow("blobs", blobs(3_685, width), 5 if options.quick else FLOW_UPDATES, rows)
+    if not options.quick:
+        for label, points in kinds.items():
+            ratios |= against_flow(label, points, FLOW_UPDATES, rows)
+    ratios |= scaling([20_000, 50_000] if options.quick else [100_000, 1_000_000], 3, rows)
     for name, value in ratios.items():
         print(f"{name}: {value['value']} against {value['against']} (goal {value['goal']})")
     write(options.json, ratios, rows)

@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genrec_plugin_sid.kmeans import CHUNK, Clusters, kmeans, means
+from genrec_plugin_sid.kmeans import CHUNK, Clusters, kmeans, means, squared_error
 
 CANDIDATES = 32
 """Nearest clusters that a point considers."""
@@ -66,7 +66,7 @@ def balanced_kmeans(
         market = Market.of(points, centroids)
         codes, prices = assign(market, bounds, prices)
         centroids = means(points, codes, k)
-        error = float((points - centroids[codes]).double().square().sum())
+        error = squared_error(points, centroids, codes)
         advance(1)
         idle = idle + 1 if best is not None and best.error - error <= tolerance * best.error else 0
         if best is None or error < best.error:

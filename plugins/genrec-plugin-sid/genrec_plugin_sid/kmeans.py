@@ -120,6 +120,15 @@ def means(points: Tensor, codes: Tensor, k: int) -> Tensor:
     return sums.index_add_(0, codes, points) / counts[:, None]
 
 
+def squared_error(points: Tensor, centroids: Tensor, codes: Tensor) -> float:
+    """Sum of squared distances to the centroids that codes name, a chunk of points at a time."""
+    total = torch.zeros((), dtype=torch.double, device=points.device)
+    for start in range(0, len(points), CHUNK):
+        part = slice(start, start + CHUNK)
+        total += (points[part] - centroids[codes[part]]).square().sum(dtype=torch.double)
+    return float(total)
+
+
 def _reseeded(points: Tensor, codes: Tensor, squared: Tensor, k: int) -> tuple[Tensor, bool]:
     """The mean of each cluster, and whether an empty one had to be seeded again."""
     centroids = means(points, codes, k)
