@@ -8,17 +8,19 @@ identifier will do:
     given: description, answer: identifier
 
 An item task has no history, so it is no task to recommend by. Training asks about every item of the catalogue
-once. Validation asks about none, unless `held_out` keeps a share of the items for it, the same items whatever
-the seed: then training never says what these are called, and validation asks. Two items with one title are
-two samples, each with its own truth.
+once, or about every item that its sequences show (`items: seen`). Validation asks about none, unless
+`held_out` keeps a share of the items for it, the same items whatever the seed: then training never says what
+these are called, and validation asks. Two items with one title are two samples, each with its own truth.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from genrec_core import Catalogue, Context, Corpus, Sample, Text, View, Written
@@ -40,6 +42,9 @@ class ItemText(Corpus):
         """How the item is shown: `identifier`, or the name of an item field."""
         answer: str = Field(IDENTIFIER, min_length=1)
         """How the answer is written: `identifier`, or the name of an item field."""
+        items: Literal["all", "seen"] = "all"
+        """`all` items of the catalogue, or only those that the view's interactions show (`seen`), so that
+        nothing is learnt about cold items."""
         wordings: tuple[str, ...] = Field(
             ("The {given} of an item is: {item}\nIts {answer} is: ",), min_length=1
         )
@@ -69,8 +74,11 @@ class ItemText(Corpus):
         """One sample an item, in catalogue order."""
         options = self.options
         masks = usable(catalogue, (options.given, options.answer), options.missing, context)
+        asked = masks[options.given] & masks[options.answer]
+        if options.items == "seen":
+            asked &= _seen(view, len(catalogue.items))
         asked_in_training = view.targets is None
-        for item in np.flatnonzero(masks[options.given] & masks[options.answer]).tolist():
+        for item in np.flatnonzero(asked).tolist():
             if self._is_held_out(catalogue.items.ids[item]) != asked_in_training:
                 yield self._sample(item)
 
@@ -91,3 +99,12 @@ class ItemText(Corpus):
             answers=options.answer,
             task=f"{options.given} to {options.answer}",
         )
+
+
+def _seen(view: View, count: int) -> NDArray[np.bool_]:
+    """Which of `count` items a view shows, in histories or as targets."""
+    seen = np.zeros(count, dtype=bool)
+    seen[view.rows.values] = True
+    if view.targets is not None:
+        seen[view.targets] = True
+    return seen

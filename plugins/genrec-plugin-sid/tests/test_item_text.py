@@ -1,10 +1,11 @@
 """sid/item-text: which items are asked about, in which view, and what happens where a text is missing."""
 
+import numpy as np
 import pytest
 from genrec_plugin_sid.item_text import ItemText
 from pydantic import ValidationError
 
-from genrec_core import Catalogue, Context, DataError, Identifiers, Items, Text, Written
+from genrec_core import Catalogue, Context, DataError, Identifiers, Items, Sequences, Text, View, Written
 from genrec_core.testing.toy import toy_catalogue, toy_views
 
 VIEWS = toy_views()
@@ -75,6 +76,16 @@ def test_validation_asks_only_about_held_out_items_and_training_never():
     asked = [sample.target for sample in samples(VIEWS.valid, held_out=0.3)]
     assert sorted(kept + asked) == list(range(24))
     assert 2 <= len(asked) <= 14
+
+
+def test_items_that_nobody_took_can_be_left_out():
+    shown = set(VIEWS.train.rows.values.tolist())
+    assert {sample.target for sample in samples(items="seen")} == shown
+    row = View("train", ("u",), Sequences.of([[3, 7]]), None, 5)
+    assert [sample.target for sample in samples(row, items="seen")] == [3, 7]
+    held = View("valid", ("u",), Sequences.of([[3]]), np.array([7], np.int32), 5)
+    asked = [sample.target for view in (row, held) for sample in samples(view, items="seen", held_out=0.5)]
+    assert sorted(asked) == [3, 7]
 
 
 def test_items_without_a_text_are_refused_with_count_and_examples():

@@ -22,7 +22,7 @@ about their shares; all five, one sample each, is the default.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 from genrec_plugin_sid.item_text import ItemText
 from genrec_plugin_sid.missing_text import Missing
@@ -67,8 +67,10 @@ class Tasks(Corpus):
         """In which stages alignment tasks take part; write the same in both."""
         alignment: tuple[Alignment, ...] = ALIGNMENT
         """The alignment tasks."""
-        share: float = Field(1.0, gt=0, le=1)
-        """Share of each alignment task's samples that is taken, drawn by the seed."""
+        shares: dict[Alignment, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+        """Share of an alignment task's samples that is taken, drawn once by the seed; 1 if not named."""
+        items: Literal["all", "seen"] = "all"
+        """Items that their own tasks ask about: `all`, or only those that the view's interactions show."""
         title: str = Field("title", min_length=1)
         """Item field that is the title."""
         description: str = Field("description", min_length=1)
@@ -101,9 +103,9 @@ class Tasks(Corpus):
             return
         for place, name in enumerate(ALIGNMENT):
             if name in self.options.alignment:
-                draw = context.generator(place)
+                draw, share = context.generator(place), self.options.shares.get(name, 1.0)
                 for sample in self._aligned(name).samples(view, catalogue, context):
-                    if self.options.share == 1 or draw.random() < self.options.share:
+                    if draw.random() < share:
                         yield sample
 
     def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
@@ -119,6 +121,7 @@ class Tasks(Corpus):
         return ItemText(
             given=given,
             answer=answer,
+            items=options.items,
             wordings=self._wordings(name),
             system=options.system,
             missing=options.missing,

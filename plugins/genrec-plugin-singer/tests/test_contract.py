@@ -42,7 +42,14 @@ class TestSIDNavigatedForAllGroups(RewardContract):
 class TestSINRL(TrainerContract):
     component = SINRL
     options: ClassVar = {
-        "corpora": [{"use": "singer/tasks", "stage": "rl", "share": 0.2, "max_per_user": 1}],
+        "corpora": [
+            {
+                "use": "singer/tasks",
+                "stage": "rl",
+                "alignment": ["title-to-sid", "sid-to-title"],
+                "max_per_user": 1,
+            }
+        ],
         "group": 4,
         "prompts": 16,
         "max_steps": 3,

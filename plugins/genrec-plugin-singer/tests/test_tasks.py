@@ -50,11 +50,13 @@ def test_validation_rows_give_the_semantic_task_alone():
     assert len(samples(VIEWS.valid)) == len(VIEWS.valid)
 
 
-def test_a_share_takes_a_part_of_each_alignment_task_and_all_of_the_semantic_one():
-    counts = tasks(share=0.5)
-    assert counts[SEMANTIC] == EXAMPLES
-    assert 0 < counts["title to identifier"] < ITEMS
-    assert samples(share=0.5) == samples(share=0.5)
+def test_a_share_takes_a_part_of_its_alignment_task_and_all_of_the_others():
+    shares = {"title-to-sid": 0.5, "sids-to-title": 0.1}
+    counts = tasks(shares=shares)
+    assert 0 < counts.pop("title to identifier") < ITEMS
+    assert 0 < counts.pop("next title from identifier") < EXAMPLES / 3
+    assert counts == {name: ALL[name] for name in counts}
+    assert samples(shares=shares) == samples(shares=shares)
 
 
 def test_tasks_can_be_left_out_and_worded_anew():

@@ -1,0 +1,146 @@
+"""The pipeline files: all check, and the paper's runs two steps of every stage on a tiny Qwen2."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+
+from genrec_core.cli import main
+
+PLUGIN = Path(__file__).resolve().parents[1]
+SHARED = PLUGIN.parents[2] / "shared" / "data" / "amazon-industrial"
+TOOLS = ("hammer", "drill", "clamp", "spanner", "chisel", "plane", "rasp", "mallet")
+CHAT = (
+    "{% for message in messages %}"
+    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
+    "{% endfor %}"
+)
+
+
+@pytest.fixture
+def genrec(capsys):
+    """Runs a command that must succeed, and gives what it printed."""
+
+    def go(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        assert not ended.value.code, shown.err
+        return shown.out
+
+    return go
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="needs the project's shared data sets")
+@pytest.mark.parametrize("name", ["paper", "tiny", "unseen_domain"])
+def test_every_pipeline_file_checks(genrec, name):
+    assert "ok" in genrec("check", PLUGIN / f"{name}.yaml")
+
+
+@pytest.fixture
+def shop(tmp_path):
+    """A data folder of forty items and twelve users, with validation and test rows of its own."""
+    folder = tmp_path / "shop"
+    folder.mkdir()
+    titles = [f"{size} {tool}" for tool in TOOLS for size in ("small", "long", "heavy", "folding", "plain")]
+    items = [
+        {"item_id": f"i{n}", "title": title, "description": f"A {title} for job {n % 7}." if n % 9 else ""}
+        for n, title in enumerate(titles)
+    ]
+    sequences = [[f"i{(3 * user + step) % 40}" for step in range(6)] for user in range(12)]
+    rows = {
+        "items": items,
+        "sequences": [{"user_id": f"u{n}", "item_ids": taken} for n, taken in enumerate(sequences)],
+        "valid": [_row(n, taken, 4) for n, taken in enumerate(sequences)],
+        "test": [_row(n, taken, 5) for n, taken in enumerate(sequences)],
+    }
+    for name, lines in rows.items():
+        with gzip.open(folder / f"{name}.jsonl.gz", "wt") as file:
+            file.writelines(json.dumps(line) + "\n" for line in lines)
+    return folder
+
+
+def _row(user, taken, target):
+    return {"user_id": f"u{user}", "history": taken[:target], "target": taken[target]}
+
+
+@pytest.fixture
+def qwen2(tmp_path):
+    """A local checkpoint of the paper's architecture as transformers saves it, chat template included."""
+    import torch
+    from transformers import Qwen2Config, Qwen2ForCausalLM
+
+    from genrec_core import Items
+    from genrec_core.engine.models.tiny import Shape, tiny_model
+
+    items = Items(("a",), {"title": ["tool number"]})
+    text_tokenizer = tiny_model(
+        items, Shape(hidden=16, layers=1, heads=2, vocabulary=300), device="cpu"
+    ).text_tokenizer
+    text_tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    text_tokenizer.chat_template = CHAT
+    torch.manual_seed(0)
+    config = Qwen2Config(
+        vocab_size=len(text_tokenizer),
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        eos_token_id=text_tokenizer.eos_token_id,
+        pad_token_id=text_tokenizer.pad_token_id,
+        tie_word_embeddings=True,
+    )
+    folder = tmp_path / "qwen2"
+    Qwen2ForCausalLM(config).save_pretrained(folder)
+    text_tokenizer.save_pretrained(folder)
+    return folder
+
+
+def test_the_papers_pipeline_runs_two_steps_of_every_stage_on_a_tiny_qwen2(genrec, shop, qwen2, tmp_path):
+    changes = {
+        "data.source.path": shop,
+        "model.path": qwen2,
+        "tokenizer.encoder": "{use: core/ngrams, fields: [title, description]}",
+        "tokenizer.codes": 8,
+        "train.sft.max_steps": 2,
+        "train.sft.precision": "float32",
+        "train.rl.max_steps": 2,
+        "train.rl.precision": "float32",
+        "evaluate.baselines": "[core/popular]",
+    }
+    sets = [part for path, value in changes.items() for part in ("--set", f"{path}={value}")]
+    genrec("run", PLUGIN / "paper.yaml", *sets, "--runs", tmp_path / "runs", "--store", tmp_path / "store")
+    run = tmp_path / "runs" / "singer-paper" / "latest"
+    metrics = json.loads((run / "metrics.json").read_text())
+    steps = {
+        line["stage"]: line["steps"]
+        for line in map(json.loads, (run / "log.jsonl").read_text().splitlines())
+        if line["event"] == "cost"
+    }
+    assert steps == {"train.sft": 2, "train.rl": 2}
+    assert 0 <= metrics["test"]["recall@10"] <= 1
+    assert metrics["identifiers"]["collision_rate"] == 0
+
+
+def test_the_unseen_domain_pipeline_judges_the_second_catalogue_alone(genrec, shop, tmp_path):
+    changes = {
+        "data.source.parts.trained.path": shop,
+        "data.source.parts.judged.path": shop,
+        "model": "{use: core/tiny-causal, hidden: 16, layers: 1, heads: 2, context: 128}",
+        "tokenizer.codes": "[8, 8, 8]",
+        "train.sft.max_steps": 2,
+        "train.rl.max_steps": 2,
+    }
+    sets = [part for path, value in changes.items() for part in ("--set", f"{path}={value}")]
+    folders = ("--runs", tmp_path / "runs", "--store", tmp_path / "store")
+    genrec("run", PLUGIN / "unseen_domain.yaml", *sets, *folders)
+    run = tmp_path / "runs" / "singer-unseen-domain" / "latest"
+    with gzip.open(run / "recommendations.jsonl.gz", "rt") as file:
+        rows = [json.loads(line) for line in file]
+    assert len(rows) == 12
+    assert all(item.startswith("judged:") for row in rows for item in row["items"])
