@@ -2,11 +2,14 @@
 
 Each word, with a blank on both sides, is cut into all runs of three to five characters; every run is hashed
 into one of 2^18 columns (hashed as 64-bit integers in NumPy, so it is the same on every machine). Counts are
-damped and weighted by inverse document frequency, and a randomised SVD keeps the strongest directions.
+damped and weighted by inverse document frequency, and a randomised SVD finds the strongest directions.
 
-The SVD looks at all texts together, so texts embedded at another time lie in another space. Where unseen
-items must be embedded later, `basis: random` projects every text alone by a fixed random matrix instead:
-somewhat worse neighbours, the same space for ever.
+What is learnt from a catalogue is one row of `dims` numbers for each column that two of its texts share:
+the column's weight times its place in the directions. A text's vector is the sum of its columns' rows, at
+length one, so it is the same to the bit alone and among others, today and in a year. The rows are kept as
+float16: at 128 dims that is 12 MB for Amazon Beauty (12,101 titles with brands), 21 MB for Amazon Industrial
+(3,686 items with descriptions), and 67 MB at most. `basis: random` learns nothing: the rows are drawn from
+a seed, for somewhat worse neighbours.
 
     "tent" → _te, ten, ent, nt_, _ten, tent, ent_, _tent, tent_        (_ stands for the blank)
 """
@@ -21,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.encoder import Encoder
+from genrec_core.contracts.encoder import Encoder, State
 
 CHUNK = 20_000
 """Texts cut into n-grams at a time: bounds memory."""
@@ -37,6 +40,7 @@ ROUNDS = 3
 class NGrams(Encoder):
     """Hashed character n-grams, TF-IDF, randomised SVD, vectors of length one."""
 
+    version: ClassVar[str] = "2"
     seeded: ClassVar[bool] = False
 
     class Options(Encoder.Options):
@@ -49,30 +53,34 @@ class NGrams(Encoder):
         longest: int = Field(5, gt=0)
         """Most characters of an n-gram."""
         basis: Literal["svd", "random"] = "svd"
-        """`svd` of all texts together, or a fixed `random` projection of each text alone."""
+        """`svd`: directions learnt from the catalogue; `random`: drawn from the seed, nothing is learnt."""
         seed: int = 0
         """Of the projection; embeddings do not depend on the pipeline's seed."""
 
     options: Options
 
-    @property
-    def inductive(self) -> bool:
-        """A fixed projection sees each text alone, the SVD sees all of them."""
-        return self.options.basis == "random"
+    def fit(self, texts: Sequence[str], context: Context) -> State:
+        """`columns` int32 [F], ascending, and their rows, `basis` float16 [F, up to dims]; or nothing."""
+        if self.options.basis == "random":
+            return {}
+        columns, weights, features = _weighted(self._features(texts, context))
+        basis = weights[:, None] * _strongest(features, self.options.dims, self.options.seed)
+        # Vectors get length one: a factor common to all rows only makes use of float16's range.
+        largest = float(np.abs(basis).max(initial=0)) or 1.0
+        return {"columns": columns, "basis": (basis / largest).astype(np.float16)}
 
-    def encode(self, texts: Sequence[str], context: Context) -> NDArray[np.float32]:
-        """One vector a text, float32 [len(texts), dims]; zero for a text without characters."""
+    def encode(self, texts: Sequence[str], state: State, context: Context) -> NDArray[np.float32]:
+        """One vector a text, float32 [len(texts), dims]; zero for a text that has no known n-gram."""
         vectors = np.zeros((len(texts), self.options.dims), dtype=np.float32)
         if not len(texts):
             return vectors
         features = self._features(texts, context)
-        if self.options.basis == "svd":
-            reduced = _strongest(_weighted(features), self.options.dims, self.options.seed)
-        else:
+        if self.options.basis == "random":
             generator = np.random.default_rng(self.options.seed)
-            projection = generator.standard_normal((COLUMNS, self.options.dims), dtype=np.float32)
-            reduced = features @ projection
-        vectors[:, : reduced.shape[1]] = reduced
+            basis = generator.standard_normal((COLUMNS, self.options.dims), dtype=np.float32)
+        else:
+            features, basis = features[:, state["columns"]], state["basis"].astype(np.float32)
+        vectors[:, : basis.shape[1]] = features @ basis
         return _unit(vectors)
 
     def _features(self, texts: Sequence[str], context: Context) -> Any:
@@ -126,38 +134,38 @@ def _windows(
     yield firsts, (hashes >> np.uint64(64 - 18)).astype(np.int32)
 
 
-def _weighted(features: Any) -> Any:
-    """Features times inverse document frequency, rows of length one, columns of a single text left out."""
+def _weighted(features: Any) -> tuple[NDArray[np.int32], NDArray[np.float32], Any]:
+    """Columns that texts share, their inverse document frequencies, and those columns of the features with
+    the frequencies as weights and rows of length one. Columns of a single text are left out."""
     from scipy import sparse
 
     documents = np.bincount(features.indices, minlength=features.shape[1])
     shared = np.flatnonzero(documents > 1) if features.shape[0] > 1 else np.flatnonzero(documents)
-    frequency = np.log((1 + features.shape[0]) / (1 + documents[shared])) + 1
-    weighted = features[:, shared] @ sparse.diags(frequency.astype(np.float32))
+    frequency = (np.log((1 + features.shape[0]) / (1 + documents[shared])) + 1).astype(np.float32)
+    weighted = features[:, shared] @ sparse.diags(frequency)
     lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1))).ravel()
-    return sparse.diags((1 / np.maximum(lengths, 1e-12)).astype(np.float32)) @ weighted
+    scaled = sparse.diags((1 / np.maximum(lengths, 1e-12)).astype(np.float32)) @ weighted
+    return shared.astype(np.int32), frequency, scaled
 
 
 def _strongest(features: Any, dims: int, seed: int) -> NDArray[np.float32]:
-    """Rows in the coordinates of the `dims` strongest directions, by randomised SVD with power iterations.
+    """The `dims` strongest directions, float32 [columns, up to dims], by randomised SVD.
 
     Tall matrices are made orthonormal through their small Gram matrix, which is many times faster than
     their QR decomposition; it is done twice, because once loses half the digits.
     """
     width = min(dims + EXTRA, *features.shape)
     if width == 0:
-        return np.zeros((features.shape[0], 0), dtype=np.float32)
+        return np.zeros((features.shape[1], 0), dtype=np.float32)
     generator = np.random.default_rng(seed)
     directions = generator.standard_normal((features.shape[1], width), dtype=np.float32)
     for _ in range(ROUNDS):
         directions = _orthonormal(_orthonormal(features.T @ (features @ directions)))
-    reduced = features @ directions
-    squares, turn = _spectrum(reduced)
-    turn = turn[:, squares > 1e-10 * squares[0]][:, :dims].astype(np.float32)
+    squares, turn = _spectrum(features @ directions)
+    strongest = directions @ turn[:, squares > 1e-10 * squares[0]][:, :dims].astype(np.float32)
     # The sign of a direction is arbitrary: make its largest entry positive.
-    turned = directions @ turn
-    turn *= np.sign(turned[np.abs(turned).argmax(axis=0), np.arange(turned.shape[1])])
-    return np.asarray(reduced @ turn, dtype=np.float32)
+    signs = np.sign(strongest[np.abs(strongest).argmax(axis=0), np.arange(strongest.shape[1])])
+    return np.asarray(strongest * signs, dtype=np.float32)
 
 
 def _orthonormal(matrix: NDArray[np.float32]) -> NDArray[np.float32]:

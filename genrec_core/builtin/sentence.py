@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.encoder import Encoder
+from genrec_core.contracts.encoder import Encoder, State
 from genrec_core.contracts.options import operational
 from genrec_core.engine.choices import Pooling, Precision
 from genrec_core.engine.models.origin import is_folder
@@ -53,7 +53,7 @@ class Sentence(Encoder):
         """The local folder, so that another checkpoint there is noticed."""
         return (Path(self.options.path).expanduser(),) if is_folder(self.options.path) else ()
 
-    def encode(self, texts: Sequence[str], context: Context) -> NDArray[np.float32]:
+    def encode(self, texts: Sequence[str], state: State, context: Context) -> NDArray[np.float32]:
         """One vector a text, float32 [len(texts), width of the model].
 
         Raises:

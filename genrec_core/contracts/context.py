@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from genrec_core.contracts.encoder import Encoder
+    from genrec_core.contracts.encoder import Encoder, State
     from genrec_core.contracts.items import Items
     from genrec_core.contracts.teacher import Chat, Teacher
 
@@ -40,8 +40,27 @@ def unlogged(event: str, **values: Any) -> None:
     """A log that nobody reads."""
 
 
-def _embed(encoder: Encoder, items: Items, context: Context) -> NDArray[np.float32]:
-    return encoder.encode(encoder.texts(items), context)
+@dataclass(frozen=True)
+class Embedded:
+    """Items as vectors.
+
+    Attributes:
+        vectors: float32 [N, d].
+        state: what the encoder has learnt; embeds other items into the same space.
+    """
+
+    vectors: NDArray[np.float32]
+    state: State
+
+
+Embedder = Callable[["Encoder", "Items", "State | None", "Context"], Embedded]
+"""Embeds items; without a state, the encoder learns from these items first."""
+
+
+def _embed(encoder: Encoder, items: Items, state: State | None, context: Context) -> Embedded:
+    texts = encoder.texts(items)
+    state = encoder.fit(texts, context) if state is None else state
+    return Embedded(encoder.encode(texts, state, context), state)
 
 
 def _teach(teacher: Teacher, chats: Sequence[Chat], context: Context) -> list[str]:
@@ -64,12 +83,23 @@ class Context:
     workspace: Path | None = None
     progress: Progress = silent
     log: Callable[..., None] = unlogged
-    embedder: Callable[[Encoder, Items, Context], NDArray[np.float32]] = field(default=_embed, repr=False)
+    embedder: Embedder = field(default=_embed, repr=False)
     asker: Callable[[Teacher, Sequence[Chat], Context], list[str]] = field(default=_teach, repr=False)
 
-    def embed(self, encoder: Encoder, items: Items) -> NDArray[np.float32]:
-        """Item embeddings, float32 [N, d]; computed once per pipeline and kept in the store."""
-        return self.embedder(encoder, items, self)
+    def embed(self, encoder: Encoder, items: Items, state: State | None = None) -> NDArray[np.float32]:
+        """Item embeddings, float32 [N, d]; those of the catalogue are computed once and kept in the store.
+
+        With `state`, what the encoder learnt before from others, they lie in the same space as those.
+        """
+        return self.embedded(encoder, items, state).vectors
+
+    def embedded(self, encoder: Encoder, items: Items, state: State | None = None) -> Embedded:
+        """Item embeddings together with what the encoder learnt, which names new items later.
+
+        A tokenizer keeps that in `Identifiers.state` under `encoder.…`; `Identifiers.learnt("encoder")` gives
+        it back.
+        """
+        return self.embedder(encoder, items, state, self)
 
     def ask(self, teacher: Teacher, chats: Sequence[Chat]) -> list[str]:
         """The teacher's answers, in order; each request is paid for once and kept on disk."""

@@ -1,10 +1,20 @@
-"""Encoder: texts to vectors."""
+"""Encoder: texts to vectors.
+
+Some encoders must learn from a catalogue before they can embed anything (word frequencies, directions of
+an SVD). Like every component an encoder holds nothing that it learnt: `fit` gives it away as arrays, and
+`encode` is handed them again, so that an item which arrives a year later gets a vector in the same space.
+Most encoders learn nothing and leave `fit` alone:
+
+    class Lengths(Encoder):
+        def encode(self, texts, state, context):
+            return np.asarray([[len(text)] for text in texts], dtype=np.float32)
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +23,9 @@ from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.options import Options
+
+State = Mapping[str, NDArray[Any]]
+"""What an encoder has learnt: numeric arrays by name; empty for most."""
 
 
 class Encoder(Component):
@@ -30,11 +43,19 @@ class Encoder(Component):
         """What is embedded for each item."""
         return [items.text(index, self.options.fields) for index in range(len(items))]
 
-    @property
-    def inductive(self) -> bool:
-        """Whether a text's vector depends on that text alone, so that new items can be embedded later."""
-        return True
+    def fit(self, texts: Sequence[str], context: Context) -> State:
+        """What has to be learnt from a catalogue's texts before any can be embedded; by default nothing."""
+        return {}
 
     @abstractmethod
-    def encode(self, texts: Sequence[str], context: Context) -> NDArray[np.float32]:
-        """One finite vector a text: float32 [len(texts), d]."""
+    def encode(self, texts: Sequence[str], state: State, context: Context) -> NDArray[np.float32]:
+        """One finite vector a text, which depends on that text and on what was learnt, on no other text.
+
+        Args:
+            texts: what to embed; any number, in any company.
+            state: what `fit` gave, perhaps long ago.
+            context: progress and the like.
+
+        Returns:
+            float32 [len(texts), d].
+        """

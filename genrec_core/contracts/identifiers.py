@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -37,7 +37,8 @@ class Identifiers:
         new_tokens: tokens the language model must learn as single new ones (all possible codes, not only
             those in use, so that new items need no new vocabulary).
         separator: text between two tokens of one identifier.
-        state: fitted arrays (codebooks, means, …) with which `Tokenizer.extend` encodes unseen items.
+        state: fitted arrays (codebooks, means, …) with which `Tokenizer.extend` encodes unseen items. None of
+            them has a row an item: what an item is called, its tokens say.
         settings: JSON values that belong to the state.
         version: how often training has replaced the identifiers.
     """
@@ -102,6 +103,20 @@ class Identifiers:
     def lengths(self) -> NDArray[np.int64]:
         """Number of tokens of each identifier, int64 [N]."""
         return np.diff(self.offsets)
+
+    def learnt(self, part: str) -> dict[str, NDArray[Any]]:
+        """The arrays of `state` whose names begin with `part.`, without that beginning."""
+        prefix = f"{part}."
+        return {name.removeprefix(prefix): a for name, a in self.state.items() if name.startswith(prefix)}
+
+    def arranged(self, order: Sequence[int] | NDArray[np.int64]) -> Identifiers:
+        """The identifiers of the same items in another order: item i there is item `order[i]` here."""
+        order = np.asarray(order, dtype=np.int64)
+        lengths = self.lengths[order]
+        offsets = np.zeros(len(order) + 1, dtype=np.int64)
+        np.cumsum(lengths, out=offsets[1:])
+        places = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][order] - offsets[:-1], lengths)
+        return replace(self, codes=self.codes[places], offsets=offsets)
 
     @cached_property
     def _buckets(self) -> dict[Tokens, list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
+from genrec_core.contracts.options import Options
 from genrec_core.contracts.views import View
 
 
@@ -30,15 +31,26 @@ class Reconstruction:
     decoded: NDArray[np.float32]
 
 
+LearnFrom = Literal["all", "seen"]
+
+
 class Tokenizer(Component):
     """Names every item of a catalogue.
 
     The promise: the same items, options and seed give the same identifiers; every item gets a non-empty
-    one; what is needed to name an unseen item is in `Identifiers.state`, never in the component.
+    one; what is needed to name an unseen item is in `Identifiers.state`, never in the component (also what
+    the encoder has learnt: `context.embedded`).
     A language model's own tokenizer is always called *text tokenizer* here.
     """
 
     kind: ClassVar[str] = "tokenizer"
+
+    class Options(Options):
+        """Options of every tokenizer."""
+
+        learn_from: LearnFrom = "all"
+        """Items to learn from: `all`, or only those that training shows (`seen`). The others are then named
+        as new items are, by what was learnt from the seen ones."""
 
     @abstractmethod
     def fit(self, items: Items, train: View, context: Context) -> Identifiers:
@@ -48,6 +60,8 @@ class Tokenizer(Component):
             items: the catalogue.
             train: training sequences, for identifiers that learn from behaviour.
             context: gives embeddings (`context.embed(self.options.encoder, items)`) and teachers' answers.
+
+        The option `learn_from` is the pipeline's matter: with `seen`, `items` are those that training shows.
         """
 
     def extend(self, identifiers: Identifiers, items: Items, context: Context) -> Identifiers:

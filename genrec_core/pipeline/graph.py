@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.component import Component
+from genrec_core.contracts.tokenizer import LearnFrom
 from genrec_core.evaluation.judge import ORACLE
 from genrec_core.pipeline.load import Pipeline
 from genrec_core.pipeline.stages.baseline import BaselineStage
@@ -58,12 +59,13 @@ class Graph:
         spec = self.spec
         trainers = [step.trainer for step in spec.train.values()]
         users: list[Component] = [spec.tokenizer, *trainers, spec.recommend, *self.baselines.values()]
-        encoders = distinct_encoders(users)
+        encoders, named_by = distinct_encoders(users), distinct_encoders([spec.tokenizer])
         self.embeds: dict[str, str] = {}
         for number, (key, encoder) in enumerate(encoders.items(), 1):
             name = "embed" if len(encoders) == 1 else f"embed.{number}"
             self.embeds[key] = name
-            yield EmbedStage(name=name, encoder=encoder, inputs={"data": DATA})
+            learn_from: LearnFrom = spec.tokenizer.options.learn_from if key in named_by else "all"
+            yield EmbedStage(name=name, encoder=encoder, learn_from=learn_from, inputs={"data": DATA})
 
     def _models(self) -> Iterator[Stage]:
         wiring = self.pipeline.wiring

@@ -21,6 +21,7 @@ CANDIDATES = "{view}.jsonl.gz"
 RANKINGS = "{view}.safetensors"
 METRICS = "metrics.json"
 EMBEDDINGS = "embeddings.safetensors"
+ENCODER = "encoder.safetensors"
 """Names inside artefacts."""
 
 

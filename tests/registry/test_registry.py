@@ -15,7 +15,7 @@ class Lengths(Encoder):
     class Options(Encoder.Options):
         dim: int = 2
 
-    def encode(self, texts, context):
+    def encode(self, texts, state, context):
         raise NotImplementedError
 
 

@@ -170,7 +170,7 @@ class Repeating(Grounder):
 class Corpuswide(Encoder):
     """Scales by the longest text of the batch."""
 
-    def encode(self, texts, context):
+    def encode(self, texts, state, context):
         lengths = np.array([[len(text), text.count("e")] for text in texts], dtype=np.float32)
         return lengths / lengths.max()
 

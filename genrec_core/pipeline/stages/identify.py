@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from genrec_core.contracts.component import Component
-from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.tokenizer import Tokenizer
+from genrec_core.identifiers.cold_start import identify
 from genrec_core.identifiers.health import health
 from genrec_core.identifiers.storage import save_identifiers
 from genrec_core.pipeline.shelf import IDENTIFIERS
@@ -31,13 +31,10 @@ class IdentifyStage(Stage):
         """Fit and keep the identifiers.
 
         Raises:
-            ContractError: an item was left without an identifier.
+            GenrecError: the tokenizer cannot name the items, or only those that it learns from.
         """
         prepared = work.shelf.prepared(work.inputs["data"])
-        identifiers = self.tokenizer.fit(prepared.items, prepared.views.train, work.context)
-        if len(identifiers) != len(prepared.items):
-            counts = f"{len(identifiers):,} of {len(prepared.items):,} items"
-            raise ContractError(f"tokenizer `{self.tokenizer.name}` named {counts}")
+        identifiers = identify(self.tokenizer, prepared.items, prepared.views.train, work.context)
         found = health(identifiers)
         work.context.log("identifiers", collision_rate=found["collision_rate"], distinct=found["distinct"])
         (work.folder / IDENTIFIERS).mkdir()

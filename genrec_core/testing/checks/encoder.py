@@ -1,4 +1,4 @@
-"""What an encoder promises: one finite vector a text, and the same one in any company."""
+"""What an encoder promises: one finite vector a text, by what was learnt once, the same in any company."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core.testing.subject import Subject
+from genrec_core.contracts.encoder import State
+from genrec_core.store.arrays import load_arrays, save_arrays
+from genrec_core.testing.subject import Subject, snapshot
 from genrec_core.testing.toy import toy_items
-from genrec_core.testing.verdicts import NotApplicable, require
+from genrec_core.testing.verdicts import require
 
 CLOSE = 1e-4
 """Largest difference between two encodings of a text, as a share of the longest vector."""
@@ -47,16 +49,48 @@ def ignores_the_order_of_texts(subject: Subject) -> None:
     """A text's vector does not depend on where in the list it stands."""
     texts = _texts(subject)
     order = np.random.default_rng(3).permutation(len(texts))
-    straight = _encode(subject, texts)
-    _require_close(_encode(subject, [texts[i] for i in order]), straight[order], "another order")
+    state = _learnt(subject, texts)
+    straight, mixed = _encode(subject, texts, state), _encode(subject, [texts[i] for i in order], state)
+    _require_close(mixed, straight[order], "another order")
 
 
 def ignores_the_company_of_texts(subject: Subject) -> None:
-    """A text's vector does not depend on the texts around it: new items are encoded without the old."""
-    if not subject.component().inductive:
-        raise NotApplicable("looks at all texts together (`inductive` is False)")
+    """A text's vector depends on it and on what was learnt alone: new items are encoded without the old."""
     texts = _texts(subject)
-    _require_close(_encode(subject, texts[:5]), _encode(subject, texts)[:5], "other texts beside it")
+    state = _learnt(subject, texts)
+    few, all_of_them = _encode(subject, texts[:5], state), _encode(subject, texts, state)
+    _require_close(few, all_of_them[:5], "other texts beside it")
+
+
+def learns_plain_arrays(subject: Subject) -> None:
+    """What was learnt is numeric arrays by name: kept in the store, then in identifiers, without pickle."""
+    state = _learnt(subject, _texts(subject))
+    odd = [name for name, array in state.items() if np.asarray(array).dtype.kind not in "biuf"]
+    require(not odd, f"`fit` gave arrays that are not numeric: {', '.join(odd)}")
+
+
+def embeds_by_what_was_learnt_alone(subject: Subject) -> None:
+    """Saved, loaded and given to a fresh component, what was learnt gives the same vectors to the bit."""
+    texts = _texts(subject)
+    component = subject.component()
+    before = set(vars(component))
+    state = component.fit(texts, subject.context())
+    first = component.encode(texts, state, subject.context())
+    grown = sorted(set(vars(component)) - before)
+    require(not grown, f"the component keeps {', '.join(grown)}; what is learnt must be what `fit` gives")
+    save_arrays(subject.workspace / "learnt.safetensors", state)
+    loaded, _ = load_arrays(subject.workspace / "learnt.safetensors")
+    require(np.array_equal(_encode(subject, texts, loaded), first), "what was learnt embeds otherwise later")
+
+
+def leaves_what_was_learnt_alone(subject: Subject) -> None:
+    """`encode` changes nothing in the arrays it is given."""
+    texts = _texts(subject)
+    state = _learnt(subject, texts)
+    before = snapshot(dict(state))[0]
+    _encode(subject, texts[:5], state)
+    changed = [name for name in before if not np.array_equal(before[name], state[name])]
+    require(not changed and set(before) == set(state), "`encode` changed what was learnt")
 
 
 def _texts(subject: Subject) -> list[str]:
@@ -64,8 +98,14 @@ def _texts(subject: Subject) -> list[str]:
     return texts
 
 
-def _encode(subject: Subject, texts: Sequence[str]) -> NDArray[np.float32]:
-    vectors: NDArray[np.float32] = subject.component().encode(texts, subject.context())
+def _learnt(subject: Subject, texts: Sequence[str]) -> State:
+    state: State = subject.component().fit(texts, subject.context())
+    return state
+
+
+def _encode(subject: Subject, texts: Sequence[str], state: State | None = None) -> NDArray[np.float32]:
+    state = _learnt(subject, texts) if state is None else state
+    vectors: NDArray[np.float32] = subject.component().encode(texts, state, subject.context())
     return vectors
 
 
@@ -83,4 +123,7 @@ CHECKS = (
     agrees_with_itself,
     ignores_the_order_of_texts,
     ignores_the_company_of_texts,
+    learns_plain_arrays,
+    embeds_by_what_was_learnt_alone,
+    leaves_what_was_learnt_alone,
 )

@@ -9,6 +9,7 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
+from genrec_core.contracts.tokenizer import Tokenizer
 from genrec_core.contracts.views import View
 from genrec_core.identifiers.storage import load_identifiers, save_identifiers
 from genrec_core.testing.subject import Subject, snapshot
@@ -112,25 +113,63 @@ def names_items_with_equal_text(subject: Subject) -> None:
 
 def extends_without_moving_anything(subject: Subject) -> None:
     """New items are named after the old ones, whose names, like the model's new vocabulary, stay."""
-    if not subject.overrides("extend"):
-        raise NotApplicable("cannot name items it was not fitted on (no `extend`)")
-    old = toy_items().subset(range(18))
-    view = View("train", ("u",), Sequences.of([[0, 1, 2, 3], [4, 5, 6]]), None, 4)
-    component = subject.component()
-    fitted = component.fit(old, view, subject.context("fit"))
-    try:
-        grown = component.extend(fitted, toy_items().subset(range(18, 24)), subject.context("extend"))
-    except GenrecError as error:
-        raise NotApplicable(f"refuses new items with these options: {error.message}") from error
+    items = toy_items()
+    component, fitted = _fitted_on_some(subject)
+    before = fitted.digest
+    grown = _extended(subject, component, fitted, items.subset(range(18, 24)))
     require(len(grown) == 24, f"18 old and 6 new items gave {len(grown)} identifiers")
-    moved = [item for item in range(18) if grown.tokens(item) != fitted.tokens(item)]
-    require(not moved, f"`extend` renamed the old items {moved}")
+    require(fitted.digest == before, "`extend` changed the identifiers it was given")
+    _require_unmoved(grown, fitted)
     require(grown.new_tokens == fitted.new_tokens, "`extend` changed `new_tokens`; the model cannot follow")
     strange = set(grown.vocabulary) - set(fitted.vocabulary) - set(fitted.new_tokens)
     require(
         not strange or set(fitted.vocabulary) - set(fitted.new_tokens),
         f"`extend` uses tokens that the model never learnt: {sorted(strange)[:3]}",
     )
+
+
+def extends_again_what_was_extended(subject: Subject) -> None:
+    """More items can be added later, by a fresh component, to identifiers that come from the disk."""
+    items = toy_items()
+    component, fitted = _fitted_on_some(subject)
+    once = _extended(subject, component, fitted, items.subset(range(18, 21)))
+    folder = subject.workspace / "extended"
+    folder.mkdir()
+    save_identifiers(once, folder)
+    twice = _extended(subject, subject.component(), load_identifiers(folder), items.subset(range(21, 24)))
+    require(len(twice) == 24, f"18, 3 and 3 items gave {len(twice)} identifiers")
+    _require_unmoved(twice, once)
+
+
+def extends_whatever_order_items_are_in(subject: Subject) -> None:
+    """Identifiers may be put into another order (`arranged`) and extended then: state has no row an item."""
+    items = toy_items()
+    component, fitted = _fitted_on_some(subject)
+    backwards = fitted.arranged(range(17, -1, -1))
+    grown = _extended(subject, component, backwards, items.subset(range(18, 24)))
+    require(len(grown) == 24, f"18 old and 6 new items gave {len(grown)} identifiers")
+    _require_unmoved(grown, backwards)
+
+
+def _fitted_on_some(subject: Subject) -> tuple[Tokenizer, Identifiers]:
+    """The component, fitted on the first 18 toy items."""
+    if not subject.overrides("extend"):
+        raise NotApplicable("cannot name items it was not fitted on (no `extend`)")
+    view = View("train", ("u",), Sequences.of([[0, 1, 2, 3], [4, 5, 6]]), None, 4)
+    component: Tokenizer = subject.component()
+    return component, component.fit(toy_items().subset(range(18)), view, subject.context("fit"))
+
+
+def _extended(subject: Subject, component: Tokenizer, identifiers: Identifiers, new: Items) -> Identifiers:
+    try:
+        return component.extend(identifiers, new, subject.context("extend"))
+    except GenrecError as error:
+        raise NotApplicable(f"refuses new items with these options: {error.message}") from error
+
+
+def _require_unmoved(grown: Identifiers, old: Identifiers) -> None:
+    moved = [item for item in range(len(old)) if grown.tokens(item) != old.tokens(item)]
+    require(not moved, f"`extend` renamed the old items {moved}")
 
 
 def _fitted(subject: Subject) -> Identifiers:
@@ -152,4 +191,6 @@ CHECKS = (
     leaves_its_inputs_alone,
     names_items_with_equal_text,
     extends_without_moving_anything,
+    extends_again_what_was_extended,
+    extends_whatever_order_items_are_in,
 )

@@ -14,6 +14,9 @@ from dataclasses import asdict, dataclass
 from string import Formatter, ascii_lowercase
 from typing import Any
 
+import numpy as np
+
+from genrec_core import Identifiers
 from genrec_plugin_sid.paths import Paths
 
 MOST_LEVELS = len(ascii_lowercase) - 1
@@ -53,6 +56,21 @@ class Naming:
             codes = (spelled[level][code] for level, code in enumerate(path) if code >= 0)
             yield tuple(filter(None, (self.begin, *codes, self.end)))
 
+    def read(self, identifiers: Identifiers) -> Paths:
+        """The paths of written identifiers: what `write` was given."""
+        spelled = {
+            self.token(level, code): (level, code)
+            for level, size in enumerate(self._levels())
+            for code in range(size)
+        }
+        none = (-1, -1)  # a boundary token
+        meant = np.asarray([spelled.get(token, none) for token in identifiers.vocabulary], dtype=np.int32)
+        levels, codes = meant[identifiers.codes].T
+        items = np.repeat(np.arange(len(identifiers)), identifiers.lengths)
+        paths = np.full((len(identifiers), len(self._levels())), -1, dtype=np.int32)
+        paths[items[levels >= 0], levels[levels >= 0]] = codes[levels >= 0]
+        return paths
+
     def settings(self) -> dict[str, Any]:
         """Plain values to keep beside the codebooks; `from_settings` reads them back."""
         return asdict(self) | {"sizes": list(self.sizes)}
@@ -64,6 +82,11 @@ class Naming:
 
     def _levels(self) -> tuple[int, ...]:
         return (*self.sizes, self.ranks)
+
+
+def paths_of(identifiers: Identifiers) -> Paths:
+    """The paths, int32 [N, levels + 1], of identifiers that a tokenizer of this package made."""
+    return Naming.from_settings(identifiers.settings["naming"]).read(identifiers)
 
 
 def check_template(template: str) -> str:

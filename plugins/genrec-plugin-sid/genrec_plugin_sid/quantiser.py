@@ -38,7 +38,7 @@ class Quantiser(Protocol):
         """The vectors that codes (int32 [N, levels]) stand for, float32 [N, d] in the encoder's space."""
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """The arrays to keep. Names `paths` and `encoder.…` are the tokenizer's own."""
+        """The arrays to keep. Names `encoder.…` are the tokenizer's own."""
 
     def settings(self) -> dict[str, Any]:
         """JSON values that belong to the arrays."""

@@ -2,7 +2,8 @@
 
 Embed every item, learn a quantiser (`learn`, the one thing a subclass adds besides `restore`), tell apart the
 items that got the same codes (`collisions`), write codes as tokens (`naming`). Everything that names a new
-item later is kept in the identifiers: codebooks, the paths given so far, and how tokens are written.
+item later is kept in the identifiers: codebooks, what the encoder has learnt, and how tokens are written.
+Which paths are taken, the old identifiers say themselves.
 
     class Random(SemanticIDs):
         def learn(self, vectors, items, train, context):
@@ -25,7 +26,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from genrec_core import Context, Encoder, GenrecError, Identifiers, Items, Reconstruction, Tokenizer, View
 from genrec_plugin_sid.collisions import POLICIES, PolicyName
-from genrec_plugin_sid.naming import MOST_LEVELS, Naming, check_template
+from genrec_plugin_sid.naming import MOST_LEVELS, Naming, check_template, paths_of
 from genrec_plugin_sid.paths import Coded, Paths
 from genrec_plugin_sid.quantiser import Arrays, Learnt, Quantiser, unexplained
 
@@ -88,7 +89,8 @@ class SemanticIDs(Tokenizer):
             GenrecError: more codes are asked for than a level has distinct residuals, or the collision policy
                 finds no free codes.
         """
-        vectors = self.seen(items, context)
+        embedded = context.embedded(self.options.encoder, items)
+        vectors = self._as_seen(embedded.vectors, items)
         learnt = self.learn(vectors, items, train, context)
         quantiser, options = learnt.quantiser, self.options
         latents = quantiser.latents(vectors)
@@ -107,14 +109,15 @@ class SemanticIDs(Tokenizer):
             "encoder": _encoder_identity(options.encoder),
             "quantiser": quantiser.settings(),
         }
-        return _identifiers(naming, paths, quantiser, settings)
+        state = quantiser.state() | {f"encoder.{name}": array for name, array in embedded.state.items()}
+        return _identifiers(naming, paths, state, settings)
 
     def extend(self, identifiers: Identifiers, items: Items, context: Context) -> Identifiers:
         """Name new items with the frozen codebooks; no old identifier moves.
 
         Raises:
-            GenrecError: the identifiers are not of this tokenizer and encoder, the encoder cannot embed items
-                alone, or rank tokens or free codes ran out.
+            GenrecError: the identifiers are not of this tokenizer and encoder, or rank tokens or free codes
+                ran out.
         """
         # Imports torch, which checking and explaining a pipeline must not.
         from genrec_plugin_sid.residual import encode
@@ -123,7 +126,8 @@ class SemanticIDs(Tokenizer):
         settings = identifiers.settings
         naming = Naming.from_settings(settings["naming"])
         quantiser = self._quantiser(identifiers)
-        latents, settled = quantiser.latents(self.seen(items, context)), identifiers.state["paths"]
+        vectors = context.embed(self.options.encoder, items, identifiers.learnt("encoder"))
+        latents, settled = quantiser.latents(self._as_seen(vectors, items)), naming.read(identifiers)
         coded = Coded(encode(latents, quantiser.codebooks), settled, latents, quantiser.codebooks)
         paths = _settle(coded, settings["collisions"], context)
         if paths[:, -1].max(initial=-1) >= naming.ranks > 0:
@@ -132,7 +136,7 @@ class SemanticIDs(Tokenizer):
                 f"`{naming.ranks}` tokens that the model has learnt",
                 hint="fit the tokenizer again on the whole catalogue",
             )
-        return _identifiers(naming, np.concatenate([settled, paths]), quantiser, settings)
+        return _identifiers(naming, np.concatenate([settled, paths]), identifiers.state, settings)
 
     def seen(self, items: Items, context: Context) -> NDArray[np.float32]:
         """Embeddings as the quantiser sees them, float32 [N, d]: finite, of length one where asked.
@@ -140,7 +144,9 @@ class SemanticIDs(Tokenizer):
         Raises:
             GenrecError: an embedding is not finite.
         """
-        vectors = context.embed(self.options.encoder, items)
+        return self._as_seen(context.embed(self.options.encoder, items), items)
+
+    def _as_seen(self, vectors: NDArray[np.float32], items: Items) -> NDArray[np.float32]:
         bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
         if len(bad):
             raise GenrecError(
@@ -160,7 +166,7 @@ class SemanticIDs(Tokenizer):
             GenrecError: another tokenizer made the identifiers.
         """
         self._check_made_here(identifiers)
-        return self._quantiser(identifiers).decode(identifiers.state["paths"][:, :-1])
+        return self._quantiser(identifiers).decode(paths_of(identifiers)[:, :-1])
 
     def reconstruct(self, identifiers: Identifiers, items: Items, context: Context) -> Reconstruction:
         """The items' embeddings as the quantiser sees them, beside what their codes stand for."""
@@ -195,7 +201,7 @@ class SemanticIDs(Tokenizer):
 
     def _check_made_here(self, identifiers: Identifiers) -> None:
         maker = identifiers.settings.get("tokenizer")
-        if "paths" not in identifiers.state or maker != _class_name(self):
+        if maker != _class_name(self):
             raise GenrecError(
                 f"tokenizer `{self.name}` did not make these identifiers: "
                 + (f"`{maker}` did" if maker else "they hold no codebooks"),
@@ -205,13 +211,6 @@ class SemanticIDs(Tokenizer):
     def _check_fitted_here(self, identifiers: Identifiers) -> None:
         self._check_made_here(identifiers)
         fitted, mine = identifiers.settings["encoder"], _encoder_identity(self.options.encoder)
-        if not self.options.encoder.inductive:
-            raise GenrecError(
-                f"encoder `{self.options.encoder.name}` looks at all texts together, so vectors of new items "
-                "lie in another space than the codebooks",
-                hint="fit again on the whole catalogue, or use an encoder that embeds each text alone, "
-                "like {use: core/ngrams, basis: random}",
-            )
         if fitted != mine:
             raise GenrecError(
                 f"the codebooks were fitted on embeddings of `{fitted}`, these would come from `{mine}`",
@@ -240,13 +239,9 @@ def _settle(coded: Coded, policy: PolicyName, context: Context) -> Paths:
     return paths
 
 
-def _identifiers(naming: Naming, paths: Paths, quantiser: Quantiser, settings: Any) -> Identifiers:
-    return Identifiers.of(
-        naming.write(paths),
-        new_tokens=naming.all_tokens(),
-        state=quantiser.state() | {"paths": paths},
-        settings=settings,
-    )
+def _identifiers(naming: Naming, paths: Paths, state: Arrays, settings: Mapping[str, Any]) -> Identifiers:
+    written, tokens = naming.write(paths), naming.all_tokens()
+    return Identifiers.of(written, new_tokens=tokens, state=state, settings=settings)
 
 
 def _class_name(component: Tokenizer | Encoder) -> str:

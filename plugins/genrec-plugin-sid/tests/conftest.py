@@ -16,7 +16,7 @@ class ByTitle(Encoder):
     def texts(self, items):
         return [items.value(item, "title") for item in range(len(items))]
 
-    def encode(self, texts, context):
+    def encode(self, texts, state, context):
         return np.array([[float(number) for number in text.split()] for text in texts], dtype=np.float32)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from genrec_plugin_sid.linear import LinearQuantiser
+from genrec_plugin_sid.linear import Frame, LinearQuantiser
+from genrec_plugin_sid.naming import paths_of
 from genrec_plugin_sid.residual import encode
 
 
@@ -17,7 +18,7 @@ def test_residual_codes_are_those_computed_by_hand():
 
 
 def test_codes_stand_for_the_sum_of_their_centroids():
-    quantiser = LinearQuantiser(_column(100)[0], (_column(0, 10), _column(-1, 1)))
+    quantiser = LinearQuantiser(Frame(_column(100)[0]), (_column(0, 10), _column(-1, 1)))
     assert quantiser.decode(np.array([[1, 0], [0, 1]], np.int32)).tolist() == [[109], [101]]
 
 
@@ -35,14 +36,14 @@ def test_every_code_is_that_of_the_nearest_centroid_to_what_is_left(shop, cloud)
     residuals = quantiser.latents(cloud)
     for level, book in enumerate(quantiser.codebooks):
         nearest = ((residuals[:, None] - book[None]) ** 2).sum(axis=2).argmin(axis=1)
-        assert nearest.tolist() == identifiers.state["paths"][:, level].tolist()
+        assert nearest.tolist() == paths_of(identifiers)[:, level].tolist()
         residuals = residuals - book[nearest]
 
 
 def test_a_codebook_is_the_mean_of_the_residuals_that_chose_it(shop, cloud):
     identifiers = shop.fit(cloud, codes=5, iterations=500, tolerance=0)
     centred = cloud - identifiers.state["mean"]
-    first = identifiers.state["paths"][:, 0]
+    first = paths_of(identifiers)[:, 0]
     for code, centroid in enumerate(identifiers.state["codebook.0"]):
         np.testing.assert_allclose(centroid, centred[first == code].mean(axis=0), atol=1e-4)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from genrec_plugin_sid.naming import paths_of
 from genrec_plugin_sid.rq_kmeans import RQKMeans
 from pydantic import ValidationError
 
-from genrec_core import Context, GenrecError, Identifiers
+from genrec_core import Context, GenrecError, Identifiers, Items, Sequences, View
+from genrec_core.builtin.ngrams import NGrams
+from genrec_core.identifiers.storage import load_identifiers, save_identifiers
 
 
 def test_the_same_seed_gives_the_same_identifiers_and_another_seed_others(shop, cloud):
@@ -25,7 +28,7 @@ def test_every_token_in_use_was_declared(shop, cloud):
 
 def test_each_level_has_its_own_number_of_codes(shop, cloud):
     identifiers = shop.fit(cloud, codes=[8, 4, 2])
-    used = [len(np.unique(identifiers.state["paths"][:, level])) for level in range(3)]
+    used = [len(np.unique(paths_of(identifiers)[:, level])) for level in range(3)]
     assert used == [8, 4, 2]
 
 
@@ -48,6 +51,15 @@ def test_unit_length_makes_clusters_follow_the_cosine(shop):
     rays = np.array([[1.0, 0], [100, 0], [0, 1], [0, 100]])
     codes = shop.fit(rays, levels=1, codes=2, unit=True, collisions="keep").codes.tolist()
     assert codes[0] == codes[1] != codes[2] == codes[3]
+
+
+def test_new_items_are_seen_through_the_components_of_the_old_ones(shop, cloud):
+    options = {"codes": 8, "components": 6, "whiten": True}
+    fitted = shop.fit(cloud[:150], **options)
+    assert fitted.state["codebook.0"].shape == (8, 6)
+    grown = shop.extend(fitted, cloud[:20], **options)
+    assert (paths_of(grown)[150:, :3] == paths_of(fitted)[:20, :3]).all()
+    assert shop.tokenizer(**options).reconstructed(grown).shape == (170, 16)
 
 
 def test_kept_collisions_leave_items_with_a_shared_identifier(shop):
@@ -76,7 +88,7 @@ def test_extending_twice_is_extending_once(shop, cloud):
     fitted = shop.fit(cloud[:150], codes=8)
     twice = shop.extend(shop.extend(fitted, cloud[150:170]), cloud[170:])
     once = shop.extend(fitted, cloud[150:])
-    assert [twice.state["paths"][i, :3].tolist() for i in range(200)] == once.state["paths"][:, :3].tolist()
+    assert [paths_of(twice)[i, :3].tolist() for i in range(200)] == paths_of(once)[:, :3].tolist()
 
 
 @pytest.mark.parametrize("balance", ["none", "constrained"])
@@ -125,11 +137,28 @@ def test_identifiers_of_another_tokenizer_are_not_extended(shop):
         shop.extend(strange, np.zeros((1, 2)))
 
 
-def test_an_encoder_that_looks_at_all_texts_together_cannot_name_new_items(shop, cloud, monkeypatch):
-    fitted = shop.fit(cloud, codes=8)
-    monkeypatch.setattr(type(shop.tokenizer().options.encoder), "inductive", False)
-    with pytest.raises(GenrecError, match="looks at all texts together"):
-        shop.extend(fitted, cloud[:1])
+def test_what_the_encoder_learnt_is_kept_so_that_new_items_come_into_the_same_space(tmp_path):
+    titles = [
+        f"{colour} {thing}" for colour in ("red", "blue", "green") for thing in ("tent", "lamp", "kettle")
+    ]
+    items = Items(tuple(titles), {"title": titles})
+    tokenizer = RQKMeans(encoder=NGrams(dims=8), levels=1, codes=3)
+    fitted = tokenizer.fit(items, View("train", (), Sequences.of([]), None, 5), Context())
+    assert set(fitted.learnt("encoder")) == {"columns", "basis"}
+    save_identifiers(fitted, tmp_path)
+    new = Items(("new", "old again"), {"title": ["a purple kettle", titles[4]]})
+    grown = tokenizer.extend(load_identifiers(tmp_path), new, Context())
+    assert grown.tokens(9)[0] == grown.tokens(titles.index("green kettle"))[0]
+    assert grown.tokens(10)[0] == grown.tokens(4)[0]
+
+
+def test_identifiers_in_another_order_are_extended_alike(shop, cloud):
+    fitted = shop.fit(cloud[:150], codes=8)
+    order = np.random.default_rng(0).permutation(150)
+    grown = shop.extend(fitted.arranged(order), cloud[150:])
+    straight = shop.extend(fitted, cloud[150:])
+    assert [grown.tokens(item) for item in range(150)] == [fitted.tokens(item) for item in order]
+    assert [grown.tokens(item) for item in range(150, 200)] == [straight.tokens(i) for i in range(150, 200)]
 
 
 @pytest.mark.parametrize(
@@ -140,6 +169,8 @@ def test_an_encoder_that_looks_at_all_texts_together_cannot_name_new_items(shop,
         ({"codes": [4, 4]}, "lists 2 sizes for `levels: 3`"),
         ({"codes": 0}, "codes"),
         ({"balance": "even"}, "balance"),
+        ({"components": 0}, "components"),
+        ({"whiten": True}, "`whiten` scales principal components"),
         ({"collisions": "ignore"}, "collisions"),
         ({"template": "<{code}>"}, "must contain {level} and {code}"),
         ({"begin": "two words"}, "begin"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from genrec_plugin_sid.naming import paths_of
 from genrec_plugin_sid.rq_vae import RQVAE
 from pydantic import ValidationError
 from safetensors.numpy import load, save
@@ -34,12 +35,12 @@ def test_every_item_gets_one_code_a_level_of_the_sizes_asked_for(vae, cloud):
 
 
 def test_codes_are_in_use_at_every_level(vae, cloud):
-    codes = vae.fit(cloud, codes=16, epochs=30).state["paths"]
+    codes = paths_of(vae.fit(cloud, codes=16, epochs=30))
     assert all(len(np.unique(codes[:, level])) >= 14 for level in range(3))
 
 
 def test_items_that_share_codes_lie_together(vae, cloud):
-    paths = vae.fit(cloud, codes=20, levels=1, epochs=60).state["paths"]
+    paths = paths_of(vae.fit(cloud, codes=20, levels=1, epochs=60))
     centres = np.repeat(np.arange(20), 10)
     alike = centres[:, None] == centres[None]
     together = paths[:, 0][:, None] == paths[:, 0][None]
@@ -49,15 +50,15 @@ def test_items_that_share_codes_lie_together(vae, cloud):
 
 def test_new_items_at_the_place_of_old_ones_get_their_codes_one_by_one_or_together(vae, cloud):
     fitted = vae.fit(cloud, codes=16)
-    together = vae.extend(fitted, cloud[:9]).state["paths"][200:, :3]
-    alone = [vae.extend(fitted, cloud[item : item + 1]).state["paths"][200, :3] for item in range(9)]
-    assert together.tolist() == fitted.state["paths"][:9, :3].tolist()
+    together = paths_of(vae.extend(fitted, cloud[:9]))[200:, :3]
+    alone = [paths_of(vae.extend(fitted, cloud[item : item + 1]))[200, :3] for item in range(9)]
+    assert together.tolist() == paths_of(fitted)[:9, :3].tolist()
     assert np.array(alone).tolist() == together.tolist()
 
 
 def test_new_items_get_nearest_codes_also_where_training_assigned_by_sinkhorn(vae, cloud):
     fitted = vae.fit(cloud, codes=16, sinkhorn=0.1)
-    assert (vae.extend(fitted, cloud).state["paths"][200:, :3] == fitted.state["paths"][:, :3]).all()
+    assert (paths_of(vae.extend(fitted, cloud))[200:, :3] == paths_of(fitted)[:, :3]).all()
 
 
 def test_no_old_identifier_moves(vae, cloud):
@@ -72,7 +73,7 @@ def test_what_a_safetensors_file_brings_back_is_the_same_quantiser_bit_for_bit(v
     again = load(save({name: np.ascontiguousarray(array) for name, array in fitted.state.items()}))
     one, other = tokenizer.restore(fitted.state, {}), tokenizer.restore(again, {})
     assert np.array_equal(one.latents(cloud), other.latents(cloud))
-    assert np.array_equal(one.decode(fitted.state["paths"][:, :3]), other.decode(again["paths"][:, :3]))
+    assert np.array_equal(one.decode(paths_of(fitted)[:, :3]), other.decode(paths_of(fitted)[:, :3]))
     assert {name: array.tobytes() for name, array in other.state().items()} == {
         name: array.tobytes() for name, array in one.state().items()
     }

@@ -42,18 +42,24 @@ from genrec_core import (
 
 
 class Shop(Source):
+    """The last `late` items only ever end a sequence, so that training does not show them."""
+
     class Options(Source.Options):
         items: int = 12
         users: int = 20
+        late: int = 0
         prices: Path | None = None
 
     def inputs(self):
         return (self.options.prices,) if self.options.prices else ()
 
     def load(self, context):
-        n = self.options.items
-        items = Items(tuple(f"i{i}" for i in range(n)), {"title": [f"Thing {i:02}" for i in range(n)]})
+        n, late = self.options.items, self.options.late
+        titles = [f"Thing {i:02}" for i in range(n + late)]
+        items = Items(tuple(f"i{i}" for i in range(n + late)), {"title": titles})
         rows = [[(user + step) % n for step in range(5)] for user in range(self.options.users)]
+        for number, row in enumerate(rows[:late]):
+            row[-1] = n + number
         return Dataset(items, tuple(f"u{user}" for user in range(len(rows))), Sequences.of(rows))
 
 
@@ -61,7 +67,7 @@ class Lengths(Encoder):
     class Options(Encoder.Options):
         power: float = 1.0
 
-    def encode(self, texts, context):
+    def encode(self, texts, state, context):
         return np.asarray(
             [[len(text) ** self.options.power, ord(text[-1])] for text in texts], dtype=np.float32
         )
@@ -78,6 +84,11 @@ class Numbers(Tokenizer):
         assert vectors.shape == (len(items), 2)
         base = self.options.base
         return Identifiers.of([(f"<a{i // base}>", f"<b{i % base}>") for i in range(len(items))])
+
+    def extend(self, identifiers, items, context):
+        old = [identifiers.tokens(i) for i in range(len(identifiers))]
+        base, numbers = self.options.base, range(len(old), len(old) + len(items))
+        return Identifiers.of([*old, *((f"<a{i // base}>", f"<b{i % base}>") for i in numbers)])
 
 
 class Table:
