@@ -43,22 +43,26 @@ def generated(
 ) -> list[Judged]:
     """One group a sample, of the first generation or of the second."""
     asked = [policy.asked(sample) for sample in samples]
-    judged = [_judged(rolled, policy, moment, 1) for rolled in strategy.roll_out(asked, policy, moment)]
+    judged = [_judged(rolled, policy, moment) for rolled in strategy.roll_out(asked, policy, moment)]
     wanted = [(place, second(one.group, policy.leaves)) for place, one in enumerate(judged)]
     again = [(place, request) for place, request in wanted if request is not None]
     if not again:
         return judged
     guided = [policy.asked(samples[place], request.supply) for place, request in again]
-    # Another seed, or the second draw would repeat the noise of the first.
-    later = dataclasses.replace(moment, seed=moment.seed + 1)
+    later = dataclasses.replace(moment, stage=2)
     for (place, request), rolled in zip(again, strategy.roll_out(guided, policy, later), strict=True):
         told = dataclasses.replace(rolled, extra=rolled.extra | request.extra)
-        judged[place] = _judged(told, policy, moment, 2)
+        judged[place] = _judged(told, policy, later)
     return judged
 
 
-def _judged(rolled: RolledOut, policy: Policy, moment: Moment, stage: int) -> Judged:
+def _judged(rolled: RolledOut, policy: Policy, moment: Moment) -> Judged:
     sample = rolled.asked.sample
+    if not rolled.completions:
+        raise StageError(
+            f"training diverged: at round {moment.step:,} the policy gives no answer a probability",
+            hint="lower learning_rate, raise beta or lower clip",
+        )
     assert sample.target is not None, "prompts without a target are refused before training"
     group = Group(
         sample=sample,
@@ -68,7 +72,7 @@ def _judged(rolled: RolledOut, policy: Policy, moment: Moment, stage: int) -> Ju
         total=moment.total,
         lookahead=rolled.lookahead,
         decoder=policy,
-        extra=rolled.extra | {"stage": stage},
+        extra=rolled.extra | {"stage": moment.stage},
     )
     return Judged(rolled, group)
 

@@ -79,8 +79,9 @@ class Policy:
         return max(self.decoder.constraint(form).depth for form in forms)
 
     def noise(self, moment: Moment, purpose: int = 0) -> torch.Generator:
-        """A generator that depends on seed, step and purpose alone."""
-        seed = int(np.random.SeedSequence([moment.seed, moment.step, purpose]).generate_state(1)[0])
+        """A generator that depends on the moment and a purpose alone."""
+        key = [moment.seed, moment.step, moment.stage, purpose]
+        seed = int(np.random.SeedSequence(key).generate_state(1)[0])
         return torch.Generator(self.model.device).manual_seed(seed)
 
     def search(

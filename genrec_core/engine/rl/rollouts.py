@@ -34,12 +34,14 @@ class Moment:
     Attributes:
         step: rounds of rollouts made before this one.
         total: rounds of the whole run; `step / total` is in [0, 1).
-        seed: of the run. Noise depends on seed, step and purpose alone, so a resumed run draws the same.
+        seed: of the run. Noise depends on this moment and a purpose alone, so a resumed run draws the same.
+        stage: 1 for the first generation of a round, 2 for the second.
     """
 
     step: int = 0
     total: int = 1
     seed: int = 0
+    stage: int = 1
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,11 @@ class Answers:
 
 
 def _distinct(group: list[Completion]) -> list[Completion]:
-    return list({completion.ids: completion for completion in reversed(group)}.values())[::-1]
+    """The first of each answer, in the order of drawing."""
+    first: dict[tuple[int, ...], Completion] = {}
+    for completion in group:
+        first.setdefault(completion.ids, completion)
+    return list(first.values())
 
 
 def strategy_for(options: GRPO.Options) -> RolloutStrategy:

@@ -11,9 +11,9 @@ figures it gathers on the way (`_compute_loss`), on top of transformers' loop. W
   another model, or none. It is built without one; ours is a frozen copy of the network that it is given.
 - checkpoints, as in fine-tuning (`training.checkpointing`).
 
-TRL also leaves marks on what it is given: a fused `forward`, a pad id in two configs. `PolicyTrainer.restore`
-takes them off. Most of this is private, so `RELIED_UPON` names the methods with their parameters and
-`READ_BY_THE_LOSS` what the loss reads, and tests fail by name when an upgrade changes one.
+TRL also leaves marks on what it is given: a fused `forward`, tags, ids and a switch in its configs.
+`PolicyTrainer.restore` takes them off. Most of this is private, so `RELIED_UPON` names the methods with their
+parameters and `READ_BY_THE_LOSS` what the loss reads, and tests fail by name when an upgrade changes one.
 """
 
 from __future__ import annotations
@@ -125,7 +125,8 @@ class PolicyTrainer(CheckpointingTrainer, GRPOTrainer):
     def __init__(
         self, network: Any, text_tokenizer: Any, beta: float, scorer: Scorer, **options: Any
     ) -> None:
-        self._before = (network.config.pad_token_id, network.generation_config.pad_token_id)
+        config, generation = network.config, network.generation_config
+        self._before = (config.pad_token_id, generation.pad_token_id, config.use_cache)
         self._scorer = scorer
         self._now: dict[str, Any] = {}
         super().__init__(
@@ -143,8 +144,11 @@ class PolicyTrainer(CheckpointingTrainer, GRPOTrainer):
 
     def restore(self) -> None:
         """Take TRL's marks off the network."""
-        self.model.__dict__.pop("forward", None)
-        self.model.config.pad_token_id, self.model.generation_config.pad_token_id = self._before
+        network: Any = self.model
+        for mark in ("forward", "model_tags"):
+            network.__dict__.pop(mark, None)
+        network.config.pad_token_id, network.generation_config.pad_token_id, use_cache = self._before
+        network.config.use_cache = use_cache
 
     def taken_figures(self) -> dict[str, float]:
         """What the loss gathered since this was last asked, by our names."""

@@ -2,8 +2,8 @@
 
 import torch
 
-from genrec_core.engine.rl.rollouts import Completion
 from genrec_core.engine.rl.advantages import advantages
+from genrec_core.engine.rl.rollouts import Completion
 
 
 def log_probabilities(network, prompt, completion, trie=None, temperature=1.0):

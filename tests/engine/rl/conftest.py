@@ -35,7 +35,14 @@ def build(catalogue):
     """Makes fresh small models whose weights are wide enough apart that beams are not ties."""
 
     def build(seed=1, **changes):
-        shape = {"hidden": 32, "layers": 2, "heads": 2, "intermediate": 48, "vocabulary": 280, "device": "cpu"}
+        shape = {
+            "hidden": 32,
+            "layers": 2,
+            "heads": 2,
+            "intermediate": 48,
+            "vocabulary": 280,
+            "device": "cpu",
+        }
         model = TinyCausal(**{**shape, **changes}).build(catalogue, Context(seed=seed))
         with torch.no_grad():
             for parameter in model.network.parameters():

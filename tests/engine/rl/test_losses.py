@@ -39,7 +39,7 @@ class WithScript(GRPO):
 
 @pytest.fixture
 def run(build, catalogue, training, samples, policy, monkeypatch):
-    """Train over a script with plain gradient descent; gives the model, what was rolled out and the curves."""
+    """Train over a script with plain gradient descent; gives the model, the trainer and the curves."""
 
     def plain_descent(loop, model=None):
         loop.optimizer = loop.optimizer or torch.optim.SGD(loop.model.parameters(), RATE)
