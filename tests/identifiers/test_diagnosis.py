@@ -179,6 +179,13 @@ def test_a_tokenizer_that_cannot_reconstruct_does_not_end_the_examination():
     assert "reconstruction: another tokenizer made these" in found.missing
 
 
+def test_a_reconstruction_of_another_shape_is_not_compared():
+    odd = Reconstruction(np.zeros((2, 3), dtype=np.float32), np.zeros((1, 3), dtype=np.float32))
+    found = examine(Patient(Identifiers.of([("a",), ("b",)]), items_of("xy"), reconstruct=lambda: odd))
+    assert found.reconstruction is None
+    assert any("`(2, 3)` and `(1, 3)`" in line for line in found.missing)
+
+
 def test_a_diagnosis_is_plain_json_with_the_health_at_the_top():
     ids = Identifiers.of(names_of(7))
     found = examine(Patient(ids, items_of(TEXTS), lambda: vectors_of(7), "core/ngrams"))

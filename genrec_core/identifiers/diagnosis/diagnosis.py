@@ -154,8 +154,8 @@ def _error(patient: Patient, missing: list[str]) -> Reconstructed | None:
         return None
     try:
         pair = patient.reconstruct()
+        return reconstructed(pair) if pair else None
     except GenrecError as error:
         # A report must not fail for this at the end of a long run.
         missing.append(f"reconstruction: {error.message}")
         return None
-    return reconstructed(pair) if pair else None

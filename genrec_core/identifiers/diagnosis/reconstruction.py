@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.tokenizer import Reconstruction
 
 
@@ -26,7 +27,16 @@ class Reconstructed:
 
 
 def reconstructed(pair: Reconstruction) -> Reconstructed:
-    """The error between what was quantised and what the codes stand for."""
+    """The error between what was quantised and what the codes stand for.
+
+    Raises:
+        ContractError: the two are no matrices of one shape.
+    """
+    if pair.seen.ndim != 2 or pair.seen.shape != pair.decoded.shape:
+        raise ContractError(
+            f"`reconstruct` gave vectors of shape `{pair.seen.shape}` and `{pair.decoded.shape}`",
+            hint="both have a row for each item and the same columns",
+        )
     seen = pair.seen.astype(np.float64)
     error = float(np.square(seen - pair.decoded).sum())
     variance = float(np.square(seen - seen.mean(axis=0)).sum())
