@@ -47,6 +47,11 @@ class Head:
         logits = (hidden * self.scale if self.scale != 1.0 else hidden) @ self.weight[tokens].T
         return (logits if self.bias is None else logits + self.bias[tokens]).float()
 
+    def rows(self, tokens: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Weights [U, H] and biases [U] of some columns: hidden @ weights.T + biases are their logits."""
+        weight = self.weight[tokens] * self.scale if self.scale != 1.0 else self.weight[tokens]
+        return weight, None if self.bias is None else self.bias[tokens]
+
     def normaliser(self, hidden: Tensor) -> Tensor:
         """Log of the sum of exp(logit) over the whole vocabulary, float32 [R]."""
         blocks = (slice(start, start + _BLOCK) for start in range(0, self.size, _BLOCK))

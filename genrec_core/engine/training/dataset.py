@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.samples import Sample
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.legal import written_from
+from genrec_core.engine.training.legal import led_to
 from genrec_core.identifiers.trie import Trie
 
 CHUNK = 4096
@@ -34,8 +34,8 @@ class Table:
     Attributes:
         ids: int32 [total], token ids, samples after one another.
         learn: bool [total], beside `ids`.
-        nodes: int32 [total], beside `ids`: where a learnt token stands in the trie of identifiers, the node
-            it is written from; -1 for tokens that no trie restricts. See `legal`.
+        nodes: int32 [total], beside `ids`: the node of the identifiers' trie that a learnt token leads to;
+            -1 for tokens that no trie restricts. See `legal`.
         offsets: int64 [S + 1]; sample s is `ids[offsets[s]:offsets[s + 1]]`.
         prompts: int32 [S], length of each prompt.
         weights: float32 [S], how much each sample counts in the loss.
@@ -112,9 +112,7 @@ def rendered_table(
     return Table(
         ids=flat,
         learn=learnt,
-        nodes=np.full(total, -1, dtype=np.int32)
-        if trie is None
-        else written_from(trie, flat, learnt, starts),
+        nodes=np.full(total, -1, dtype=np.int32) if trie is None else led_to(trie, flat, learnt, starts),
         offsets=_offsets(lengths),
         prompts=np.array(prompts, dtype=np.int32),
         weights=np.array(weights, dtype=np.float32),
@@ -159,9 +157,7 @@ class Mixture:
         return drawn(self.sizes, self.weights, number, seed)
 
 
-def drawn(
-    sizes: Sequence[int], weights: Sequence[float], number: int, seed: int
-) -> NDArray[np.int64]:
+def drawn(sizes: Sequence[int], weights: Sequence[float], number: int, seed: int) -> NDArray[np.int64]:
     """What epoch `number` takes of corpora laid out after one another, not yet shuffled.
 
     Args:

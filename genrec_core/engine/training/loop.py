@@ -17,13 +17,13 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import TrainerCallback, get_scheduler
 
 from genrec_core.contracts.context import Advance, Context
-from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.models.freezing import Rows
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.training.batching import Plan, bucketed
 from genrec_core.engine.training.checkpointing import CheckpointingTrainer
 from genrec_core.engine.training.collator import Collator
 from genrec_core.engine.training.dataset import Table
+from genrec_core.engine.training.legal import LegalLoss
 from genrec_core.engine.training.loss import batch_loss, learnt_losses
 from genrec_core.engine.training.settings import Settings
 
@@ -38,13 +38,13 @@ class LoopParts:
     Attributes:
         table, valid: training and validation samples.
         schedule: the plan of batches.
-        constraint: what identifiers may be, where the loss is normalised over legal tokens; else None.
+        legal: the loss of identifiers, where it is normalised over legal tokens; else None.
     """
 
     table: Table
     valid: Table
     schedule: Plan
-    constraint: Constraint | None = None
+    legal: LegalLoss | None = None
 
 
 class _Batches(Dataset[dict[str, Tensor]]):
@@ -147,8 +147,8 @@ class Loop(CheckpointingTrainer):
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any
     ) -> Tensor:
         """The batch's part of its step's loss."""
-        smoothing, constraint = self._settings.label_smoothing, self._parts.constraint
-        loss = batch_loss(self.model, inputs, smoothing, forward=model, constraint=constraint)
+        smoothing = self._settings.label_smoothing
+        loss = batch_loss(self.model, inputs, smoothing, forward=model, legal=self._parts.legal)
         self._losses.append(loss.detach())
         return loss
 
@@ -183,7 +183,7 @@ class Loop(CheckpointingTrainer):
         ):
             inputs = self._prepare_inputs(self._valid.batch(batch))
             with self.accelerator.autocast():
-                losses, weights = learnt_losses(self.model, inputs, constraint=self._parts.constraint)
+                losses, weights = learnt_losses(self.model, inputs, legal=self._parts.legal)
             total += float((losses * weights).sum())
             weight += float(weights.sum())
         return total / weight

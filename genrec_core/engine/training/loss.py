@@ -15,9 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.training.collator import IGNORED
-from genrec_core.engine.training.legal import legal_losses
+from genrec_core.engine.training.legal import LegalLoss
 
 
 def learnt_losses(
@@ -25,7 +24,7 @@ def learnt_losses(
     batch: Mapping[str, Tensor],
     label_smoothing: float = 0.0,
     forward: Any = None,
-    constraint: Constraint | None = None,
+    legal: LegalLoss | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy of every learnt token of a batch.
 
@@ -34,8 +33,8 @@ def learnt_losses(
         batch: what `Collator.batch` gives, on the network's device.
         label_smoothing: share of the target's probability that is spread over the vocabulary.
         forward: called instead of the network when something is wrapped around it.
-        constraint: normalise over the tokens that it allows at the batch's nodes (`legal`); by default
-            over the whole vocabulary.
+        legal: normalises identifiers over the tokens that may stand there, see the module `legal`; by
+            default everything is normalised over the whole vocabulary.
 
     Returns:
         Losses and weights of the M learnt tokens, float32 [M] each, rows of the batch after one another.
@@ -54,23 +53,29 @@ def learnt_losses(
         nodes = torch.nn.functional.pad(batch["nodes"][:, 1:], (0, 1), value=-1)
         inputs = {"input_ids": batch["input_ids"]}
     places = (targets.reshape(-1) != IGNORED).nonzero().squeeze(1)
+    led = nodes.reshape(-1)[places] if legal else torch.full_like(places, -1)
+    free, bound = (led < 0).nonzero().squeeze(1), (led >= 0).nonzero().squeeze(1)
+    states: list[Tensor] = []
 
     def pick(_: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor]:
         hidden = arguments[0]
-        return (hidden.reshape(-1, hidden.shape[-1]).index_select(0, places),)
+        states.append(hidden.reshape(-1, hidden.shape[-1]).index_select(0, places))
+        return (states[0].index_select(0, free),)
 
     hook = network.get_output_embeddings().register_forward_pre_hook(pick)
     try:
         logits = (forward or network)(**inputs, use_cache=False).logits
     finally:
         hook.remove()
-    logits, wanted = logits.float().reshape(len(places), -1), targets.reshape(-1)[places]
-    if constraint is None:
-        losses = torch.nn.functional.cross_entropy(
-            logits, wanted, reduction="none", label_smoothing=label_smoothing
-        )
-    else:
-        losses = legal_losses(logits, wanted, nodes.reshape(-1)[places], constraint, label_smoothing)
+    losses = torch.nn.functional.cross_entropy(
+        logits.float().reshape(len(free), -1),
+        targets.reshape(-1)[places[free]],
+        reduction="none",
+        label_smoothing=label_smoothing,
+    )
+    if legal and len(bound):
+        restricted = legal(states[0].index_select(0, bound), led[bound], label_smoothing)
+        losses = torch.cat([losses, restricted])[torch.cat([free, bound]).argsort()]
     return losses, batch["weights"][places // targets.shape[1]]
 
 
@@ -79,10 +84,10 @@ def batch_loss(
     batch: Mapping[str, Tensor],
     label_smoothing: float = 0.0,
     forward: Any = None,
-    constraint: Constraint | None = None,
+    legal: LegalLoss | None = None,
 ) -> Tensor:
     """The batch's part of its step's weighted mean loss, a scalar; arguments as for `learnt_losses`."""
-    losses, weights = learnt_losses(network, batch, label_smoothing, forward, constraint)
+    losses, weights = learnt_losses(network, batch, label_smoothing, forward, legal)
     return (losses * weights).sum() / batch["denominator"].clamp(min=torch.finfo(torch.float32).tiny)
 
 

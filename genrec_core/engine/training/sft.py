@@ -29,7 +29,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.answers import answer_trie
-from genrec_core.engine.decoding.constraint import Constraint
+from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.models.attention import float32_attention
 from genrec_core.engine.models.freezing import training_only
 from genrec_core.engine.models.model import Model, quiet
@@ -38,6 +38,7 @@ from genrec_core.engine.training.batching import Plan, plan
 from genrec_core.engine.training.checkpointing import BEST, CHECKPOINT
 from genrec_core.engine.training.checkpoints import newest_checkpoint, read_manifest
 from genrec_core.engine.training.dataset import Mixture, Table, rendered_table
+from genrec_core.engine.training.legal import LegalLoss
 from genrec_core.engine.training.loop import Loop, LoopParts
 from genrec_core.engine.training.selection import Selection
 from genrec_core.engine.training.settings import Settings
@@ -76,9 +77,9 @@ def finetune(
     mixture, valid = _rendered(corpora, training, renderer, trie, settings, context)
     context.log("rendered", samples=len(mixture.table), valid=len(valid), **dict(renderer.shortened))
     schedule = _planned(mixture, settings, context.seed)
-    constraint = Constraint(trie, model.device) if trie else None
+    legal = LegalLoss(trie, Head(model.network)) if trie else None
     with _folder(context) as folder:
-        parts = LoopParts(mixture.table, valid, schedule, constraint)
+        parts = LoopParts(mixture.table, valid, schedule, legal)
         loop = _trained(model, catalogue, parts, settings, context, folder)
     done = schedule.batches[: loop.state.global_step * schedule.accumulation]
     lengths = mixture.table.lengths

@@ -3,18 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.sft import SFT
 from genrec_core.contracts.context import Context
 from genrec_core.engine.decoding.answers import answer_trie
-from genrec_core.engine.decoding.constraint import Constraint
+from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.collator import Collator
 from genrec_core.engine.training.dataset import rendered_table
-from genrec_core.engine.training.legal import legal_losses, written_from
+from genrec_core.engine.training.legal import LegalLoss, led_to
 from genrec_core.engine.training.loss import learnt_losses
 from genrec_core.identifiers.compile import compile_trie
 
@@ -23,30 +25,39 @@ def test_each_token_of_a_learnt_identifier_knows_its_node():
     trie = compile_trie([[5, 7], [5, 8], [6, 7]])
     ids = np.array([9, 5, 7, 9, 6, 7, 2], dtype=np.int32)
     learn = np.array([0, 1, 1, 0, 1, 1, 1], dtype=bool)
-    assert written_from(trie, ids, learn, [1, 4]).tolist() == [-1, 0, 1, -1, 0, 2, -1]
+    assert led_to(trie, ids, learn, [1, 4]).tolist() == [-1, 1, 3, -1, 2, 5, -1]
 
 
 def test_an_end_that_tells_identifiers_apart_has_a_node_too():
     trie = compile_trie([[5], [5, 7]], terminator=2, terminate="ambiguous")
     ids = np.array([5, 2, 5, 7, 2], dtype=np.int32)
-    nodes = written_from(trie, ids, np.ones(5, dtype=bool), [0, 2])
-    assert nodes.tolist() == [0, 1, 0, 1, -1]
+    nodes = led_to(trie, ids, np.ones(5, dtype=bool), [0, 2])
+    assert nodes.tolist() == [1, 2, 1, 3, -1]
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_the_loss_is_cross_entropy_among_the_children(smoothing):
-    trie = compile_trie([[1, 3], [1, 4], [2, 3]])
-    logits = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
-    targets, nodes = torch.tensor([1, 4, 3, 5]), torch.tensor([0, 1, 2, -1])
-    found = legal_losses(logits, targets, nodes, Constraint(trie, torch.device("cpu")), smoothing)
-    legal = [[1, 2], [3, 4], [3], [0, 1, 2, 3, 4, 5]]
-    for row, tokens in enumerate(legal):
-        expected = torch.nn.functional.cross_entropy(
-            logits[row, tokens][None],
-            torch.tensor([tokens.index(int(targets[row]))]),
-            label_smoothing=smoothing,
-        )
-        assert found[row].item() == pytest.approx(expected.item(), abs=1e-6)
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_loss_is_cross_entropy_among_the_children(build, smoothing, data):
+    paths = data.draw(
+        st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=2, max_size=40, unique=True), label="paths"
+    )
+    trie = compile_trie(paths)
+    nodes = data.draw(st.lists(st.integers(1, len(trie.tokens) - 1), min_size=1, max_size=30), label="nodes")
+    head = Head(build().network)
+    hidden = torch.randn(len(nodes), 64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    found = LegalLoss(trie, head)(hidden, torch.tensor(nodes), smoothing)
+    logits, expected = head.logits(hidden), []
+    for row, node in enumerate(nodes):
+        parent = int(trie.parents[node])
+        legal = trie.legal(parent).tolist()
+        target = torch.tensor([node - int(trie.first[parent])])
+        scores = logits[row, legal][None]
+        expected.append(torch.nn.functional.cross_entropy(scores, target, label_smoothing=smoothing))
+    torch.testing.assert_close(found, torch.stack(expected), atol=1e-5, rtol=1e-5)
+    (gradient,) = torch.autograd.grad(found.sum(), hidden, retain_graph=True)
+    (wanted,) = torch.autograd.grad(torch.stack(expected).sum(), hidden)
+    torch.testing.assert_close(gradient, wanted, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("each", ["prefix", "user"])
@@ -59,7 +70,7 @@ def test_losses_of_an_identifier_sum_to_its_score_in_legal_decoding(build, catal
     table = rendered_table(samples, renderer, Context(), "valid", trie)
     batch = Collator(table, "causal", model.pad_id).batch(np.arange(len(table)))
     with torch.no_grad():
-        losses, _ = learnt_losses(model.network, batch, constraint=Constraint(trie, torch.device("cpu")))
+        losses, _ = learnt_losses(model.network, batch, legal=LegalLoss(trie, Head(model.network)))
     learnt = losses.reshape(len(table), -1)[:, :3].sum(1)  # the fourth is the end of the text
     exhaustive = Beam(search="exhaustive", scoring="legal", beams=len(catalogue.items))
     answers = exhaustive.recommend(
