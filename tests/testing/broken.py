@@ -15,6 +15,7 @@ from genrec_core import (
     History,
     Identifiers,
     Ranked,
+    Reconstruction,
     Reward,
     Sample,
     Split,
@@ -81,6 +82,14 @@ class Mover(Good):
     def extend(self, identifiers, items, context):
         names = [("<0>",), *((f"<{n}>",) for n in range(len(identifiers) + len(items) - 1))]
         return Identifiers.of(names, new_tokens=identifiers.new_tokens)
+
+
+class Crooked(Good):
+    """Leaves out the last item when it reconstructs."""
+
+    def reconstruct(self, identifiers, items, context):
+        seen = np.zeros((len(items), 3), dtype=np.float32)
+        return Reconstruction(seen, seen[:-1])
 
 
 class Silent(Good):
@@ -206,6 +215,7 @@ FAULTS = [
     (Vandal, "leaves_its_inputs_alone"),
     (Ambiguous, "spells_identifiers_unambiguously"),
     (Mover, "extends_without_moving_anything"),
+    (Crooked, "reconstructs_what_it_quantised"),
     (Silent, "is_documented"),
     (Lenient, "refuses_unknown_options"),
     (Leaky, "does_not_leak_the_target"),

@@ -31,6 +31,7 @@ def test_a_sound_component_passes_every_check_that_applies_to_it(installed):
         "extends_without_moving_anything",
         "extends_again_what_was_extended",
         "extends_whatever_order_items_are_in",
+        "reconstructs_what_it_quantised",
         "registers_without_torch",
     }
     assert shortfall("tokenizer", results) == ""

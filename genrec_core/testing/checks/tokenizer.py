@@ -172,6 +172,21 @@ def _require_unmoved(grown: Identifiers, old: Identifiers) -> None:
     require(not moved, f"`extend` renamed the old items {moved}")
 
 
+def reconstructs_what_it_quantised(subject: Subject) -> None:
+    """What the codes stand for is a matrix like the one that was quantised, a row an item."""
+    if not subject.overrides("reconstruct"):
+        raise NotApplicable("has no code books (no `reconstruct`)")
+    items, component, context = toy_items(), subject.component(), subject.context("fitted")
+    found = component.reconstruct(component.fit(items, toy_views().train, context), items, context)
+    require(found is not None, "`reconstruct` gave None for identifiers that its own `fit` made")
+    for name, matrix in (("seen", found.seen), ("decoded", found.decoded)):
+        shown = f"`{name}` is {matrix.dtype}{list(matrix.shape)}"
+        require(matrix.dtype == np.float32 and matrix.ndim == 2, f"{shown}, not a float32 matrix")
+        require(len(matrix) == len(items), f"{shown}, not one row for each of {len(items)} items")
+        require(bool(np.isfinite(matrix).all()), f"`{name}` holds numbers that are not finite")
+    require(found.seen.shape == found.decoded.shape, "`seen` and `decoded` are of different shape")
+
+
 def _fitted(subject: Subject) -> Identifiers:
     identifiers: Identifiers = subject.component().fit(
         toy_items(), toy_views().train, subject.context("fitted")
@@ -193,4 +208,5 @@ CHECKS = (
     extends_without_moving_anything,
     extends_again_what_was_extended,
     extends_whatever_order_items_are_in,
+    reconstructs_what_it_quantised,
 )
