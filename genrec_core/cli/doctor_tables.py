@@ -99,7 +99,7 @@ def _levels(found: Diagnosis) -> Table:
 
 
 def _prefixes(found: Diagnosis) -> Table:
-    titles = ("first", "prefixes", "items sharing", "near-duplicates", "leaves", "median", "mean", "single")
+    titles = ("first", "prefixes", "items sharing", "near-dup", "leaves", "median", "mean", "single")
     table = _table(*titles, f"items < {ROLLOUTS}")
     for under in found.prefixes:
         table.add_row(
