@@ -22,6 +22,7 @@ COMMANDS = {
     "data": ("genrec_core.cli.data:data", "Import and check your own data."),
     "doctor": ("genrec_core.cli.doctor:doctor", "Examine the identifiers of a run."),
     "recommend": ("genrec_core.cli.recommend:recommend", "Recommend items after a history, by a run."),
+    "items": ("genrec_core.cli.items:items", "Add new items to a run, without training again."),
     "compare": ("genrec_core.cli.compare:compare", "Compare runs: metrics with intervals, protocols."),
     "new": ("genrec_core.cli.new:new", "Start a plugin that passes the contract kit."),
     "check-plugin": ("genrec_core.cli.check_plugin:check_plugin", "Run the contract kit on a plugin."),

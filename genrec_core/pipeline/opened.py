@@ -61,9 +61,15 @@ class OpenedRun:
         if wrong:
             raise GenrecError(
                 f"the artefact of `{stage}` in the store `{self.store.root}` cannot be used: {wrong}",
-                hint=f"genrec run {self.folder / PIPELINE}",
+                hint=self.plan.get("grown", {}).get("again") or f"genrec run {self.folder / PIPELINE}",
             )
         return folder
+
+    @property
+    def identifiers_stage(self) -> str:
+        """The stage whose artefact holds the identifiers that the recommender used."""
+        grown = self.plan.get("grown", {})
+        return str(grown.get("identifiers") or self.pipeline.wiring.last.identifiers)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
@@ -79,8 +85,7 @@ class OpenedRun:
     @cached_property
     def catalogue(self) -> Catalogue:
         """Items with the identifiers that the recommender used."""
-        identifiers = self.artefact(self.pipeline.wiring.last.identifiers)
-        return self.shelf.catalogue(self.artefact("data"), identifiers)
+        return self.shelf.catalogue(self.artefact("data"), self.artefact(self.identifiers_stage))
 
     @cached_property
     def models(self) -> dict[str, LanguageModel]:

@@ -7,7 +7,7 @@ the fingerprints of what it reads. So a change reaches exactly the stages behind
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -84,17 +84,41 @@ def make_plan(graph: Graph, seed: int, store: Store, last: Mapping[str, Ingredie
     Raises:
         GenrecError: a file that a component needs is not there.
     """
+    return plan_of(graph.spec.name, list(graph.stages.values()), seed, store, last)
+
+
+def plan_of(
+    name: str,
+    stages: Sequence[Stage],
+    seed: int,
+    store: Store,
+    last: Mapping[str, Ingredients],
+    known: Mapping[str, str] | None = None,
+) -> Plan:
+    """What of these stages would run with this store.
+
+    Args:
+        name: of the pipeline.
+        stages: in order. One that is called like an earlier or a known one takes its place for those behind.
+        seed: the pipeline's seed.
+        store: where artefacts may be already.
+        last: stage → ingredients at the last run of this pipeline.
+        known: stage → fingerprint of artefacts that are there, which stages may read.
+
+    Raises:
+        GenrecError: a file that a component needs is not there.
+    """
     entries: list[Entry] = []
-    keys: dict[str, str] = {}
+    keys = dict(known or {})
     digests: dict[Path, str] = {}
-    for name, stage in graph.stages.items():
-        own = stage_seed(seed, name) if stage.seeded else 0
+    for stage in stages:
+        own = stage_seed(seed, stage.name) if stage.seeded else 0
         ingredients = _ingredients(stage, own, keys, digests)
-        keys[name] = fingerprint(ingredients)
-        presence = store.look(name, keys[name])
-        reason = _reason(presence, last.get(name), ingredients, stage)
+        keys[stage.name] = fingerprint(ingredients)
+        presence = store.look(stage.name, keys[stage.name])
+        reason = _reason(presence, last.get(stage.name), ingredients, stage)
         entries.append(Entry(stage, ingredients, own, reason))
-    return Plan(graph.spec.name, seed, tuple(entries))
+    return Plan(name, seed, tuple(entries))
 
 
 def forced(plan: Plan, start: str) -> Plan:

@@ -4,6 +4,8 @@
                        log.jsonl  report.html
     runs/<name>/latest → the newest that ended well
 
+A run that items were added to (`adding`) has `pipeline.yaml`, `plan.json`, `items.json` and the items.
+
 Files are written beside their place and renamed, so a reader never sees half of one; `latest` is a link
 that is exchanged the same way.
 """
@@ -27,6 +29,7 @@ LATEST = "latest"
 PIPELINE = "pipeline.yaml"
 PLAN = "plan.json"
 METRICS = "metrics.json"
+ITEMS = "items.json"
 LOG = "log.jsonl"
 REPORT = "report.html"
 

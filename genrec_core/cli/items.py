@@ -1,0 +1,73 @@
+"""`genrec items add`: new items into a finished run, without training anything again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genrec_core.cli.workplace import JSON, Folders, workshop
+
+_PATH = click.Path(path_type=Path)
+
+SHOWN = 10
+"""New items that the summary lists."""
+
+
+@click.group()
+def items() -> None:
+    """Add items to a finished run."""
+
+
+@items.command("add")
+@click.argument("run", type=_PATH)
+@click.argument("file", type=_PATH)
+@click.option("--out", type=_PATH, help="The new run folder; by default beside RUN.")
+@click.option("--dry-run", is_flag=True, help="Say how the items would be called; write nothing.")
+@click.option("--allow-empty-text", is_flag=True, help="Take items without any text.")
+@JSON
+def add(
+    run: Path, file: Path, out: Path | None, dry_run: bool, allow_empty_text: bool, as_json: bool
+) -> None:
+    """Add the items of FILE to the catalogue of RUN, which stays as it is.
+
+    FILE is an items.jsonl with the fields of the catalogue. The new items get identifiers by what the run's
+    tokenizer learnt; no old identifier changes and no model is trained. The result is a run folder of its
+    own, for `genrec recommend`, `genrec doctor` and further items.
+    """
+    import orjson
+
+    from genrec_core.data.new_items import read_new_items
+    from genrec_core.pipeline.adding import grow, previewed
+    from genrec_core.pipeline.grown import told
+    from genrec_core.pipeline.opened import open_run
+
+    shop = workshop(Folders(Path("store"), Path("runs")), quiet=True)
+    opened = open_run(run, shop.registry)
+    new = read_new_items(file, opened.catalogue.items, allow_empty_text=allow_empty_text)
+    grown = previewed(opened, new) if dry_run else grow(opened, new, shop, out)
+    found = told(grown)
+    if as_json:
+        folder = str(grown.folder) if grown.folder else None
+        click.echo(orjson.dumps({"run": folder, **found}, option=orjson.OPT_INDENT_2))
+        return
+    _print(found)
+    click.echo(f"run  {grown.folder}" if grown.folder else "nothing was written (--dry-run)")
+
+
+def _print(found: dict[str, Any]) -> None:
+    click.echo(f"{found['new']:,} new items beside {found['known']:,} known ones")
+    for length, count in found["sharing"].items():
+        tokens = "first token" if length == "1" else f"first {length} tokens"
+        click.echo(f"{count:>8,}  share their {tokens} with a known item")
+    click.echo(f"{found['colliding']:>8,}  share their whole identifier with another item")
+    for entry in found["items"][:SHOWN]:
+        click.echo(f"{entry['item']}  {entry['identifier']}  {entry['title']}")
+        if entry["companions"]:
+            click.echo(f"    begins like {', '.join(entry['companions'])} ({entry['shared']} tokens)")
+        near = [f"{one['item']} {one['title']} ({one['cosine']:.2f})" for one in entry.get("nearest", ())]
+        if near:
+            click.echo(f"    nearest: {'; '.join(near)}")
+    if found["new"] > SHOWN:
+        click.echo(f"… and {found['new'] - SHOWN:,} more; --json lists all")

@@ -1,0 +1,65 @@
+"""New items: a file of items that come to a catalogue that is in use already.
+
+It is an `items.jsonl` like that of a data folder. Besides what is wrong with an item file as such, an id that
+the catalogue has already is refused, and so is a field that it lacks: what an item is called depends on
+its text, and a misspelt field would change that text in silence.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from genrec_core.contracts.items import Items
+from genrec_core.data.item_file import has_text, read_items
+from genrec_core.data.lines import records
+from genrec_core.data.problems import Problems
+
+_NO_TEXT = "give it a text, or allow such items with --allow-empty-text"
+
+
+def read_new_items(path: Path, known: Items, *, allow_empty_text: bool = False) -> Items:
+    """The items of a file, in file order.
+
+    Args:
+        path: `items.jsonl` or `items.jsonl.gz`.
+        known: the catalogue that they are to be added to.
+        allow_empty_text: whether items without any text are taken.
+
+    Raises:
+        DataError: with the first kind of defect, how often it occurs, its places and values.
+    """
+    problems = Problems()
+    items, without_text = read_items(path, problems)
+    for line in () if allow_empty_text else without_text:
+        problems.add("item has no text in any field", None, path, line, _NO_TEXT)
+    taken = set(known.ids)
+    textual = set(known.text_fields)
+    # Lines that are no JSON objects were noted above; this second reading is for what the catalogue knows.
+    for line, record in records(path, Problems()):
+        if record.get("item_id") in taken:
+            hint = "give a new item an id of its own; to change an item's text, run the pipeline anew"
+            problems.add("item is in the catalogue already", record["item_id"], path, line, hint)
+        for name, value in record.items():
+            if name != "item_id":
+                _check_field(name, value, known, textual, path, line, problems)
+    problems.refuse()
+    return items
+
+
+def appended(known: Items, new: Items) -> Items:
+    """One catalogue: the known items, then the new ones, with the known fields in their order."""
+    absent: list[Any] = [None] * len(new)
+    fields = {name: [*values, *new.fields.get(name, absent)] for name, values in known.fields.items()}
+    return Items((*known.ids, *new.ids), fields)
+
+
+def _check_field(
+    name: str, value: Any, known: Items, textual: set[str], path: Path, line: int, problems: Problems
+) -> None:
+    listed = ", ".join(known.fields)
+    if name not in known.fields:
+        problems.add("items of the catalogue have no such field", name, path, line, f"fields are: {listed}")
+    elif name not in textual and has_text(value):
+        hint = f"fields with text are: {', '.join(sorted(textual))}"
+        problems.add(f"field `{name}` holds text, in the catalogue it holds none", value, path, line, hint)

@@ -1,0 +1,171 @@
+"""Adding items to a finished run: nothing is trained, and the run stays as it is.
+
+A run whose catalogue has grown is a run folder of its own. Its plan names the same models as the run it comes
+from, and longer artefacts in the places of its data, embeddings and identifiers; so everything that opens
+runs works on it, more items can be added to it, and the same items added twice are one and the same thing.
+
+    runs/shop/20261121-090000              trained on 480 items
+    runs/shop/20261121-090000+5be01c7d     the same models, 492 items: pipeline.yaml plan.json items.json
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.encoder import Encoder
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.items import Items
+from genrec_core.data.lines import write_records
+from genrec_core.data.new_items import appended
+from genrec_core.identifiers.cold_start import extended
+from genrec_core.pipeline.graph import DATA
+from genrec_core.pipeline.grown import Grown, told
+from genrec_core.pipeline.journal import Journal
+from genrec_core.pipeline.opened import OpenedRun
+from genrec_core.pipeline.plan import Plan, plan_of
+from genrec_core.pipeline.run_folder import ITEMS, PIPELINE, PLAN, plan_record, write_json, write_pipeline
+from genrec_core.pipeline.runner import Runner, Workshop
+from genrec_core.pipeline.shelf import EMBEDDINGS, ENCODER
+from genrec_core.pipeline.stages.embed import distinct_encoders, embedded, encoder_key
+from genrec_core.pipeline.stages.new_items import EmbedNewStage, ExtendStage, NewItemsStage
+from genrec_core.pipeline.stages.stage import Stage, stage_seed
+from genrec_core.pipeline.wiring import IDENTIFY
+from genrec_core.store.arrays import load_arrays
+from genrec_core.store.canonical import fingerprint
+
+NEW_ITEMS = "new-items.jsonl"
+"""The items that were added, in the run folder: what it takes to make its artefacts anew."""
+
+MODELS = ("model", "train")
+"""Kinds of stages whose artefacts a grown run shares with the run it comes from."""
+
+
+def previewed(opened: OpenedRun, new: Items) -> Grown:
+    """What `grow` would give; nothing is written.
+
+    Raises:
+        GenrecError: the run's tokenizer cannot name these items.
+    """
+    tokenizer, known = opened.pipeline.spec.tokenizer, len(opened.catalogue.items)
+    items = appended(opened.catalogue.items, new)
+    arriving = items.subset(range(known, len(items)))
+    seeded = any(one.seeded for one in (tokenizer, *(inner for _, inner in tokenizer.nested())))
+    context = Context(seed=stage_seed(opened.plan["seed"], IDENTIFY) if seeded else 0)
+    identifiers = extended(tokenizer, opened.catalogue.identifiers, arriving, context)
+    vectors = None
+    for stage, encoder in _embeds(opened)[:1]:
+        folder = opened.artefact(stage)
+        old, state = load_arrays(folder / EMBEDDINGS)[0]["embeddings"], load_arrays(folder / ENCODER)[0]
+        arrived = embedded(encoder, encoder.texts(arriving), state, context)
+        vectors = np.concatenate([old, arrived.vectors])
+    return Grown(items, identifiers, known, vectors)
+
+
+def grow(opened: OpenedRun, new: Items, workshop: Workshop, out: Path | None = None) -> Grown:
+    """Add items to a run: their artefacts in the store, and a run folder that names them.
+
+    Args:
+        opened: the run, which stays as it is.
+        new: read by `data.new_items`, so that they fit the run's catalogue.
+        workshop: how to work; the store is that of the run.
+        out: the new run folder; by default beside the run's, called after what it holds.
+
+    Raises:
+        GenrecError: the tokenizer cannot name these items, an artefact is gone, or `out` holds other things.
+    """
+    known, workshop = len(opened.catalogue.items), replace(workshop, store=opened.store)
+    plan = _plan(opened, new)
+    home = out or _beside(opened.folder, plan.entry(IDENTIFY).key)
+    _refuse_taken(home, plan.entry(IDENTIFY).key)
+    done = Runner(workshop, Journal(None), {}).carry_out(plan, [entry.stage.name for entry in plan.entries])
+    vectors = None
+    for stage, _ in _embeds(opened)[:1]:
+        vectors = load_arrays(done.folders[stage] / EMBEDDINGS)[0]["embeddings"]
+    catalogue = opened.shelf.catalogue(done.folders[DATA], done.folders[IDENTIFY])
+    grown = Grown(catalogue.items, catalogue.identifiers, known, vectors, home)
+    _write(home, opened, new, plan_record(done.plan, workshop.store.root, workshop.versions, done.outcomes))
+    write_json(home / ITEMS, told(grown))
+    return grown
+
+
+def _plan(opened: OpenedRun, new: Items) -> Plan:
+    """The three kinds of stages, reading what the run left under their own names."""
+    stages: list[Stage] = [NewItemsStage(name=DATA, items=new, inputs={"data": DATA})]
+    for name, encoder in _embeds(opened):
+        stages.append(EmbedNewStage(name=name, encoder=encoder, inputs={"data": DATA, "embeddings": name}))
+    stages.append(
+        ExtendStage(
+            name=IDENTIFY,
+            tokenizer=opened.pipeline.spec.tokenizer,
+            inputs={"data": DATA, "identifiers": opened.identifiers_stage},
+        )
+    )
+    for name in {DATA, opened.identifiers_stage, *(name for name, _ in _embeds(opened))}:
+        opened.artefact(name)  # verified, or an error that says how to make it again
+    keys = {stage["name"]: stage["fingerprint"] for stage in opened.plan["stages"]}
+    return plan_of(opened.pipeline.spec.name, stages, opened.plan["seed"], opened.store, {}, keys)
+
+
+def _embeds(opened: OpenedRun) -> list[tuple[str, Encoder]]:
+    """The tokenizer's encoders, with the stages that keep their embeddings."""
+    stages = {
+        fingerprint(stage["ingredients"]["components"]["encoder"]): stage["name"]
+        for stage in opened.plan["stages"]
+        if stage["kind"] == "embed"
+    }
+    encoders = distinct_encoders([opened.pipeline.spec.tokenizer])
+    changed = [encoder.name for key, encoder in encoders.items() if key not in stages]
+    if changed:
+        raise GenrecError(
+            f"encoder `{changed[0]}` is not the version that the run `{opened.folder}` was made with",
+            hint=f"genrec run {opened.folder / PIPELINE}",
+        )
+    return [(stages[encoder_key(encoder)], encoder) for encoder in encoders.values()]
+
+
+def _write(home: Path, opened: OpenedRun, new: Items, record: dict[str, Any]) -> None:
+    """The run folder: the pipeline, the new items, and a plan that shares the models."""
+    home.mkdir(parents=True, exist_ok=True)
+    write_pipeline(home / PIPELINE, opened.pipeline.spec.described(opened.plan["seed"]))
+    write_records(home / NEW_ITEMS, _records(new))
+    replaced = {stage["name"] for stage in record["stages"]}
+    kept = [one for one in opened.plan["stages"] if one["kind"] in MODELS and one["name"] not in replaced]
+    stages = [*record["stages"], *({**stage, "outcome": "reused"} for stage in kept)]
+    again = ["genrec", "items", "add", str(opened.folder), str(home / NEW_ITEMS), "--out", str(home)]
+    grown = {"from": str(opened.folder.resolve()), "identifiers": IDENTIFY, "again": shlex.join(again)}
+    write_json(home / PLAN, {**record, "stages": stages, "grown": grown})
+
+
+def _records(items: Items) -> Iterator[dict[str, Any]]:
+    for place, item in enumerate(items.ids):
+        values = {name: column[place] for name, column in items.fields.items()}
+        yield {"item_id": item, **{name: value for name, value in values.items() if value is not None}}
+
+
+def _beside(folder: Path, key: str) -> Path:
+    """`<run>+<hash>` beside a run; a run that has grown before keeps the name of the first."""
+    real = folder.resolve()
+    return real.with_name(f"{real.name.partition('+')[0]}+{key[:8]}")
+
+
+def _refuse_taken(home: Path, key: str) -> None:
+    """The same items may be added again, which changes nothing; other things are not written over."""
+    if not home.exists() or (home.is_dir() and not any(home.iterdir())):
+        return
+    try:
+        stages = orjson.loads((home / PLAN).read_bytes())["stages"]
+        same = any(stage["fingerprint"] == key for stage in stages)
+    except (OSError, ValueError, KeyError, TypeError):
+        same = False  # no run folder
+    if not same:
+        raise GenrecError(
+            f"`{home}` is there already and holds something else", hint="name a new folder with --out"
+        )
