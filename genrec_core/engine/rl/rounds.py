@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from genrec_core.contracts.groups import Group
 from genrec_core.engine.rl.advantages import advantages
 from genrec_core.engine.rl.judging import Judge, Judged, generated
 from genrec_core.engine.rl.log_probabilities import Scorer
@@ -109,7 +110,7 @@ def _figures(
     figures = {
         "reward": _mean([score for totals, _ in scored for score in totals]),
         "zero-signal groups": _mean([not any(group) for group in values]),
-        "groups with a hit": _mean([group.hit() for group in groups]),
+        "groups with a hit": _mean([_solved(group) for group in groups]),
         "distinct rollouts": _mean(distinct),
         "rollouts": _mean([len(group.rollouts) for group in groups]),
         "learnt tokens": float(learn.sum(1).float().mean()),
@@ -120,6 +121,11 @@ def _figures(
         for name in names:
             figures[f"reward {name}"] = _mean([score for _, parts in scored for score in parts[name]])
     return figures
+
+
+def _solved(group: Group) -> bool:
+    """Whether the policy found the target by itself: behind a supplied prefix it did not."""
+    return any(rollout.tokens == group.target and not rollout.prefix for rollout in group.rollouts)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -1,0 +1,297 @@
+"""A step of reinforcement learning: ours, TRL's own, and TRL with the constrained beams of `generate`.
+
+    python -m tests.benchmarks.rl --quick
+    python -m tests.benchmarks.rl --json rl.json      # a few minutes on two cores
+
+Contestants, all on the same network, prompts and group size, with answers of three tokens and no reference:
+
+- `TRL sampling`: GRPOTrainer as it comes; it samples what it likes, and few answers are legal;
+- `TRL generate+prefix`: GRPOTrainer whose rollouts are G beams of `generate` with
+  `prefix_allowed_tokens_fn`, what published repositories do;
+- `legal`, `full`: core/grpo with beam rollouts and either normalisation;
+- `bare legal`, `bare full`: the same rollouts and log-probabilities with a loss, backward pass and AdamW
+  written by hand: what our step would cost without TRL's trainer around it;
+- `bare repeated`: the rollouts of `full`, and an update in which each rollout has its own copy of the prompt.
+
+Figures are seconds of a whole step (rollout, reward, update), medians over steps of runs that take turns.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from genrec_core.builtin.grpo import GRPO
+from genrec_core.builtin.hit import Hit
+from genrec_core.builtin.next_item import NextItem
+from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.dataset import Sequences
+from genrec_core.contracts.identifiers import Identifiers
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.views import Training, View
+from genrec_core.engine.models.model import Model
+from genrec_core.engine.rl.judging import Judge
+from genrec_core.engine.rl.log_probabilities import Scorer
+from genrec_core.engine.rl.policy import Policy
+from genrec_core.engine.rl.prompts import Plan, planned
+from genrec_core.engine.rl.rounds import Round, Rounds
+from genrec_core.engine.rl.strategies import Answers
+from genrec_core.identifiers.trie import Trie
+from tests.benchmarks.measuring import arguments, machine, ratio, write
+
+ITEMS, CODES, LEVELS, VOCABULARY = 3_686, 256, 3, 32_000
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One setting: network, prompts of a step, rollouts of a prompt, history items, steps of a run, runs."""
+
+    name: str
+    hidden: int
+    layers: int
+    heads: int
+    prompts: int
+    group: int
+    history: int
+    steps: int
+    runs: int
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.prompts} prompts × {self.group} rollouts, {self.history} items of history"
+
+
+SMALL = Shape("4 layers of 128", 128, 4, 4, 16, 16, 15, 6, 3)
+LARGE = Shape("SmolLM2-135M's shape", 576, 30, 9, 4, 8, 15, 3, 1)
+
+
+@dataclass
+class World:
+    """Everything contestants share."""
+
+    shape: Shape
+    catalogue: Catalogue
+    training: Training
+    trie: Trie
+
+    def model(self) -> Model:
+        """A fresh network; random weights cost what trained ones do."""
+        shape = self.shape
+        model = TinyCausal(
+            hidden=shape.hidden, layers=shape.layers, heads=shape.heads, intermediate=shape.hidden * 8 // 3,
+            vocabulary=280, device="cpu",
+        ).build(self.catalogue, Context(seed=1))  # fmt: skip
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model.network.resize_token_embeddings(VOCABULARY, mean_resizing=False)
+        return model
+
+
+def world(shape: Shape) -> World:
+    """Random identifiers and histories."""
+    rng = np.random.default_rng(0)
+    codes = rng.choice(CODES**LEVELS, size=ITEMS, replace=False)
+    names = [(f"<a_{c // CODES**2}>", f"<b_{c // CODES % CODES}>", f"<c_{c % CODES}>") for c in codes]
+    new = [f"<{level}_{code}>" for level in "abc" for code in range(CODES)]
+    items = Items(tuple(map(str, range(ITEMS))), {"title": [f"thing {n % 50}" for n in range(ITEMS)]})
+    catalogue = Catalogue(items, Identifiers.of(names, new_tokens=new))
+    users = shape.prompts * shape.steps
+    rows = rng.integers(0, ITEMS, (users, shape.history + 1))
+    held = View("valid", ("u",), Sequences.of(rows[:1]), np.zeros(1, np.int32), shape.history)
+    train = View("train", tuple(map(str, range(users))), Sequences.of(rows), None, shape.history)
+    made = World(shape, catalogue, Training(train, held), None)  # type: ignore[arg-type]
+    made.trie = Policy(made.model(), catalogue, "legal", 1.0, 32768).decoder.constraint().trie
+    return made
+
+
+class Clock(TrainerCallback):
+    """Seconds between the ends of steps; as a log of core/grpo it does the same."""
+
+    def __init__(self) -> None:
+        self.ends: list[float] = []
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        """Of TRL."""
+        self.ends.append(time.perf_counter())
+
+    def log(self, event: str, **_: Any) -> None:
+        """Of ours."""
+        if event == "train":
+            self.ends.append(time.perf_counter())
+
+    def seconds(self) -> list[float]:
+        """Of every step but the first, which warms up."""
+        return np.diff(self.ends).tolist()
+
+
+def ours(world: World, policy: Any) -> list[float]:
+    """core/grpo; a prompt a user, the newest."""
+    shape, clock = world.shape, Clock()
+    GRPO(
+        corpora=[NextItem(max_per_user=1)], reward=Hit(), group=shape.group, prompts=shape.prompts,
+        policy=policy, beta=0.0, evaluate_every=10**6, learning_rate=1e-6, valid_beams=10,
+    ).train(world.model(), world.catalogue, world.training, Context(log=clock.log))  # fmt: skip
+    return clock.seconds()
+
+
+def rounds(world: World, model: Model, policy: Any) -> Rounds:
+    """The rounds of `ours`, to update by hand."""
+    samples = list(NextItem(max_per_user=1).samples(world.training.train, world.catalogue, Context()))
+    prompts = planned([samples], [1.0], Plan(1, world.shape.prompts, None, 0))
+    writer = Policy(model, world.catalogue, policy, 1.0, 32768)
+    return Rounds(
+        prompts, writer, Answers(world.shape.group), lambda *_: None, Judge((Hit(),)), "population", 0
+    )
+
+
+def bare(world: World, policy: Any, repeated: bool = False) -> list[float]:
+    """Rollouts and an update written by hand."""
+    model = world.model()
+    made, clock = rounds(world, model, policy), Clock()
+    scorer = Scorer(model.network, [made.policy.decoder.constraint()], policy, 1.0)
+    optimiser = torch.optim.AdamW(model.network.parameters(), lr=1e-6, fused=True)
+    for step in range(len(made.prompts.rounds)):
+        one = made.make(step, None)
+        if repeated:
+            prompts = [made.policy.asked(sample).ids for sample in made.prompts.of(step)]
+            scores = plain_scores(model.network, prompts, one)
+        else:
+            scores, _ = scorer.score(one.pieces, (len(one.ids), one.ids.shape[1]))
+        surrogate = (scores - scores.detach()).exp() * one.advantages[:, None]
+        loss = -((surrogate * one.learn).sum(1) / one.learn.sum(1)).mean()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.network.parameters(), 1.0)
+        optimiser.step()
+        optimiser.zero_grad()
+        clock.on_step_end()
+    return clock.seconds()
+
+
+def plain_scores(network: Any, prompts: list[tuple[int, ...]], one: Round) -> torch.Tensor:
+    """Log-probabilities [B, T] the usual way: every rollout behind its own copy of the prompt."""
+    group = len(one.ids) // len(prompts)
+    copies = torch.tensor(prompts).repeat_interleave(group, dim=0)
+    ids = torch.cat([copies, one.ids], dim=1)
+    kept = one.ids.shape[1]
+    logits = network(input_ids=ids, logits_to_keep=kept + 1, use_cache=False).logits[:, :-1].float()
+    chosen = logits.gather(2, one.ids[..., None]).squeeze(2)
+    return chosen - logits.logsumexp(2)
+
+
+def trl(world: World, beams: bool) -> list[float]:
+    """GRPOTrainer; with `beams` its rollouts are constrained beams of `generate`."""
+    shape, clock, model = world.shape, Clock(), world.model()
+    made = rounds(world, model, "full")
+    texts = [
+        model.text_tokenizer.decode(made.policy.asked(sample).ids, skip_special_tokens=False)
+        for step in range(shape.steps)
+        for sample in made.prompts.of(step)
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = GRPOTrainer(
+            model=model.network,
+            reward_funcs=lambda completions, **_: [float(hash(one) % 2) for one in completions],
+            args=GRPOConfig(
+                folder, per_device_train_batch_size=shape.prompts * shape.group, beta=0.0, report_to="none",
+                num_generations=shape.group, max_completion_length=LEVELS, learning_rate=1e-6, use_cpu=True,
+                max_steps=shape.steps, save_strategy="no", logging_strategy="no", disable_tqdm=True,
+                activation_checkpointing=False, loss_type="grpo",
+            ),
+            train_dataset=Dataset.from_dict({"prompt": texts}),
+            processing_class=model.text_tokenizer,
+            callbacks=[clock],
+            rollout_func=beam_rollouts(world, model) if beams else None,
+        )  # fmt: skip
+        trainer.train()
+    return clock.seconds()
+
+
+def beam_rollouts(world: World, model: Model) -> Callable[..., Any]:
+    """TRL hands over each prompt G times in a row; `generate` answers each once, with G beams."""
+    shape, trie = world.shape, world.trie
+
+    def rollouts(prompts: list[str], trainer: Any) -> dict[str, Any]:
+        asked = [model.text_tokenizer(text)["input_ids"] for text in prompts[:: shape.group]]
+        ids = torch.tensor(asked)
+
+        def legal_after(_: int, row: torch.Tensor) -> list[int]:
+            return [int(token) for token in trie.legal(trie.descend(row.tolist()[ids.shape[1] :]))]
+
+        with torch.inference_mode():
+            written = model.network.generate(
+                ids, attention_mask=torch.ones_like(ids), num_beams=shape.group,
+                num_return_sequences=shape.group, do_sample=False, length_penalty=0.0,
+                max_new_tokens=LEVELS, min_new_tokens=LEVELS, early_stopping=False,
+                eos_token_id=model.end_id, pad_token_id=model.pad_id,
+                prefix_allowed_tokens_fn=legal_after,
+            )[:, ids.shape[1] :]  # fmt: skip
+        return {
+            "prompt_ids": [row for row in asked for _ in range(shape.group)],
+            "completion_ids": written.tolist(),
+            "logprobs": [[0.0] * LEVELS for _ in written],
+        }
+
+    return rollouts
+
+
+def measured(world: World) -> dict[str, float]:
+    """Median seconds of a step of each contestant; their runs take turns."""
+    contestants: dict[str, Callable[[], list[float]]] = {
+        "legal": lambda: ours(world, "legal"),
+        "bare legal": lambda: bare(world, "legal"),
+        "full": lambda: ours(world, "full"),
+        "bare full": lambda: bare(world, "full"),
+        "bare repeated": lambda: bare(world, "full", repeated=True),
+        "TRL sampling": lambda: trl(world, beams=False),
+        "TRL generate+prefix": lambda: trl(world, beams=True),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for _ in range(world.shape.runs):
+        for name, run in contestants.items():
+            seconds[name] += run()
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
+def compared(shape: Shape, times: dict[str, float]) -> dict[str, Any]:
+    """What the project promises, in ratios."""
+    return {
+        f"legal, {shape}": ratio(times["TRL generate+prefix"] / times["legal"], "TRL generate+prefix", 5.0),
+        f"full, {shape}": ratio(times["TRL generate+prefix"] / times["full"], "TRL generate+prefix", 5.0),
+        f"full against sampling, {shape}": ratio(times["TRL sampling"] / times["full"], "TRL sampling"),
+        f"overhead legal, {shape}": ratio(times["legal"] / times["bare legal"], "bare legal", 1.3),
+        f"overhead full, {shape}": ratio(times["full"] / times["bare full"], "bare full", 1.3),
+        f"shared prompts, {shape}": ratio(times["bare repeated"] / times["bare full"], "bare repeated"),
+    }
+
+
+def main() -> None:
+    """Print a line a contestant, and the ratios."""
+    options = arguments(__doc__ or "")
+    rows, ratios = [], {}
+    print(machine())
+    for shape in [SMALL] if options.quick else [SMALL, LARGE]:
+        times = measured(world(shape))
+        print(shape)
+        for name, seconds in times.items():
+            rate = shape.prompts * shape.group / seconds
+            print(f"  {name:20} {seconds * 1000:9.1f} ms a step, {rate:9.1f} rollouts a second")
+            rows.append({"shape": str(shape), "name": name, "seconds": seconds, "rollouts per second": rate})
+        ratios |= compared(shape, times)
+    for name, value in ratios.items():
+        print(f"{name}: {value['value']}× {value['against']}")
+    write(options.json, ratios, rows)
+
+
+if __name__ == "__main__":
+    main()
