@@ -170,7 +170,11 @@ class SemanticIDs(Tokenizer):
 
     def reconstruct(self, identifiers: Identifiers, items: Items, context: Context) -> Reconstruction:
         """The items' embeddings as the quantiser sees them, beside what their codes stand for."""
-        return Reconstruction(self.seen(items, context), self.reconstructed(identifiers))
+        embedded, learnt = context.embedded(self.options.encoder, items), identifiers.learnt("encoder")
+        if not _same_arrays(embedded.state, learnt):
+            # Items came since: an encoder that learns must embed as it did when the codebooks were made.
+            embedded = context.embedded(self.options.encoder, items, learnt)
+        return Reconstruction(self._as_seen(embedded.vectors, items), self.reconstructed(identifiers))
 
     def codes_at(self, level: int, distinct: int) -> int:
         """How many codes a level gets whose vectors have so many distinct values; see the option.
@@ -257,3 +261,7 @@ def _encoder_identity(encoder: Encoder) -> dict[str, Any]:
         "version": identity["version"],
         "options": identity["options"],
     }
+
+
+def _same_arrays(one: Arrays, other: Arrays) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)

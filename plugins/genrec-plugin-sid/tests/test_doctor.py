@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from genrec_plugin_sid.rq_kmeans import RQKMeans
 
-from genrec_core import Context
+from genrec_core import Context, Items, Sequences, View
+from genrec_core.builtin.ngrams import NGrams
 from genrec_core.identifiers.diagnosis.diagnosis import Patient, examine
 
 
@@ -37,6 +39,21 @@ def test_levels_know_their_code_books_and_ranks_are_told_from_codes(examined, cl
     assert [level.ranks for level in found.levels] == [False, False, False, True]
     assert found.health["collision_rate"] == 0
     assert found.prefixes[2].shared > 0
+
+
+def test_items_that_came_later_are_embedded_as_the_codebooks_were_made():
+    texts = [
+        f"{colour} {thing} {n}" for n in range(6) for colour in ("red", "blue") for thing in ("tent", "lamp")
+    ]
+    items = Items(tuple(f"i{n}" for n in range(24)), {"title": texts})
+    tokenizer = RQKMeans(encoder=NGrams(dims=8), levels=2, codes=4)
+    nobody = View("train", (), Sequences.of([]), None, 5)
+    old = tokenizer.fit(items.subset(range(18)), nobody, Context())
+    grown = tokenizer.extend(old, items.subset(range(18, 24)), Context())
+    before = tokenizer.reconstruct(old, items.subset(range(18)), Context())
+    after = tokenizer.reconstruct(grown, items, Context())
+    np.testing.assert_allclose(after.seen[:18], before.seen, atol=1e-6)
+    np.testing.assert_allclose(after.decoded[:18], before.decoded, atol=1e-6)
 
 
 def test_codes_of_clusters_find_neighbours_far_better_than_chance(examined, cloud):
