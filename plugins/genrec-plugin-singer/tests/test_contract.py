@@ -42,20 +42,15 @@ class TestSIDNavigatedForAllGroups(RewardContract):
 class TestSINRL(TrainerContract):
     component = SINRL
     options: ClassVar = {
-        "corpora": [
-            {
-                "use": "singer/tasks",
-                "stage": "rl",
-                "alignment": ["title-to-sid", "sid-to-title"],
-                "max_per_user": 1,
-            }
-        ],
-        "group": 4,
-        "prompts": 16,
-        "max_steps": 3,
-        "learning_rate": 0.001,
-        "valid_samples": 8,
+        "corpora": [{"use": "singer/tasks", "stage": "rl", "align": "none"}],
+        "sampling": "common",
+        "group": 6,
+        "prompts": 25,
+        "epochs": 5,
+        "learning_rate": 0.003,
+        "beta": 0.0,
         "valid_beams": 10,
+        "evaluate_every": 10,
         "patience": None,
     }
 

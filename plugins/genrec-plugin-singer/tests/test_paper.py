@@ -122,6 +122,32 @@ def training():
     return Training(train, View("valid", users, sequences, targets, 3))
 
 
+ABLATIONS = [
+    *({"sampling": sampling} for sampling in ("common", "dynamic", "beam", "beam+prefix")),
+    *({"reward": reward} for reward in ("acc", "acc+rank", "sid-all", "sid-hard")),
+    *({"align": align} for align in ("none", "sft", "rl", "both")),
+]
+
+
+@pytest.mark.parametrize("changed", ABLATIONS, ids=lambda changed: "".join(changed.values()))
+def test_every_ablation_trains(model, catalogue, changed):
+    trainer = SINRL(
+        reward=SIDNavigated(reward=changed.get("reward", "sid-hard")),
+        corpora=[Tasks(stage="rl", align=changed.get("align", "both"))],
+        sampling=changed.get("sampling", "beam+prefix"),
+        group=3,
+        prompts=16,
+        max_steps=1,
+        valid_beams=10,
+    )
+    curves = trainer.train(model, catalogue, training(), Context()).curves
+    (second,) = (value for _, value in curves["second generations"])
+    (solved,) = (value for _, value in curves["groups with a hit"])
+    assert 0 < curves["rollouts"][0][1] <= 3
+    assert second <= 1 - solved
+    assert (second > 0) == (trainer.options.sampling == "beam+prefix")
+
+
 @pytest.mark.parametrize("sync", [None, 1])
 def test_the_reference_stays_what_training_started_from_unless_it_is_told_to_follow(
     model, catalogue, monkeypatch, sync
