@@ -1,8 +1,12 @@
-"""K-means: greedy k-means++ seeding, Lloyd's iterations, clusters that ran empty seeded again.
+"""K-means: an even start, Lloyd's iterations, clusters that ran empty seeded again.
 
-Distances are computed as ‖c‖² − 2x·c, a matrix product a chunk of points at a time, so that memory does not
-grow with N × K. Everything is deterministic: randomness comes from the generator given, ties go to the
-lower index, and a cluster that lost all its points starts again at the point farthest from its centroid.
+The start is greedy k-means++, then one assignment in which every seed gets equally many points (`market`).
+Without it, seeds among the residuals of later levels, which are little but noise, are far points that keep a
+cluster to themselves: on embeddings of Amazon Beauty up to half of the third level's codes named two items at
+most. With it none did, and the error was 0.1, 0.9 and 3.4 % lower at the three levels, in the same time.
+
+Everything is deterministic: randomness comes from the generator given, ties go to the lower index, and a
+cluster that lost all its points starts again at the point farthest from its centroid.
 
     points −1, 0, 9, 11 with k = 2 → centroids −0.5 and 10, codes 0 0 1 1, squared error 2.5
 """
@@ -11,34 +15,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-CHUNK = 16_384
-"""Points a matrix product takes at once: at K = 256 the distances of a chunk are 16 MB."""
+from genrec_plugin_sid.clusters import Clusters, means, nearest
+from genrec_plugin_sid.market import Bounds, Market, assign
 
-SEEDING_SAMPLE = 65_536
-"""Seeding reads at most so many points (or 32 a cluster): it passes over them once for every cluster."""
-
-
-@dataclass(frozen=True)
-class Clusters:
-    """A clustering of N points.
-
-    Attributes:
-        centroids: float32 [K, d].
-        codes: int64 [N], the cluster of each point.
-        error: sum of squared distances to the centroids.
-        iterations: how many updates it took.
-    """
-
-    centroids: Tensor
-    codes: Tensor
-    error: float
-    iterations: int
+SAMPLE = 65_536
+"""The start reads at most so many points (or 32 a cluster): it passes over them once for every cluster."""
 
 
 def kmeans(
@@ -55,7 +41,7 @@ def kmeans(
     Stops after `iterations` updates, or when one lowers the error by no more than `tolerance` of it.
     The codes given back are those of the final centroids, so encoding the same points again agrees.
     """
-    centroids = seeds(points, k, generator)
+    centroids = start(points, k, generator)
     codes, squared = nearest(points, centroids)
     error, done = _total(squared), 0
     while done < iterations:
@@ -68,17 +54,19 @@ def kmeans(
     return Clusters(centroids, codes, error, done)
 
 
-def nearest(points: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
-    """For each point its nearest centroid (int64 [N], ties to the lower) and the squared distance [N]."""
-    codes = torch.empty(len(points), dtype=torch.long, device=points.device)
-    squared = torch.empty(len(points), dtype=points.dtype, device=points.device)
-    norms = (centroids * centroids).sum(dim=1)
-    for start in range(0, len(points), CHUNK):
-        chunk = points[start : start + CHUNK]
-        least, which = torch.addmm(norms, chunk, centroids.T, alpha=-2).min(dim=1)
-        codes[start : start + CHUNK] = which
-        squared[start : start + CHUNK] = (least + (chunk * chunk).sum(dim=1)).clamp_(min=0)
-    return codes, squared
+def start(points: Tensor, k: int, generator: np.random.Generator) -> Tensor:
+    """Centroids to begin with: the means of equally many points around each seed; float32 [k, d]."""
+    limit = max(SAMPLE, 32 * k)
+    if len(points) > limit:
+        chosen = np.sort(generator.choice(len(points), size=limit, replace=False))
+        points = points[torch.from_numpy(chosen).to(points.device)]
+    centroids = seeds(points, k, generator)
+    if len(points) < k:
+        return centroids
+    codes, _ = assign(
+        Market.of(points, centroids), Bounds.even(len(points), k), torch.zeros_like(centroids[:, 0])
+    )
+    return means(points, codes, k)
 
 
 def seeds(points: Tensor, k: int, generator: np.random.Generator) -> Tensor:
@@ -87,10 +75,6 @@ def seeds(points: Tensor, k: int, generator: np.random.Generator) -> Tensor:
     Each is drawn in proportion to the squared distance from those chosen before; of a few such draws the
     one that lowers the error most is kept (greedy k-means++).
     """
-    limit = max(SEEDING_SAMPLE, 32 * k)
-    if len(points) > limit:
-        chosen = np.sort(generator.choice(len(points), size=limit, replace=False))
-        points = points[torch.from_numpy(chosen).to(points.device)]
     trials = 2 + int(math.log(k))
     norms = (points * points).sum(dim=1)
     first = torch.tensor([int(generator.integers(len(points)))], device=points.device)
@@ -111,22 +95,6 @@ def _gaps(points: Tensor, norms: Tensor, chosen: Tensor) -> Tensor:
     gaps = norms[:, None] - 2 * (points @ points[chosen].T) + norms[chosen]
     gaps[chosen, torch.arange(len(chosen), device=points.device)] = 0
     return gaps.clamp_(min=0)
-
-
-def means(points: Tensor, codes: Tensor, k: int) -> Tensor:
-    """The mean of each cluster, float32 [k, d]; zero where a cluster is empty."""
-    counts = torch.bincount(codes, minlength=k).clamp(min=1)
-    sums = torch.zeros(k, points.shape[1], dtype=points.dtype, device=points.device)
-    return sums.index_add_(0, codes, points) / counts[:, None]
-
-
-def squared_error(points: Tensor, centroids: Tensor, codes: Tensor) -> float:
-    """Sum of squared distances to the centroids that codes name, a chunk of points at a time."""
-    total = torch.zeros((), dtype=torch.double, device=points.device)
-    for start in range(0, len(points), CHUNK):
-        part = slice(start, start + CHUNK)
-        total += (points[part] - centroids[codes[part]]).square().sum(dtype=torch.double)
-    return float(total)
 
 
 def _reseeded(points: Tensor, codes: Tensor, squared: Tensor, k: int) -> tuple[Tensor, bool]:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genrec_plugin_sid.kmeans import Clusters, nearest
+from genrec_plugin_sid.clusters import Clusters, nearest
 from genrec_plugin_sid.quantiser import Codebooks
 
 Clustering = Callable[[Tensor, int], Clusters]

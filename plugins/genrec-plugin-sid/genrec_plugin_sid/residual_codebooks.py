@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from genrec_plugin_sid.kmeans import nearest
+from genrec_plugin_sid.clusters import nearest
 
 Choice = Callable[[int, Tensor, Tensor], Tensor]
 """(level, residuals [B, d], codebook [K, d]) → codes int64 [B]."""

@@ -24,13 +24,13 @@ from genrec_plugin_sid.semantic_ids import SemanticIDs
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from genrec_plugin_sid.kmeans import Clusters
+    from genrec_plugin_sid.clusters import Clusters
 
 
 class RQKMeans(SemanticIDs):
     """Names items by the codes of a residual k-means quantiser."""
 
-    version = "2"
+    version = "3"
 
     class Options(SemanticIDs.Options):
         """How codebooks are found, besides the options of all semantic IDs."""

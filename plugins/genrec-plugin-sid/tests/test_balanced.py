@@ -5,7 +5,8 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from genrec_plugin_sid.balanced import Bounds, Market, assign, balanced_kmeans
+from genrec_plugin_sid.balanced import balanced_kmeans
+from genrec_plugin_sid.market import Bounds, Market, assign
 from genrec_plugin_sid.residual import fit_levels
 
 

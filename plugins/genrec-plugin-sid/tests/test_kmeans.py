@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from genrec_plugin_sid.kmeans import CHUNK, kmeans, nearest, seeds
+from genrec_plugin_sid.clusters import CHUNK, nearest
+from genrec_plugin_sid.kmeans import kmeans, seeds
 
 
 def _points(*values):
@@ -56,6 +57,13 @@ def test_more_centroids_than_different_points_is_no_endless_loop():
 def test_one_point_is_its_own_centroid():
     found = kmeans(_points(3), 1, _generator())
     assert found.centroids.tolist() == [[3]]
+
+
+def test_far_points_among_noise_do_not_keep_clusters_to_themselves():
+    rng = _generator(5)
+    noise = rng.standard_normal((900, 16)) * (1 + rng.random((900, 1)))
+    codes = kmeans(torch.from_numpy(noise.astype(np.float32)), 30, _generator()).codes
+    assert int(torch.bincount(codes, minlength=30).min()) > 2
 
 
 def test_the_objective_is_as_low_as_that_of_scikit_learn(cloud):

@@ -146,7 +146,7 @@ def test_what_the_encoder_learnt_is_kept_so_that_new_items_come_into_the_same_sp
     fitted = tokenizer.fit(items, View("train", (), Sequences.of([]), None, 5), Context())
     assert set(fitted.learnt("encoder")) == {"columns", "basis"}
     save_identifiers(fitted, tmp_path)
-    new = Items(("new", "old again"), {"title": ["a purple kettle", titles[4]]})
+    new = Items(("new", "old again"), {"title": ["a green kettle", titles[4]]})
     grown = tokenizer.extend(load_identifiers(tmp_path), new, Context())
     assert grown.tokens(9)[0] == grown.tokens(titles.index("green kettle"))[0]
     assert grown.tokens(10)[0] == grown.tokens(4)[0]
