@@ -16,9 +16,9 @@ because it is learnt; the prompt to recommend by follows suit.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
@@ -37,14 +37,23 @@ class NextItem(Corpus):
         """One sample for every prefix of a sequence, or one for every user."""
         instruction: str = ""
         """Text before the history. Short or empty for tiny models: they read it every time."""
-        separator: str = Field(",", min_length=1)
-        """Text between two items. Without spaces: one beside a new token is a token of its own."""
+        separator: str = ","
+        """Text between two items. Without spaces: one beside a new token is a token of its own. Identifiers
+        of one length need none: with "" there are fewer tokens to read."""
         history: str = IDENTIFIER
         """How items of the history are written: `identifier`, or the name of an item field."""
         target: str = IDENTIFIER
         """How the answer is written: `identifier`, or the name of an item field."""
         max_per_user: int | None = Field(None, gt=0)
         """Most samples of one user, the newest; all by default."""
+
+        @model_validator(mode="after")
+        def _separated(self) -> Self:
+            if not self.separator and self.history != IDENTIFIER:
+                raise ValueError(
+                    f"`{self.history}` of one item would run into that of the next: write a separator"
+                )
+            return self
 
     options: Options
 

@@ -72,3 +72,10 @@ def test_histories_belong_to_the_user_unless_they_are_learnt():
     for each, turn in (("prefix", "user"), ("user", "assistant")):
         segments = NextItem(each=each).prompt(Request("u", (1,)), CATALOGUE).segments
         assert {segment.turn for segment in segments} == {turn}
+
+
+def test_identifiers_may_stand_side_by_side_and_texts_may_not():
+    sample = next(NextItem(separator="").samples(VALID, CATALOGUE, Context()))
+    assert [part.text for part in sample.segments if isinstance(part, Text)] == [""]
+    with pytest.raises(ValueError, match="`title` of one item would run into that of the next"):
+        NextItem(separator="", history="title")
