@@ -152,8 +152,8 @@ def _records(items: Items) -> Iterator[dict[str, Any]]:
 
 def _beside(folder: Path, key: str) -> Path:
     """`<run>+<hash>` beside a run; a run that has grown before keeps the name of the first."""
-    real = folder.resolve()
-    return real.with_name(f"{real.name.partition('+')[0]}+{key[:8]}")
+    name = folder.resolve().name.partition("+")[0]  # `latest` is only a link
+    return folder.with_name(f"{name}+{key[:8]}")
 
 
 def _refuse_taken(home: Path, key: str) -> None:
