@@ -140,7 +140,7 @@ class Scorer:
         scores = logits[reads, tokens] - normaliser[reads]
         with torch.no_grad():
             shares = (logits - normaliser[:, None]).exp()
-            entropies = normaliser - (shares * logits.masked_fill(shares == 0, 0.0)).sum(1)
+            entropies = normaliser - torch.linalg.vecdot(shares, logits)  # what is not legal has share 0
         return scores, entropies
 
 

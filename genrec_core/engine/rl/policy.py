@@ -64,9 +64,12 @@ class Policy:
     def leaves(self, sample: Sample, supply: int) -> int:
         """How many distinct identifiers begin with the first `supply` tokens of the sample's target."""
         trie = self.decoder.constraint(sample.answers).trie
-        node = trie.descend(self._prefix(sample, supply))
-        items = trie.items_under(node)
-        return len({self.named(int(item), sample.answers) for item in items})
+        first = trie.descend(self._prefix(sample, supply))
+        last, leaves = first + 1, 0
+        while first < last:  # the nodes under a node are one run of numbers at each depth
+            leaves += int((trie.ends[first:last] > 0).sum())
+            first, last = int(trie.first[first]), int(trie.first[last - 1] + trie.count[last - 1])
+        return leaves
 
     def named(self, item: int, form: str) -> Tokens:
         """What a rollout that reaches an item names: its identifier, or its text in a form as one token."""

@@ -33,6 +33,9 @@ def groups(policy, samples):
         learn = (False, True, place > 0, *found.learn)
         thoughts.append(Completion((*thought, *found.ids), learn, 3, Rollout((), "", 0.0)))
     made[1] = dataclasses.replace(made[1], completions=tuple(thoughts))
+    first, *others = made[4].completions
+    unbound = dataclasses.replace(first, answer=len(first.ids))  # written freely from its first token on
+    made[4] = dataclasses.replace(made[4], completions=(unbound, *others))
     return made
 
 

@@ -127,7 +127,12 @@ def test_behind_a_prefix_only_what_is_legal_there_is_written_and_nothing_is_made
 def test_leaves_are_distinct_identifiers_not_items(policy, catalogue, samples):
     last = dataclasses.replace(samples[0], target=len(catalogue.items) - 1)  # shares its identifier
     assert policy().leaves(last, 3) == 1
-    assert policy().leaves(last, 0) == len(catalogue.identifiers.distinct())
+    every = catalogue.identifiers.distinct()
+    for sample in (*samples[:3], last):
+        for levels in range(4):
+            prefix = catalogue.identifiers.tokens(sample.target)[:levels]
+            assert policy().leaves(sample, levels) == sum(one[:levels] == prefix for one in every)
+    assert policy().leaves(samples[3], 0) == len(set(catalogue.answers("title")))
 
 
 def test_a_title_has_no_prefix(policy, samples):
