@@ -31,15 +31,15 @@ class DomainDecoder(Decoder):
     ) -> None:
         super().__init__(model, catalogue, settings)
         self._keep = keep
-        self._restricted: dict[str, Constraint] = {}
+        self._restricted: dict[tuple[str, str], Constraint] = {}
 
-    def constraint(self, form: str = IDENTIFIER) -> Constraint:
+    def constraint(self, form: str = IDENTIFIER, closing: str = "") -> Constraint:
         """The compiled answers of the kept items in one form.
 
         Raises:
             GenrecError: no item is kept.
         """
-        if form not in self._restricted:
-            trie = super().constraint(form).trie.restrict(self._keep)
-            self._restricted[form] = Constraint(trie, self.head.weight.device)
-        return self._restricted[form]
+        if (form, closing) not in self._restricted:
+            trie = super().constraint(form, closing).trie.restrict(self._keep)
+            self._restricted[form, closing] = Constraint(trie, self.head.weight.device)
+        return self._restricted[form, closing]
