@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 
@@ -90,6 +91,34 @@ class Crooked(Good):
     def reconstruct(self, identifiers, items, context):
         seen = np.zeros((len(items), 3), dtype=np.float32)
         return Reconstruction(seen, seen[:-1])
+
+
+class Accountant(Good):
+    """Keeps a row an item of its own, and names old items by that."""
+
+    def fit(self, items, train, context):
+        numbers = np.arange(len(items))
+        return replace(super().fit(items, train, context), state={"numbers": numbers})
+
+    def extend(self, identifiers, items, context):
+        old = [f"<{n}>" for n in identifiers.state["numbers"]]
+        new = [f"<{n}>" for n in range(len(old), len(old) + len(items))]
+        names = [(name,) for name in (*old, *new)]
+        numbers = np.arange(len(names))
+        return Identifiers.of(names, new_tokens=identifiers.new_tokens, state={"numbers": numbers})
+
+
+class Once(Good):
+    """Numbers new items from the number of items that it was fitted on."""
+
+    def fit(self, items, train, context):
+        return replace(super().fit(items, train, context), settings={"fitted": len(items)})
+
+    def extend(self, identifiers, items, context):
+        fitted = identifiers.settings["fitted"]
+        names = [(f"<{n}>",) for n in range(fitted + len(items))]
+        settings = identifiers.settings
+        return Identifiers.of(names, new_tokens=identifiers.new_tokens, settings=settings)
 
 
 class Silent(Good):
@@ -184,6 +213,38 @@ class Corpuswide(Encoder):
         return lengths / lengths.max()
 
 
+class Keeper(Encoder):
+    """Keeps on itself what it learnt."""
+
+    def fit(self, texts, context):
+        self.longest = max(map(len, texts))
+        return {}
+
+    def encode(self, texts, state, context):
+        return np.array([[len(text) / self.longest, text.count("e")] for text in texts], dtype=np.float32)
+
+
+class Scribbler(Encoder):
+    """Writes into what was learnt."""
+
+    def fit(self, texts, context):
+        return {"seen": np.zeros(1)}
+
+    def encode(self, texts, state, context):
+        state["seen"] += len(texts)
+        return np.array([[len(text), text.count("e")] for text in texts], dtype=np.float32)
+
+
+class Wordy(Encoder):
+    """Learns words, which are no numbers."""
+
+    def fit(self, texts, context):
+        return {"words": np.asarray(sorted({word for text in texts for word in text.split()}))}
+
+    def encode(self, texts, state, context):
+        return np.array([[word in text for word in state["words"]] for text in texts], dtype=np.float32)
+
+
 class Prophet(Split):
     """Trains on everything."""
 
@@ -225,6 +286,11 @@ FAULTS = [
     (Impatient, "scores_malformed_rollouts"),
     (Repeating, "ranks_distinct_items"),
     (Corpuswide, "ignores_the_company_of_texts"),
+    (Keeper, "embeds_by_what_was_learnt_alone"),
+    (Scribbler, "leaves_what_was_learnt_alone"),
+    (Wordy, "learns_plain_arrays"),
+    (Accountant, "extends_whatever_order_items_are_in"),
+    (Once, "extends_again_what_was_extended"),
     (Prophet, "hides_targets_from_training"),
     (Prophet, "owns_its_rows"),
     (Stingy, "gives_as_many_as_asked"),

@@ -78,6 +78,7 @@ def test_options_that_do_not_fit_are_told_before_any_check_runs(installed):
         ("split", "core/temporal"),
         ("split", "core/rows"),
         ("split", "core/domain-last"),
+        ("split", "core/hide-items"),
         ("source", "core/synthetic"),
         ("encoder", "core/ngrams"),
         ("corpus", "core/next-item"),
