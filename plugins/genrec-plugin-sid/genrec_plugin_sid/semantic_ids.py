@@ -25,12 +25,17 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
 from genrec_core import Context, Encoder, GenrecError, Identifiers, Items, Reconstruction, Tokenizer, View
+from genrec_plugin_sid.behaviour import Behaviour, BehaviourOptions, fit_behaviour, unit_rows
 from genrec_plugin_sid.collisions import POLICIES, PolicyName
 from genrec_plugin_sid.naming import MOST_LEVELS, Naming, check_template, paths_of
 from genrec_plugin_sid.paths import Coded, Paths
+from genrec_plugin_sid.provenance import check_fitted_by, check_made_by, class_name, encoder_identity
 from genrec_plugin_sid.quantiser import Arrays, Learnt, Quantiser, unexplained
 
 USUAL_CODES = 256
+
+BEHAVIOUR = 1 << 20
+"""Purpose of the random numbers behind behaviour vectors; levels count from 0."""
 
 
 class SemanticIDs(Tokenizer):
@@ -51,6 +56,10 @@ class SemanticIDs(Tokenizer):
 
         unit: bool = False
         """Scale embeddings to length one first, so that distances follow the cosine."""
+
+        behaviour: BehaviourOptions | None = None
+        """Quantise what users chose together beside the embeddings; by default the embeddings alone, as the
+        papers do. Items that training never shows get what their text lets expect."""
 
         collisions: PolicyName = "suffix"
         """What happens to items that got the same codes: `suffix` numbers them with one more token;
@@ -91,6 +100,10 @@ class SemanticIDs(Tokenizer):
         """
         embedded = context.embedded(self.options.encoder, items)
         vectors = self._as_seen(embedded.vectors, items)
+        behaviour = None
+        if self.options.behaviour:
+            start = context.generator(BEHAVIOUR).standard_normal(len(items))
+            behaviour, vectors = fit_behaviour(vectors, train, self.options.behaviour, start)
         learnt = self.learn(vectors, items, train, context)
         quantiser, options = learnt.quantiser, self.options
         latents = quantiser.latents(vectors)
@@ -102,14 +115,16 @@ class SemanticIDs(Tokenizer):
         sizes = tuple(len(book) for book in quantiser.codebooks)
         naming = Naming(sizes, self._rank_tokens(sizes, paths), options.template, options.begin, options.end)
         settings = {
-            "tokenizer": _class_name(self),
+            "tokenizer": class_name(self),
             "naming": naming.settings(),
             "collisions": options.collisions,
             "unit": options.unit,
-            "encoder": _encoder_identity(options.encoder),
+            "behaviour": options.behaviour and options.behaviour.model_dump(mode="json"),
+            "encoder": encoder_identity(options.encoder),
             "quantiser": quantiser.settings(),
         }
-        state = quantiser.state() | {f"encoder.{name}": array for name, array in embedded.state.items()}
+        state = quantiser.state() | _named("encoder", embedded.state)
+        state |= _named("behaviour", behaviour.state() if behaviour else {})
         return _identifiers(naming, paths, state, settings)
 
     def extend(self, identifiers: Identifiers, items: Items, context: Context) -> Identifiers:
@@ -122,12 +137,15 @@ class SemanticIDs(Tokenizer):
         # Imports torch, which checking and explaining a pipeline must not.
         from genrec_plugin_sid.residual import encode
 
-        self._check_fitted_here(identifiers)
+        check_fitted_by(self, self.options.encoder, self.options.unit, identifiers)
         settings = identifiers.settings
         naming = Naming.from_settings(settings["naming"])
         quantiser = self._quantiser(identifiers)
-        vectors = context.embed(self.options.encoder, items, identifiers.learnt("encoder"))
-        latents, settled = quantiser.latents(self._as_seen(vectors, items)), naming.read(identifiers)
+        embedded = context.embed(self.options.encoder, items, identifiers.learnt("encoder"))
+        vectors, behaviour = self._as_seen(embedded, items), _behaviour(identifiers)
+        if behaviour:
+            vectors = behaviour.joined(vectors, behaviour.guessed(vectors))
+        latents, settled = quantiser.latents(vectors), naming.read(identifiers)
         coded = Coded(encode(latents, quantiser.codebooks), settled, latents, quantiser.codebooks)
         paths = _settle(coded, settings["collisions"], context)
         if paths[:, -1].max(initial=-1) >= naming.ranks > 0:
@@ -165,16 +183,24 @@ class SemanticIDs(Tokenizer):
         Raises:
             GenrecError: another tokenizer made the identifiers.
         """
-        self._check_made_here(identifiers)
+        check_made_by(self, identifiers)
         return self._quantiser(identifiers).decode(paths_of(identifiers)[:, :-1])
 
-    def reconstruct(self, identifiers: Identifiers, items: Items, context: Context) -> Reconstruction:
-        """The items' embeddings as the quantiser sees them, beside what their codes stand for."""
+    def reconstruct(self, identifiers: Identifiers, items: Items, context: Context) -> Reconstruction | None:
+        """The items' embeddings as the quantiser sees them, beside what their codes stand for.
+
+        Where behaviour is quantised too, only the part that is text is compared; None if there is none.
+        """
         embedded, learnt = context.embedded(self.options.encoder, items), identifiers.learnt("encoder")
         if not _same_arrays(embedded.state, learnt):
             # Items came since: an encoder that learns must embed as it did when the codebooks were made.
             embedded = context.embedded(self.options.encoder, items, learnt)
-        return Reconstruction(self._as_seen(embedded.vectors, items), self.reconstructed(identifiers))
+        seen, decoded = self._as_seen(embedded.vectors, items), self.reconstructed(identifiers)
+        behaviour = _behaviour(identifiers)
+        if behaviour is None:
+            return Reconstruction(seen, decoded)
+        texts = behaviour.texts_of(decoded)
+        return None if texts is None else Reconstruction(unit_rows(seen), texts)
 
     def codes_at(self, level: int, distinct: int) -> int:
         """How many codes a level gets whose vectors have so many distinct values; see the option.
@@ -203,28 +229,15 @@ class SemanticIDs(Tokenizer):
             return 0
         return max(sizes[-1], 2 * (int(paths[:, -1].max(initial=-1)) + 1))
 
-    def _check_made_here(self, identifiers: Identifiers) -> None:
-        maker = identifiers.settings.get("tokenizer")
-        if maker != _class_name(self):
-            raise GenrecError(
-                f"tokenizer `{self.name}` did not make these identifiers: "
-                + (f"`{maker}` did" if maker else "they hold no codebooks"),
-                hint="use the tokenizer that made them",
-            )
 
-    def _check_fitted_here(self, identifiers: Identifiers) -> None:
-        self._check_made_here(identifiers)
-        fitted, mine = identifiers.settings["encoder"], _encoder_identity(self.options.encoder)
-        if fitted != mine:
-            raise GenrecError(
-                f"the codebooks were fitted on embeddings of `{fitted}`, these would come from `{mine}`",
-                hint="use the encoder, with the options, that the identifiers were made with",
-            )
-        if identifiers.settings["unit"] != self.options.unit:
-            raise GenrecError(
-                f"the codebooks were fitted with `unit: {str(not self.options.unit).lower()}`",
-                hint="write the same here",
-            )
+def _named(part: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
+    """Arrays under the names that `Identifiers.learnt` finds again."""
+    return {f"{part}.{name}": array for name, array in arrays.items()}
+
+
+def _behaviour(identifiers: Identifiers) -> Behaviour | None:
+    options = identifiers.settings.get("behaviour")
+    return Behaviour(options["share"], **identifiers.learnt("behaviour")) if options else None
 
 
 def _log_levels(latents: NDArray[np.float32], learnt: Learnt, context: Context) -> None:
@@ -246,21 +259,6 @@ def _settle(coded: Coded, policy: PolicyName, context: Context) -> Paths:
 def _identifiers(naming: Naming, paths: Paths, state: Arrays, settings: Mapping[str, Any]) -> Identifiers:
     written, tokens = naming.write(paths), naming.all_tokens()
     return Identifiers.of(written, new_tokens=tokens, state=state, settings=settings)
-
-
-def _class_name(component: Tokenizer | Encoder) -> str:
-    kind = type(component)
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _encoder_identity(encoder: Encoder) -> dict[str, Any]:
-    """What tells two encoders apart however each was made: class, version, options."""
-    identity = encoder.identity()
-    return {
-        "class": _class_name(encoder),
-        "version": identity["version"],
-        "options": identity["options"],
-    }
 
 
 def _same_arrays(one: Arrays, other: Arrays) -> bool:
