@@ -46,6 +46,9 @@ class History:
         form: how each is written.
         separator: text between two items.
         learn: whether the model learns to write every item after the first.
+        field: an item field written behind each item, after `between`; "" for none. Both are learnt with the
+            item, so a model also learns where an identifier ends.
+        between: text between an item and its `field`.
     """
 
     items: tuple[int, ...]
@@ -53,6 +56,8 @@ class History:
     separator: str = ", "
     learn: bool = False
     turn: Turn = "user"
+    field: str = ""
+    between: str = ""
 
 
 Segment = Text | Written | History
@@ -69,6 +74,8 @@ class Sample:
         answers: which set of texts constrains the answer: `identifier`, an item field, or "" for none.
         task: name of the task, for reports.
         ends: whether the answer is followed by the end-of-text token.
+        closing: text that the task writes behind an answer, where that is not the end-of-text token; it
+            tells whoever writes freely that the answer is complete.
     """
 
     segments: tuple[Segment, ...]
@@ -77,3 +84,4 @@ class Sample:
     answers: str = IDENTIFIER
     task: str = "next-item"
     ends: bool = True
+    closing: str = ""

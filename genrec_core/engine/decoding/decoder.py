@@ -54,15 +54,18 @@ class Decoder:
         self.model, self.catalogue, self.settings = model, catalogue, settings
         self.renderer = Renderer(model, catalogue)
         self.head = Head(model.network)
-        self._constraints: dict[str, Constraint] = {}
+        self._constraints: dict[tuple[str, str], Constraint] = {}
 
-    def constraint(self, form: str = IDENTIFIER) -> Constraint:
-        """The compiled answers in one form, with an end token where one answer continues another."""
-        if form not in self._constraints:
-            device = self.head.weight.device
-            trie = answer_trie(self.renderer, self.model.end_id, form)
-            self._constraints[form] = Constraint(trie, device)
-        return self._constraints[form]
+    def constraint(self, form: str = IDENTIFIER, closing: str = "") -> Constraint:
+        """The compiled answers in one form, with an end token where one answer continues another.
+
+        The end token is that of the text, or the first of `closing` where answers are followed by that.
+        """
+        if (form, closing) not in self._constraints:
+            end = self.renderer.literal_ids(closing)[0] if closing else self.model.end_id
+            trie = answer_trie(self.renderer, end, form)
+            self._constraints[form, closing] = Constraint(trie, self.head.weight.device)
+        return self._constraints[form, closing]
 
     def candidates(self, samples: Iterable[Sample]) -> Iterator[Candidates]:
         """The best identifiers for each sample's prompt, in order.
@@ -88,19 +91,19 @@ class Decoder:
             )
         found: dict[int, Candidates] = {}
         for batch in self._batches(samples, prompts):
-            form = samples[batch[0]].answers
-            result = self.search([prompts[index] for index in batch], form)
-            found.update(zip(batch, self.written(result, form), strict=True))
+            form, closing = _answered(samples[batch[0]])
+            result = self.search([prompts[index] for index in batch], form, closing=closing)
+            found.update(zip(batch, self.written(result, form, closing), strict=True))
         return [found[index] for index in range(len(samples))]
 
     def _batches(self, samples: Sequence[Sample], prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-        order = sorted(range(len(samples)), key=lambda i: (samples[i].answers, -len(prompts[i])))
+        order = sorted(range(len(samples)), key=lambda i: (*_answered(samples[i]), -len(prompts[i])))
         batch: list[int] = []
         for index in order:
             rows = (
                 self.settings.batch_tokens // (len(prompts[batch[0]]) + self.settings.beams) if batch else 1
             )
-            if batch and (len(batch) >= rows or samples[index].answers != samples[batch[0]].answers):
+            if batch and (len(batch) >= rows or _answered(samples[index]) != _answered(samples[batch[0]])):
                 yield batch
                 batch = []
             batch.append(index)
@@ -112,6 +115,7 @@ class Decoder:
         prompts: Sequence[Sequence[int]],
         form: str = IDENTIFIER,
         *,
+        closing: str = "",
         starts: Tensor | None = None,
         supplied: Sequence[Sequence[int]] | None = None,
         depth: int | None = None,
@@ -121,11 +125,12 @@ class Decoder:
         Args:
             prompts: token ids, one row each.
             form: which answers are legal.
+            closing: what follows an answer instead of the end of text.
             starts: the trie node each row starts from, behind the tokens `supplied` to it.
             supplied: tokens already written behind each prompt.
             depth: return prefixes of this many tokens instead of whole identifiers.
         """
-        constraint = self.constraint(form)
+        constraint = self.constraint(form, closing)
         beams = self.settings.beams
         if self.settings.search == "exhaustive":
             beams = int((constraint.trie.ends > 0).sum())
@@ -133,9 +138,9 @@ class Decoder:
         settings = SearchSettings(beams, self.settings.scoring, depth=depth)
         return search(stepper, self.head, constraint, prompts, settings, starts, supplied)
 
-    def written(self, found: Found, form: str = IDENTIFIER) -> list[Candidates]:
+    def written(self, found: Found, form: str = IDENTIFIER, closing: str = "") -> list[Candidates]:
         """What a search found, as candidates, one a row."""
-        trie = self.constraint(form).trie
+        trie = self.constraint(form, closing).trie
         answers = []
         for nodes, scores in zip(found.nodes.tolist(), found.scores.tolist(), strict=True):
             pairs = [(node, score) for node, score in zip(nodes, scores, strict=True) if node >= 0]
@@ -150,3 +155,8 @@ class Decoder:
         if form == IDENTIFIER:
             return Candidate(self.catalogue.identifiers.tokens(item), score)
         return Candidate((), score, self.catalogue.write(item, form))
+
+
+def _answered(sample: Sample) -> tuple[str, str]:
+    """In which form a sample is answered, and what follows its answer."""
+    return sample.answers, sample.closing

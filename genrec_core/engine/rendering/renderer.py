@@ -6,8 +6,8 @@ of a history, is tokenised on its own and the ids are put after one another, so 
 whatever follows it.
 
 What is learnt: the tokens of segments marked so, and the end-of-text token after them when the sample
-`ends`. Of a learnt history every item after the first is learnt, but not the separators: whoever writes an
-answer is given the separator before it.
+`ends`. Of a learnt history every item after the first is learnt, with the field behind it where there is one,
+but not the separators: whoever writes an answer is given the separator before it.
 
 What does not fit: a prompt may be `max_length` tokens less the room of an answer, which is the longest
 answer in the sample's form and the end token. The room does not depend on the target, so evaluation, which
@@ -105,6 +105,10 @@ class Renderer:
             self.prompt(sample), skip_special_tokens=False, clean_up_tokenization_spaces=False
         )
         return text
+
+    def literal_ids(self, text: str) -> list[int]:
+        """Token ids of a literal text, as a `Text` segment is written."""
+        return self._pieces.text(text)
 
     def answer_ids(self, form: str = IDENTIFIER) -> list[list[int]]:
         """Token ids of every item as an answer in a form, in catalogue order, without the end token."""
@@ -224,8 +228,12 @@ class Renderer:
                 hint="use one sample for each target (`each: prefix`), or a causal model",
             )
         forms, separator = self._pieces.form(part.form), self._pieces.text(part.separator)
+        between = self._pieces.text(part.between)
         kept = part.items if cut.items >= len(part.items) else part.items[len(part.items) - cut.items :]
         for place, item in enumerate(kept):
             if place:
                 draft.add(separator, learn=False)
-            draft.add(forms[item], part.learn and place > 0, part.form == IDENTIFIER)
+            learn = part.learn and place > 0
+            draft.add(forms[item], learn, part.form == IDENTIFIER)
+            if part.field:
+                draft.add(between + self._pieces.form(part.field)[item], learn)

@@ -115,7 +115,8 @@ def _mentions(segments: Iterable[Segment]) -> Iterable[tuple[int, str]]:
         if isinstance(segment, Written):
             yield segment.item, segment.form
         elif isinstance(segment, History):
-            yield from ((item, segment.form) for item in segment.items)
+            forms = (segment.form, segment.field) if segment.field else (segment.form,)
+            yield from ((item, form) for item in segment.items for form in forms)
 
 
 def _spelled(segments: Iterable[Segment], catalogue: Catalogue) -> str:

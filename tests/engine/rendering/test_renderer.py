@@ -37,6 +37,13 @@ def test_a_learnt_history_teaches_every_item_after_the_first_and_no_separator(mo
     assert shown(model, rendered) == "<a_0><b_0>;[<a_1><b_0>];[<a_2><b_0><|end|>]"
 
 
+def test_a_field_behind_the_items_of_a_history_is_learnt_with_them(model, catalogue):
+    told = History((0, 1), learn=True, separator=";", field="title", between="=")
+    rendered = Renderer(model, catalogue).rendered(Sample((told,), ends=False))
+    first = "<a_0><b_0>=red tent number 0;"
+    assert shown(model, rendered) == first + "[<a_1><b_0>=red tent number 1]"
+
+
 def test_a_sample_that_does_not_end_has_no_end_token(model, catalogue):
     rendered = Renderer(model, catalogue).rendered(Sample((Text("a"), Text("b", learn=True)), ends=False))
     assert shown(model, rendered) == "a[b]"

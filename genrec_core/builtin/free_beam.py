@@ -1,0 +1,64 @@
+"""core/free-beam: beam search without a constraint, for identifiers made of plain words.
+
+What is written need not be any item's identifier; a grounder that can do more than look up has to map it. The
+valid rate at k (`vr@k`) says how often it was one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+from pydantic import Field
+
+from genrec_core.contracts.candidates import Candidates
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.corpus import Corpus
+from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.options import operational
+from genrec_core.contracts.recommender import Recommender
+from genrec_core.contracts.views import Request
+
+if TYPE_CHECKING:
+    from genrec_core.engine.models.model import Model
+
+
+class FreeBeam(Recommender):
+    """Writes the likeliest texts; a text ends with the task's own closing text or the end of text."""
+
+    seeded = False
+
+    class Options(Recommender.Options):
+        """Options of free beam search."""
+
+        beams: int = Field(default=20, ge=1)
+        """Texts kept at every step and returned."""
+        max_tokens: int = Field(default=30, ge=1)
+        """Most tokens of a text. What is cut off here is handed on as it stands, and counted."""
+        batch_tokens: int = operational(16384, "Prompt and beam tokens computed together.")
+
+    options: Options
+
+    def recommend(
+        self,
+        models: Mapping[str, LanguageModel],
+        requests: Sequence[Request],
+        catalogue: Catalogue,
+        prompt: Corpus,
+        context: Context,
+    ) -> Iterator[Candidates]:
+        """Candidates in the order of the requests."""
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.decoding.free_decoder import FreeDecoder, FreeDecoderSettings
+
+        options, cut = self.options, 0
+        settings = FreeDecoderSettings(options.beams, options.max_tokens, options.batch_tokens)
+        decoder = FreeDecoder(cast("Model", models["main"]), catalogue, settings)
+        samples = (prompt.prompt(request, catalogue) for request in requests)
+        with context.progress("recommend", len(requests)) as advance:
+            for answer in decoder.candidates(samples):
+                cut += answer.phases["cut"]
+                yield answer
+                advance(1)
+        context.log("free-beam", cut=cut, requests=len(requests))

@@ -1,0 +1,122 @@
+"""Free decoder: samples in, identifiers out that were written without a constraint.
+
+A text spells an identifier when some item has it; any other text is cut at the identifiers' separator, so
+that a grounder sees its terms. Where identifiers are written without a separator, a text must be made of
+their tokens alone to count as tokens at all. Texts that read alike, which a text tokenizer can spell in more
+than one way, are one candidate, with the best of their scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from genrec_core.contracts.candidates import Candidate, Candidates
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.identifiers import Identifiers, Tokens
+from genrec_core.contracts.samples import IDENTIFIER, Sample
+from genrec_core.engine.decoding.free_beam import FreeBeamSettings, Written, search_freely
+from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.steppers import stepper_for
+from genrec_core.engine.models.model import Model
+from genrec_core.engine.rendering.renderer import Renderer
+
+_WINDOW = 2048
+"""Requests looked at together when batching by length."""
+
+
+@dataclass(frozen=True)
+class FreeDecoderSettings:
+    """How to search.
+
+    Attributes:
+        beams: texts kept at every step and returned.
+        max_tokens: budget of a text.
+        batch_tokens: prompt and beam tokens of one batch; changes speed and memory, not results.
+    """
+
+    beams: int
+    max_tokens: int
+    batch_tokens: int = 16384
+
+
+class FreeDecoder:
+    """Unconstrained generation of identifiers by one model."""
+
+    def __init__(self, model: Model, catalogue: Catalogue, settings: FreeDecoderSettings) -> None:
+        self.model, self.catalogue, self.settings = model, catalogue, settings
+        self.renderer = Renderer(model, catalogue)
+        self.head = Head(model.network)
+        self._known = frozenset(catalogue.identifiers.vocabulary)
+
+    def candidates(self, samples: Iterable[Sample]) -> Iterator[Candidates]:
+        """What is written behind each sample's prompt, in order.
+
+        Raises:
+            GenrecError: a sample is not answered with an identifier.
+        """
+        remaining = iter(samples)
+        while window := list(islice(remaining, _WINDOW)):
+            yield from self._answers(window)
+
+    def _answers(self, samples: Sequence[Sample]) -> list[Candidates]:
+        other = next((sample for sample in samples if sample.answers != IDENTIFIER), None)
+        if other is not None:
+            raise GenrecError(
+                f"task `{other.task}` is not answered with an identifier",
+                hint="recommend by a task that is, such as `prompt: {use: core/next-item}`",
+            )
+        prompts = [self.renderer.prompt(sample) for sample in samples]
+        found: dict[int, Candidates] = {}
+        order = sorted(range(len(samples)), key=lambda i: (samples[i].closing, -len(prompts[i])))
+        while order:
+            first = samples[order[0]].closing
+            rows = max(1, self.settings.batch_tokens // (len(prompts[order[0]]) + self._room))
+            batch = [index for index in order[:rows] if samples[index].closing == first]
+            order = order[len(batch) :]
+            found.update(zip(batch, self._batch([prompts[i] for i in batch], first), strict=True))
+        return [found[index] for index in range(len(samples))]
+
+    @property
+    def _room(self) -> int:
+        return self.settings.beams * self.settings.max_tokens
+
+    def _batch(self, prompts: Sequence[Sequence[int]], closing: str) -> list[Candidates]:
+        stops: list[tuple[int, ...]] = [(self.model.end_id,)]
+        if closing:
+            stops.append(tuple(self.renderer.literal_ids(closing)))
+        settings = FreeBeamSettings(self.settings.beams, self.settings.max_tokens, tuple(stops))
+        stepper = stepper_for(self.model, steps=settings.max_tokens, width=settings.beams)
+        return [self._read(texts) for texts in search_freely(stepper, self.head, prompts, settings)]
+
+    def _read(self, written: Sequence[Written]) -> Candidates:
+        best: dict[str, Candidate] = {}
+        for one in written:
+            text = self.model.text_tokenizer.decode(
+                list(one.tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
+            ).strip()
+            best.setdefault(text, Candidate(self._spelt(text, one.tokens), one.score, text))
+        distinct: dict[object, Candidate] = {}
+        for candidate in best.values():
+            distinct.setdefault(candidate.tokens or candidate.text, candidate)
+        steps = max((len(one.tokens) for one in written), default=0)
+        cut = sum(not one.complete for one in written)
+        return Candidates(tuple(distinct.values()), {"finish": steps, "cut": cut})
+
+    def _spelt(self, text: str, ids: Sequence[int]) -> Tokens:
+        identifiers = self.catalogue.identifiers
+        if identifiers.separator:
+            return spelt(text, identifiers)
+        names = self.model.text_tokenizer.convert_ids_to_tokens(list(ids))
+        return tuple(names) if all(name in self._known for name in names) else ()
+
+
+def spelt(text: str, identifiers: Identifiers) -> Tokens:
+    """The tokens of a text, between separators; those that an item has, where it spells an identifier."""
+    exact = identifiers.parse(text)
+    if exact is not None:
+        return exact
+    parts = (part.strip() for part in text.split(identifiers.separator))
+    return tuple(part for part in parts if part)
