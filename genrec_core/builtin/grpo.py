@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
@@ -71,6 +71,16 @@ class GRPO(Trainer):
         """`think`: whether the answer's tokens are learnt too, or the thought's alone."""
         lookahead: int = Field(0, ge=0)
         """`think`: beams decoded behind each thought for rewards that judge a thought by them."""
+
+        @model_validator(mode="after")
+        def _one_weight_a_reward(self) -> GRPO.Options:
+            if self.reward_weights and len(self.reward_weights) != len(self.reward):
+                raise ValueError(
+                    f"there are {len(self.reward_weights)} `reward_weights` for {len(self.reward)} rewards"
+                )
+            if self.lookahead and self.rollout != "think":
+                raise ValueError("`lookahead` is decoded behind thoughts: write `rollout: think` too")
+            return self
 
     options: Options
 

@@ -115,10 +115,9 @@ class Loop(PolicyTrainer):
                 made = self._parts.rounds.make(number, self._parts.reference)
             self._round = (number, made)
             self.rails.noted(step + 1, made.figures)
-            spent = self.rails.spent
-            spent["rollouts"] = spent.get("rollouts", 0) + len(made.ids)
+            self.rails.rollouts += len(made.ids)
             read = sum(piece.ids.numel() for piece in made.pieces)
-            spent["tokens"] = spent.get("tokens", 0) + read * self._settings.updates
+            self.rails.tokens += read * self._settings.updates
         return self._round[1]
 
     def get_train_dataloader(self) -> DataLoader[dict[str, int]]:

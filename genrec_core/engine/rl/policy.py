@@ -144,12 +144,18 @@ class Policy:
         return tuple(prefix)
 
     def _completions(self, asked: Sequence[Asked], width: int, rows: _Rows) -> list[list[Completion]]:
-        made: list[list[Completion]] = [[] for _ in asked]
-        for form, batch in self._batches(asked, width, made):
-            trie = self.decoder.constraint(form).trie
+        """What `rows` finds for each prompt; nothing is left to find where the whole answer is supplied."""
+        tries = [self.decoder.constraint(one.sample.answers).trie for one in asked]
+        begins = [trie.descend(one.supplied) for trie, one in zip(tries, asked, strict=True)]
+        whole = [begin >= 0 and not trie.count[begin] for trie, begin in zip(tries, begins, strict=True)]
+        made = [
+            [self._completion(one, begin, 0.0)] if done else []
+            for one, begin, done in zip(asked, begins, whole, strict=True)
+        ]
+        for batch in self._batches(asked, [place for place, done in enumerate(whole) if not done], width):
             members = [asked[place] for place in batch]
-            starts = torch.tensor([trie.descend(one.supplied) for one in members])
-            found = rows(members, form, starts)
+            starts = torch.tensor([begins[place] for place in batch])
+            found = rows(members, members[0].sample.answers, starts)
             for place, nodes, scores in zip(batch, found.nodes.tolist(), found.scores.tolist(), strict=True):
                 made[place] = [
                     self._completion(asked[place], node, score)
@@ -158,29 +164,19 @@ class Policy:
                 ]
         return made
 
-    def _batches(
-        self, asked: Sequence[Asked], width: int, made: list[list[Completion]]
-    ) -> Iterator[tuple[str, list[int]]]:
-        """Prompts of one form and similar length; those whose whole answer is supplied are made here."""
-        order = sorted(
-            range(len(asked)), key=lambda place: (asked[place].sample.answers, -_size(asked[place]))
-        )
+    def _batches(self, asked: Sequence[Asked], places: list[int], width: int) -> Iterator[list[int]]:
+        """Places of prompts of one form and similar length that are read together, longest first."""
         batch: list[int] = []
-        for place in order:
-            one = asked[place]
-            trie = self.decoder.constraint(one.sample.answers).trie
-            node = trie.descend(one.supplied)
-            if node >= 0 and not trie.count[node]:
-                made[place] = [self._completion(one, node, 0.0)]
-                continue
-            form = asked[batch[0]].sample.answers if batch else one.sample.answers
-            most = max(1, self.batch_tokens // (_size(asked[batch[0]]) + width)) if batch else 1
-            if batch and (len(batch) >= most or form != one.sample.answers):
-                yield form, batch
-                batch = []
+        for place in sorted(places, key=lambda place: (asked[place].sample.answers, -_size(asked[place]))):
+            if batch:
+                first = asked[batch[0]]
+                most = max(1, self.batch_tokens // (_size(first) + width))
+                if len(batch) >= most or asked[place].sample.answers != first.sample.answers:
+                    yield batch
+                    batch = []
             batch.append(place)
         if batch:
-            yield asked[batch[0]].sample.answers, batch
+            yield batch
 
     def _completion(self, asked: Asked, node: int, score: float) -> Completion:
         form = asked.sample.answers

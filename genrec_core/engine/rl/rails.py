@@ -30,7 +30,7 @@ class Rails:
         stopped: whether patience ran out.
         curves: name → (step, value) points.
         pending: name → values since the last point.
-        spent: totals of the run (`rollouts`, `tokens`), for its cost.
+        rollouts, tokens: how many rollouts were made, and how many tokens updates have read.
     """
 
     patience: int | None
@@ -40,7 +40,8 @@ class Rails:
     stopped: bool = False
     curves: dict[str, Curve] = field(default_factory=dict)
     pending: dict[str, list[float]] = field(default_factory=dict)
-    spent: dict[str, int] = field(default_factory=dict)
+    rollouts: int = 0
+    tokens: int = 0
 
     def noted(self, step: int, figures: Mapping[str, float]) -> None:
         """Keep the figures of a step.

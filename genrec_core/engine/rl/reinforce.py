@@ -65,6 +65,18 @@ class Task:
     identity: Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class _Given:
+    """Everything a run is given."""
+
+    model: Model
+    catalogue: Catalogue
+    training: Training
+    task: Task
+    settings: Settings
+    context: Context
+
+
 def reinforce(
     model: Model, catalogue: Catalogue, training: Training, task: Task, settings: Settings, context: Context
 ) -> Trained:
@@ -85,97 +97,82 @@ def reinforce(
         GenrecError: there is nothing to answer, to select by, or the model is no causal one.
         StageError: a loss or a reward is not a number.
     """
-    _check(model, training, task)
-    prompts = _prompts(task, catalogue, training, settings, context)
-    parts = _parts(model, catalogue, training, prompts, (task, settings, context))
+    given = _Given(model, catalogue, training, task, settings, context)
+    _check(given)
+    parts = _parts(given, _prompts(given))
     with _folder(context) as folder:
-        loop = _run(model, parts, task, settings, context, folder)
+        loop = _run(given, parts, folder)
     rails = loop.rails
-    context.log(
-        "cost",
-        steps=loop.state.global_step,
-        samples=rails.spent.get("rollouts", 0),
-        tokens=rails.spent.get("tokens", 0),
-    )
+    context.log("cost", steps=loop.state.global_step, samples=rails.rollouts, tokens=rails.tokens)
     context.log("kept", step=rails.best_step, **{settings.metric: rails.best_value})
     return Trained(model=model, curves=rails.curves)
 
 
-def _check(model: Model, training: Training, task: Task) -> None:
-    if model.family != "causal":
+def _check(given: _Given) -> None:
+    if given.model.family != "causal":
         raise GenrecError(
-            f"a model of family `{model.family}` cannot be trained by rollouts yet",
+            f"a model of family `{given.model.family}` cannot be trained by rollouts yet",
             hint="use a causal model",
         )
-    if not task.corpora:
+    if not given.task.corpora:
         raise GenrecError(
             "there is nothing to answer: `corpora` is empty", hint="corpora: [{use: core/next-item}]"
         )
-    if not len(training.valid):
+    if not len(given.training.valid):
         raise GenrecError(
             "there are no validation rows, and nothing else says whether rewards made the model worse",
             hint="use a split that keeps validation rows",
         )
-    if task.weights and len(task.weights) != len(task.rewards):
-        raise GenrecError(
-            f"there are {len(task.weights)} `reward_weights` for {len(task.rewards)} rewards",
-            hint="give one weight for each reward, or none",
-        )
 
 
-def _prompts(
-    task: Task, catalogue: Catalogue, training: Training, settings: Settings, context: Context
-) -> Prompts:
-    tables = [answerable(corpus, training.train, catalogue, context) for corpus in task.corpora]
+def _prompts(given: _Given) -> Prompts:
+    settings, corpora = given.settings, given.task.corpora
+    view, catalogue, context = given.training.train, given.catalogue, given.context
+    tables = [answerable(corpus, view, catalogue, context) for corpus in corpora]
     most = -(-settings.max_steps // settings.updates) if settings.max_steps else None
     plan = Plan(settings.epochs, settings.prompts, most, context.seed)
-    return planned(tables, [corpus.options.weight for corpus in task.corpora], plan)
+    return planned(tables, [corpus.options.weight for corpus in corpora], plan)
 
 
-def _parts(
-    model: Model,
-    catalogue: Catalogue,
-    training: Training,
-    prompts: Prompts,
-    chosen: tuple[Task, Settings, Context],
-) -> LoopParts:
-    task, settings, context = chosen
+def _parts(given: _Given, prompts: Prompts) -> LoopParts:
+    model, task, settings = given.model, given.task, given.settings
     scoring = settings.policy or model.scoring
-    policy = Policy(model, catalogue, scoring, task.temperature, settings.batch_tokens)
+    policy = Policy(model, given.catalogue, scoring, task.temperature, settings.batch_tokens)
     constraints = [policy.decoder.constraint(form) for form in prompts.forms]
-    valid = answerable(task.corpora[0], training.valid, catalogue, context)
-    if len(valid) > settings.valid_samples:
-        rows = np.linspace(0, len(valid) - 1, settings.valid_samples).astype(np.int64)
-        valid = [valid[row] for row in rows]
-    searching = DecoderSettings(settings.valid_beams, "beam", model.scoring, settings.batch_tokens)
+    judge, seed = Judge(task.rewards, task.weights), given.context.seed
 
     def scorer(network: Any) -> Scorer:
         return Scorer(network, constraints, scoring, task.temperature)
 
     return LoopParts(
-        rounds=Rounds(
-            prompts,
-            policy,
-            task.strategy,
-            task.second,
-            Judge(task.rewards, task.weights),
-            settings.std,
-            context.seed,
-        ),
-        validation=Validation(tuple(valid), Decoder(model, catalogue, searching)),
+        rounds=Rounds(prompts, policy, task.strategy, task.second, judge, settings.std, seed),
+        validation=_validation(given),
         scorer=scorer(model.network),
         reference=scorer(frozen_copy(model.network)) if settings.beta else None,
     )
 
 
-def _run(
-    model: Model, parts: LoopParts, task: Task, settings: Settings, context: Context, folder: Path
-) -> Loop:
+def _validation(given: _Given) -> Validation:
+    """A fixed, even choice of the first corpus' validation rows."""
+    settings, model = given.settings, given.model
+    first, view = given.task.corpora[0], given.training.valid
+    rows = answerable(first, view, given.catalogue, given.context)
+    if len(rows) > settings.valid_samples:
+        rows = [rows[place] for place in np.linspace(0, len(rows) - 1, settings.valid_samples).astype(int)]
+    searching = DecoderSettings(settings.valid_beams, "beam", model.scoring, settings.batch_tokens)
+    return Validation(rows, Decoder(model, given.catalogue, searching))
+
+
+def _run(given: _Given, parts: LoopParts, folder: Path) -> Loop:
     """Run or resume the loop and leave the best weights in the model."""
-    prompts = parts.rounds.prompts
-    longest = task.strategy.longest(parts.rounds.policy, prompts.forms)
-    identity = _identity(model, parts, task, context.seed)
+    model, settings, context = given.model, given.settings, given.context
+    rounds = parts.rounds
+    longest = rounds.strategy.longest(rounds.policy, rounds.prompts.forms)
+    identity = _identity(given, parts)
     checkpoint, rails = _resumable(folder, identity, settings)
+    arguments = grpo_arguments(
+        settings, seed=context.seed, folder=folder, device=model.device, longest=longest
+    )
     with quiet():
         loop = Loop(
             model,
@@ -185,9 +182,7 @@ def _run(
             folder=folder,
             identity=identity,
             selection=rails,
-            args=grpo_arguments(
-                settings, seed=context.seed, folder=folder, device=model.device, longest=longest
-            ),
+            args=arguments,
         )
         try:
             if checkpoint:
@@ -210,16 +205,17 @@ def _resumable(folder: Path, identity: str, settings: Settings) -> tuple[Path | 
     return None, Rails(settings.patience)
 
 
-def _identity(model: Model, parts: LoopParts, task: Task, seed: int) -> str:
+def _identity(given: _Given, parts: LoopParts) -> str:
     """Hash of what is trained on what: a checkpoint of another run must not be continued."""
+    shapes = [[name, list(value.shape)] for name, value in given.model.network.named_parameters()]
     described = {
-        "task": task.identity,
-        "seed": seed,
-        "shapes": [[name, list(value.shape)] for name, value in model.network.named_parameters()],
+        "task": given.task.identity,
+        "seed": given.context.seed,
+        "shapes": shapes,
+        "scoring": given.model.scoring,
         "prompts": parts.rounds.prompts.digest,
         "valid": hashlib.sha256(repr(parts.validation.samples).encode()).hexdigest(),
-        "identifiers": parts.rounds.policy.catalogue.identifiers.digest,
-        "scoring": [parts.rounds.policy.scoring, model.scoring],
+        "identifiers": given.catalogue.identifiers.digest,
     }
     return hashlib.sha256(orjson.dumps(described)).hexdigest()
 

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from genrec_core.builtin.grpo import GRPO
 from genrec_core.builtin.hit import Hit
@@ -271,12 +272,24 @@ class Nothing(Corpus):
         ({"corpora": [NoAnswer()]}, "without a target or a constrained answer"),
         ({"corpora": [Nothing()]}, "gave no prompt for the train view"),
         ({"corpora": [NextItem(each="user")]}, "learns inside histories"),
-        ({"reward_weights": (1.0, 2.0)}, "2 `reward_weights` for 1 rewards"),
     ],
 )
 def test_what_cannot_be_trained_is_said(start, catalogue, training, options, message):
     with pytest.raises(GenrecError, match=message):
         GRPO(**{**QUICK, **options}).train(start(), catalogue, training, Context())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"reward_weights": (1.0, 2.0)}, "2 `reward_weights` for 1 rewards"),
+        ({"lookahead": 3}, "write `rollout: think` too"),
+        ({"reward": []}, "at least 1 item"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(options, message):
+    with pytest.raises(ValidationError, match=message):
+        GRPO(**{**QUICK, **options})
 
 
 def test_selection_needs_validation_rows_and_rollouts_a_causal_model(start, catalogue, training):
