@@ -73,7 +73,7 @@ class RQVAE(SemanticIDs):
         weight_decay: float = Field(default=1e-4, ge=0)
         """Of the network's weights; codes have none."""
 
-        batch_size: int = Field(default=256, ge=1)
+        batch_size: int = Field(default=128, ge=1)
         """Items a step."""
 
         epochs: int = Field(default=200, ge=1)

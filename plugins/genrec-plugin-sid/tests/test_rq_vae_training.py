@@ -63,7 +63,7 @@ def test_training_lowers_the_error_of_vectors_it_never_saw(points):
     log = Log()
     trained = _train(points, log=log, epochs=30)
     assert log.of("held_out")[0] > 2 * trained.error
-    assert trained.error < 0.3
+    assert trained.error < 0.5
 
 
 def test_the_best_epoch_is_given_back_and_training_stops_when_none_gets_better(points):
@@ -125,10 +125,10 @@ def test_moving_averages_learn_codes_that_no_gradient_reaches(points):
 
 def test_sinkhorn_makes_use_of_codes_nearly_uniform_where_it_is_switched_on(points):
     plain, even = Log(), Log()
-    lopsided = torch.cat([points[:160] * 0.05, points[160:]])
+    lopsided = torch.cat([points[:160] * 0.3, points[160:]])
     _train(lopsided, log=plain, batch_size=160)
-    _train(lopsided, log=even, batch_size=160, sinkhorn=(0.01, 0.0))
-    assert even.of("perplexity")[-1][0] > 7.3 > 5 > plain.of("perplexity")[-1][0]
+    _train(lopsided, log=even, batch_size=160, sinkhorn=(0.02, 0.0))
+    assert even.of("perplexity")[-1][0] > 7.6 > 7 > plain.of("perplexity")[-1][0]
 
 
 def test_a_heavier_commitment_keeps_latents_nearer_their_codes(points):
