@@ -18,7 +18,7 @@ from genrec_plugin_sid.clusters import Clusters, means, squared_error
 from genrec_plugin_sid.kmeans import kmeans
 from genrec_plugin_sid.market import Bounds, Market, assign
 
-START = 10
+START = 3
 """Plain iterations that place the centroids before bounds are enforced."""
 
 PATIENCE = 3

@@ -26,10 +26,10 @@ from torch import Tensor
 
 from genrec_plugin_sid.clusters import CHUNK
 
-CANDIDATES = 32
+CANDIDATES = 16
 """Nearest clusters that a point considers."""
 
-PRICE_STEPS = 40
+PRICE_STEPS = 16
 """Price changes an assignment; a caller that iterates hands prices on, so that each refines the last."""
 
 EXCHANGES = 60

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class RQKMeans(SemanticIDs):
     """Names items by the codes of a residual k-means quantiser."""
 
-    version = "3"
+    version = "4"
 
     class Options(SemanticIDs.Options):
         """How codebooks are found, besides the options of all semantic IDs."""
