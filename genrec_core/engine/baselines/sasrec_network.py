@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genrec_core.engine.baselines.byte_dropout import ByteDropout, dropped
 from genrec_core.engine.baselines.settings import SASRecSettings
+from genrec_core.engine.models.byte_dropout import ByteDropout, dropped
 
 
 class Block(nn.Module):

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from genrec_core.engine.models.byte_dropout import dropped
+
 RATE = "residual_dropout"
 
 
@@ -25,8 +27,8 @@ def install_dropout(network: Any) -> None:
         if not module.training:
             return output
         if isinstance(output, tuple):
-            return (torch.nn.functional.dropout(output[0], rate), *output[1:])
-        return torch.nn.functional.dropout(output, rate)
+            return (dropped(output[0], rate), *output[1:])
+        return dropped(output, rate)
 
     network.get_input_embeddings().register_forward_hook(drop)
     for layer in network.get_decoder().layers:

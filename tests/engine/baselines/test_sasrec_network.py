@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from genrec_core.engine.baselines.byte_dropout import ByteDropout, dropped
+from genrec_core.engine.models.byte_dropout import ByteDropout, dropped
 from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
 from genrec_core.engine.baselines.settings import SASRecSettings
 

@@ -147,6 +147,13 @@ def test_the_best_weights_are_the_ones_that_were_measured(start, catalogue, trai
     assert again.of("valid")[0]["ndcg@10"] == pytest.approx(best, abs=1e-9)
 
 
+def test_bfloat16_arithmetic_trains_float32_weights(start, catalogue, training):
+    options = {**QUICK, "precision": "bfloat16", "policy": "full", "patience": None}
+    trained = GRPO(**options, max_steps=2).train(start(), catalogue, training, Context())
+    assert all(math.isfinite(value) for curve in trained.curves.values() for _, value in curve)
+    assert {value.dtype for value in trained.model.network.parameters()} == {torch.float32}
+
+
 def test_without_a_signal_and_without_kl_nothing_moves(start, catalogue, training, weights_of, monkeypatch):
     model = start()
     monkeypatch.setattr(Loop, "load_best", lambda loop: None)
