@@ -9,10 +9,10 @@ With one true item per example, all accuracy metrics are functions of its rank (
 So a histogram of ranks holds all there is to know, and intervals (`intervals.py`) are drawn from it.
 
 The other metrics describe the ranking itself: `coverage@k` is the share of the catalogue that any top k
-contains; `vr@k` (valid rate) the share of the first k candidates that reached an item; `dhr@k` (direct-hit
-rate) the share of those grounded candidates that were resolved directly. Their denominators differ, and
-`counts` gives them: with ten candidates of which nine reached an item, eight directly, vr is 9/10 and dhr
-8/9.
+contains; `vr@k` (valid rate) the share of the first k candidates that are some item's identifier; `dhr@k`
+(direct-hit rate) the share of those that reached an item which did so directly, by being its identifier.
+Their denominators differ, and `counts` gives them: with ten candidates of which nine reached an item, eight
+directly, vr is 8/10 and dhr 8/9. A grounder that only looks up has a dhr of 1.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def validity(rankings: Rankings, at: Sequence[int]) -> dict[str, float]:
     rates: dict[str, float] = {}
     for k, counted in validity_counts(rankings, at):
         if counted["candidates"]:
-            rates[f"vr@{k}"] = counted["grounded"] / counted["candidates"]
+            rates[f"vr@{k}"] = counted["direct"] / counted["candidates"]
         if counted["grounded"]:
             rates[f"dhr@{k}"] = counted["direct"] / counted["grounded"]
     return rates

@@ -39,7 +39,7 @@ def test_valid_and_direct_rates_have_different_denominators():
     reached = np.asarray([How.DIRECT] * 8 + [How.STRUCTURAL, How.NONE], dtype=np.uint8)
     rankings = Rankings.of([ranked(range(9), candidates=10, invalid=1, reached=reached)], 10)
     rates = validity(rankings, [5, 10])
-    assert rates == {"vr@5": 1.0, "dhr@5": 1.0, "vr@10": 9 / 10, "dhr@10": 8 / 9}
+    assert rates == {"vr@5": 1.0, "dhr@5": 1.0, "vr@10": 8 / 10, "dhr@10": 8 / 9}
     counted = counts(rankings, ranks_of(rankings, int32(3)), [10])
     assert (counted["candidates@10"], counted["grounded@10"], counted["direct@10"]) == (10, 9, 8)
     assert (counted["invalid"], counted["found"]) == (1, 1)

@@ -50,7 +50,7 @@ def _rates(facts: ReportFacts) -> Markup | None:
     for k in facts.metrics.get("settings", {}).get("at", []):
         if f"vr@{k}" in test:
             rows.append(
-                _rate(f"VR@{k}", "valid", test[f"vr@{k}"], counted, f"grounded@{k}", f"candidates@{k}")
+                _rate(f"VR@{k}", "valid", test[f"vr@{k}"], counted, f"direct@{k}", f"candidates@{k}")
             )
         if f"dhr@{k}" in test:
             rows.append(

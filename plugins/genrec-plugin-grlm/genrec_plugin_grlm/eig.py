@@ -1,0 +1,109 @@
+"""`grlm/eig`: elastic identifier grounding, paper section 3.3.
+
+Two tracks. A candidate that is some item's identifier is mapped directly. Any other is mapped to the
+identifier whose structure it shares best (Eq. 4, `term_index`); one that shares no term with any reaches
+nothing and is counted as invalid.
+
+    terms written  kenya raw soap lux bar      soap raw ghana clean bar: 0.5
+                                               shampoo raw soap clean bar: 0.75, taken
+
+Both tracks lead to an identifier, and what items an identifier stands for is one question with one answer:
+`collisions`, as in `core/exact`. Eq. 4 leaves open which of several equally good identifiers is meant; `ties`
+says it. The paper ranks what was mapped structurally by its beam's score; the authors' repository puts it
+behind everything that was mapped directly, which is `order: direct-first`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from genrec_core import Candidate, Candidates, Catalogue, GenrecError, Grounder, How, Ranked
+from genrec_core.builtin.exact import Exact
+from genrec_plugin_grlm.term_index import Fit, TermIndex, index_of
+
+
+class ElasticGrounding(Grounder):
+    """Direct map, then the best structural fit."""
+
+    version = "1"
+
+    class Options(Grounder.Options):
+        """How what is no identifier is mapped, and who wins where several could."""
+
+        match: Literal["position", "anywhere", "off"] = "position"
+        """Where a term must stand to count: in its own `position` (Eq. 4); `anywhere`, as in the authors'
+        repository, where the j-th term weighs 1/j; or `off`: no structural map, which is `core/exact`."""
+        partial: float = Field(0.8, ge=0, le=1)
+        """With `match: anywhere`, what a term counts that contains one of the identifier's or is contained in
+        it; 0 for nothing."""
+        ties: Literal["catalogue", "popularity"] = "catalogue"
+        """Which of equally good identifiers is meant: the first in the catalogue, or the one whose items
+        occur most often in training."""
+        collisions: Literal["expand", "first", "popularity"] = "expand"
+        """What a shared identifier reaches: all its items in catalogue order (`expand`), all of them most
+        popular in training first (`popularity`), or the first in catalogue order alone (`first`)."""
+        order: Literal["score", "direct-first"] = "score"
+        """Items in the order of their beams' scores, or all direct ones first (`direct-first`; the scores of
+        the others are then lowered by one constant)."""
+
+    options: Options
+
+    def ground(self, candidates: Candidates, catalogue: Catalogue) -> Ranked:
+        """Distinct items in score order, each direct or structural.
+
+        Raises:
+            GenrecError: popularity is asked for and not known, or identifiers are too long for the index.
+        """
+        beams, how = [], []
+        for beam in candidates.beams:
+            direct = len(catalogue.identifiers.items_of(beam.tokens)) > 0
+            fit = None if direct or self.options.match == "off" else self._fit(beam, catalogue)
+            if fit is not None:
+                beam = replace(beam, tokens=self._chosen(fit, catalogue))
+            beams.append(beam)
+            how.append(How.DIRECT if direct else How.STRUCTURAL if fit is not None else How.NONE)
+        if self.options.order == "direct-first":
+            beams = _lowered(beams, how)
+        exact = Exact(collisions=self.options.collisions)
+        ranked = exact.ground(Candidates(tuple(beams)), catalogue)
+        reached = np.asarray(how, dtype=np.uint8)
+        return replace(ranked, how=reached[ranked.beams], reached=reached)
+
+    def _fit(self, beam: Candidate, catalogue: Catalogue) -> Fit | None:
+        index = index_of(catalogue.identifiers)
+        if self.options.match == "anywhere":
+            return index.anywhere(beam.tokens, self.options.partial)
+        return index.by_position(beam.tokens)
+
+    def _chosen(self, fit: Fit, catalogue: Catalogue) -> tuple[str, ...]:
+        index = index_of(catalogue.identifiers)
+        if self.options.ties == "catalogue" or len(fit.identifiers) == 1:
+            return index.rows[int(fit.identifiers[0])]
+        return index.rows[int(fit.identifiers[np.argmax(_popularity(fit, index, catalogue))])]
+
+
+def _popularity(
+    fit: Fit, index: TermIndex, catalogue: Catalogue
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """How often the items of each identifier occur in training."""
+    if catalogue.popularity is None:
+        raise GenrecError(
+            "`ties: popularity` needs to know how often items occur in training",
+            hint="use `ties: catalogue`, or give the catalogue its popularity",
+        )
+    items = (catalogue.identifiers.items_of(index.rows[place]) for place in fit.identifiers.tolist())
+    return np.asarray([int(catalogue.popularity[few].sum()) for few in items], dtype=np.int64)
+
+
+def _lowered(beams: list[Candidate], how: list[How]) -> list[Candidate]:
+    """The candidates, those that were not mapped directly below all that were."""
+    scores = [beam.score for beam in beams]
+    fall = max(scores, default=0.0) - min(scores, default=0.0) + 1.0
+    return [
+        beam if one is How.DIRECT else replace(beam, score=beam.score - fall)
+        for beam, one in zip(beams, how, strict=True)
+    ]
