@@ -56,7 +56,7 @@ class GRPO(Trainer):
         rollout: Literal["beam", "sample", "distinct", "dynamic", "think"] = "beam"
         """`beam`: one beam pass of width G; `sample`: G independent draws; `distinct`: G draws without
         replacement; `dynamic`: 1.5 × G draws, the first G distinct ones are kept; `think`: G sampled
-        thoughts, each with an answer behind it. All but thoughts write legal answers only."""
+        thoughts, each with an answer behind it."""
         temperature: float = Field(1.0, gt=0)
         """Of sampled tokens; the policy's log-probabilities are those at this temperature."""
         think_tokens: int = Field(128, gt=0)
@@ -67,6 +67,9 @@ class GRPO(Trainer):
         """`think`: text that ends it; written for the model when the budget runs out."""
         think_top_p: float = Field(1.0, gt=0, le=1)
         """`think`: thoughts are sampled from the smallest set of tokens with this probability together."""
+        think_answer: Literal["legal", "free"] = "legal"
+        """`think`: whether the answer behind a thought is drawn among the legal ones, as when recommending,
+        or written freely, for rewards that shall teach its form too."""
         think_learn: Literal["all", "thought"] = "all"
         """`think`: whether the answer's tokens are learnt too, or the thought's alone."""
         lookahead: int = Field(0, ge=0)

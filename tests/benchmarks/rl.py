@@ -75,7 +75,7 @@ class Shape:
 
 
 SMALL = Shape("4 layers of 128", 128, 4, 4, 8, 16, 15, 4, 2)
-LARGE = Shape("SmolLM2-135M's shape", 576, 30, 9, 4, 8, 15, 3, 1)
+LARGE = Shape("SmolLM2-135M's shape", 576, 30, 9, 2, 8, 15, 2, 1)
 
 
 @dataclass

@@ -51,6 +51,7 @@ class Policy:
         self.model, self.catalogue = model, catalogue
         self.scoring, self.temperature, self.batch_tokens = scoring, temperature, batch_tokens
         self.decoder = Decoder(model, catalogue, DecoderSettings(scoring=scoring, batch_tokens=batch_tokens))
+        self._spelt: dict[str, frozenset[str]] = {}
 
     def asked(self, sample: Sample, levels: int = 0) -> Asked:
         """A sample as a prompt, with the first `levels` tokens of its target's identifier supplied.
@@ -76,6 +77,14 @@ class Policy:
         if form == IDENTIFIER:
             return self.catalogue.identifiers.tokens(item)
         return (self.catalogue.write(item, form),)
+
+    def parsed(self, text: str, form: str) -> Tokens:
+        """What a freely written text names, as `named` says; empty when it is no item's answer."""
+        if form == IDENTIFIER:
+            return self.catalogue.identifiers.parse(text) or ()
+        if form not in self._spelt:
+            self._spelt[form] = frozenset(self.catalogue.answers(form))
+        return (text,) if text in self._spelt[form] else ()
 
     def depth(self, forms: Iterable[str]) -> int:
         """Tokens of the longest answer in any of these forms."""

@@ -1,8 +1,8 @@
 """Prompts: the samples that are answered in training, and which of them make each round.
 
 A sample of any corpus is a prompt when it has a target and a constrained answer; what is cut away is its
-first learnt segment and everything behind it. The plan of rounds is made before training and depends on the
-seed alone, so round n of a resumed run is round n.
+first learnt segment and everything behind it. Its own weight is not used: advantages say what counts. The
+plan of rounds is made before training and depends on the seed alone, so round n of a resumed run is round n.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Strategies: the ways in which a prompt becomes a group of rollouts.
 
-    beam       one beam pass of width G: the G likeliest answers, in order (SINGER §2.3)
+    beam       one beam pass of width G: the G likeliest answers, in order
     sample     G independent draws; the same answer may come up more than once
     distinct   G draws without replacement
     dynamic    1.5 × G independent draws, of which the first G distinct answers are kept
@@ -70,5 +70,6 @@ def strategy_for(options: GRPO.Options) -> RolloutStrategy:
         closing=options.think_closing,
         top_p=options.think_top_p,
         learn_answer=options.think_learn == "all",
+        free_answer=options.think_answer == "free",
         lookahead=options.lookahead,
     )

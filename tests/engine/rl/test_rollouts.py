@@ -174,6 +174,25 @@ def test_thoughts_are_learnt_what_was_written_for_the_model_is_not(policy, sampl
         assert group.lookahead == ()
 
 
+def test_a_free_answer_names_an_item_only_if_it_spells_one(policy, samples, catalogue):
+    writer = policy(temperature=0.7)
+    thinking = Thinking(group=4, budget=2, opening="(", closing=")", free_answer=True)
+    rows = [samples[0], samples[3]]
+    groups = thinking.roll_out(asked_of(writer, rows), writer, Moment(seed=1))
+    for group in groups:
+        for one in group.completions:
+            assert one.answer == len(one.ids) == len(one.learn)
+            assert one.learn[-1]
+            assert one.rollout.tokens == ()
+            assert len(one.ids) <= thinking.longest(writer, ("identifier", "title"))
+    tokens = catalogue.identifiers.tokens(4)
+    assert writer.parsed("".join(tokens), "identifier") == tokens
+    assert writer.parsed("".join(tokens[:2]), "identifier") == ()
+    title = catalogue.write(4, "title")
+    assert writer.parsed(title, "title") == (title,)
+    assert writer.parsed(title[:-1], "title") == ()
+
+
 def test_the_look_ahead_of_a_thought_is_a_beam_behind_it(policy, samples):
     writer = policy(temperature=1.5)
     (group,) = Thinking(2, 4, "(", ")", lookahead=3).roll_out(

@@ -197,8 +197,9 @@ class Guided(GRPO):
         {"rollout": "sample", "updates": 2},
         {"sync_reference": 3, "schedule": "cosine", "warmup": 0.2},
         {"rollout": "think", "think_tokens": 3, "think_opening": "(", "think_closing": ")", "group": 3},
+        {"rollout": "think", "think_tokens": 2, "think_answer": "free", "group": 2, "max_steps": 8},
     ],
-    ids=["updates", "reference", "thoughts"],
+    ids=["updates", "reference", "thoughts", "free answers"],
 )
 def test_a_run_that_was_killed_and_resumed_ends_as_one_that_was_not(
     start, catalogue, training, tmp_path, log, weights_of, options
