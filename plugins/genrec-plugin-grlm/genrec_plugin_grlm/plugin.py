@@ -8,3 +8,5 @@ from genrec_core import Registry, hookimpl
 @hookimpl
 def genrec_register(registry: Registry) -> None:
     """Register `grlm/...`."""
+    registry.tokenizer("terms", "genrec_plugin_grlm.terms:TermIDs")
+    registry.teacher("extractive", "genrec_plugin_grlm.extractive:Extractive")

@@ -1,0 +1,144 @@
+"""Neighbours: the k items whose embeddings have the largest cosine, the item itself never among them.
+
+Small catalogues are compared pair by pair; larger ones through an HNSW graph (hnswlib), whose recall
+against the exact answer is measured on a sample and logged. The item is left out by its number, not by its
+place: its nearest neighbour may be an exact copy, and to drop "the first of the k + 1 nearest" would drop
+that copy instead.
+
+Equal cosines come in catalogue order. Cosines are rounded to six digits for that, so that the last bits of
+a matrix product, which depend on how rows were blocked, decide nothing. The graph is built by one thread,
+because insertion by several is not repeatable.
+
+    vectors at 0°, 20°, 90°: the one neighbour of the first is the second
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genrec_core import Context, StageError
+
+BLOCK = 1024
+"""Rows compared with all others at a time."""
+
+SAMPLE = 256
+"""Items whose approximate neighbours are checked against the exact ones."""
+
+SAMPLING = 1 << 21
+"""Purpose of the random numbers that draw the sample."""
+
+LINKS, BUILD_EFFORT, EFFORT = 16, 200, 128
+"""Of the graph: links a node; candidates looked at while it is built, and at least so many in a search."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The nearest items of each item.
+
+    Attributes:
+        nearest: int32 [N, k], nearest first.
+        recall: share of true neighbours that were found on a sample; 1.0 where the search was exact.
+    """
+
+    nearest: NDArray[np.int32]
+    recall: float
+
+
+def nearest_items(vectors: NDArray[np.float32], k: int, exact_below: int, context: Context) -> Neighbours:
+    """The `k` nearest others of each row, or all others where there are fewer.
+
+    Args:
+        vectors: float32 [N, d]; a zero row has cosine 0 with everything.
+        k: how many.
+        exact_below: catalogues of fewer items are compared pair by pair.
+        context: gives progress, the log and the sample's random numbers.
+    """
+    unit = _unit(vectors)
+    k = max(0, min(k, len(unit) - 1))
+    everyone = np.arange(len(unit))
+    if k == 0:
+        return Neighbours(np.zeros((len(unit), 0), dtype=np.int32), 1.0)
+    exact = len(unit) < exact_below
+    if exact:
+        found = Neighbours(_exact(unit, everyone, k)[0], 1.0)
+    else:
+        nearest = _approximate(unit, k)
+        found = Neighbours(nearest, _recall(unit, nearest, k, context.generator(SAMPLING)))
+    context.log("neighbours", items=len(unit), k=k, exact=exact, recall=found.recall)
+    return found
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+
+
+def _exact(
+    unit: NDArray[np.float32], rows: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The k nearest of some rows, int32 [rows, k], and the cosine of the farthest of them."""
+    nearest = np.zeros((len(rows), k), dtype=np.int32)
+    farthest = np.zeros(len(rows), dtype=np.float32)
+    for start in range(0, len(rows), BLOCK):
+        some = rows[start : start + BLOCK]
+        cosines = np.round(unit[some] @ unit.T, 6)
+        cosines[np.arange(len(some)), some] = -np.inf
+        limit = -np.partition(-cosines, k - 1, axis=1)[:, k - 1]
+        # Ties at the limit can make more than k: the first in catalogue order are kept.
+        row, item = np.nonzero(cosines >= limit[:, None])
+        order = np.lexsort((item, -cosines[row, item], row))
+        place = np.arange(len(row)) - np.searchsorted(row, row)
+        nearest[start : start + len(some)] = item[order][place < k].reshape(len(some), k)
+        farthest[start : start + len(some)] = limit
+    return nearest, farthest
+
+
+def _approximate(unit: NDArray[np.float32], k: int) -> NDArray[np.int32]:
+    import hnswlib
+
+    graph = hnswlib.Index(space="ip", dim=unit.shape[1])
+    graph.init_index(max_elements=len(unit), M=LINKS, ef_construction=BUILD_EFFORT, random_seed=100)
+    graph.add_items(unit, np.arange(len(unit)), num_threads=1)
+    nearest = np.zeros((len(unit), k), dtype=np.int32)
+    for start in range(0, len(unit), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(unit)))
+        labels = _searched(graph, unit[rows], k + 1)
+        cosines = np.round(np.einsum("nd,nkd->nk", unit[rows], unit[labels]), 6)
+        # Itself last; if it was not among those found, the farthest one is dropped.
+        cosines[labels == rows[:, None]] = -np.inf
+        row = np.repeat(np.arange(len(rows)), k + 1)
+        order = np.lexsort((labels.ravel(), -cosines.ravel(), row)).reshape(len(rows), k + 1)
+        nearest[rows] = labels.ravel()[order[:, :k]]
+    return nearest
+
+
+def _searched(graph: Any, queries: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """The nearest labels; looks harder where the graph, full of copies, leads to too few."""
+    effort = max(EFFORT, 4 * count)
+    while True:
+        graph.set_ef(effort)
+        try:
+            labels, _ = graph.knn_query(queries, k=count)
+        except RuntimeError as error:
+            if effort >= graph.get_current_count():
+                raise StageError(
+                    f"the HNSW graph of {graph.get_current_count():,} items leads to fewer than {count}",
+                    hint="raise `exact_below` above the number of items: then all pairs are compared",
+                ) from error
+            effort *= 8
+        else:
+            return np.asarray(labels, dtype=np.int64)
+
+
+def _recall(
+    unit: NDArray[np.float32], nearest: NDArray[np.int32], k: int, generator: np.random.Generator
+) -> float:
+    """Share of approximate neighbours that are as near as the exact ones (copies stand for one another)."""
+    rows = np.sort(generator.choice(len(unit), size=min(SAMPLE, len(unit)), replace=False))
+    _, farthest = _exact(unit, rows, k)
+    cosines = np.round(np.einsum("nd,nkd->nk", unit[rows], unit[nearest[rows]]), 6)
+    return float((cosines >= farthest[:, None] - 1e-6).mean())
