@@ -26,7 +26,7 @@ from torch import Tensor
 
 from genrec_plugin_sid.clusters import CHUNK
 
-CANDIDATES = 16
+CANDIDATES = 32
 """Nearest clusters that a point considers."""
 
 PRICE_STEPS = 16
