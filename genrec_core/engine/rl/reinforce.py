@@ -100,9 +100,14 @@ def reinforce(
     given = _Given(model, catalogue, training, task, settings, context)
     _check(given)
     parts = _parts(given, _prompts(given))
+    prompts, policy = parts.rounds.prompts, parts.rounds.policy
+    valid = len(parts.validation.samples)
+    context.log("prompts", samples=len(prompts.samples), rounds=len(prompts.rounds), valid=valid)
     with _folder(context) as folder:
         loop = _run(given, parts, folder)
     rails = loop.rails
+    if shortened := policy.decoder.renderer.shortened:
+        context.log("shortened", **shortened)
     context.log("cost", steps=loop.state.global_step, samples=rails.rollouts, tokens=rails.tokens)
     context.log("kept", step=rails.best_step, **{settings.metric: rails.best_value})
     return Trained(model=model, curves=rails.curves)

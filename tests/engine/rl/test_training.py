@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from genrec_core.engine.models.model import load_model
 from genrec_core.engine.rl.loop import Loop
 from genrec_core.engine.rl.rails import Rails
 from genrec_core.engine.rl.rollouts import Second
+from genrec_core.engine.rl.settings import Loss
 from genrec_core.engine.rl.validation import Validation
 from genrec_core.testing.contracts import RewardContract, TrainerContract
 from genrec_core.testing.toy import toy_catalogue
@@ -163,6 +165,27 @@ def test_without_a_signal_and_without_kl_nothing_moves(start, catalogue, trainin
     assert same(weights_of(model), weights_of(start()))
     assert {value for _, value in trained.curves["zero-signal groups"]} == {1.0}
     assert {value for _, value in trained.curves["loss"]} == {0.0}
+
+
+class Told(GRPO):
+    """Every prompt is asked again with its whole answer supplied, so nothing is written."""
+
+    def second(self, group, leaves):
+        return Second(3)
+
+
+@pytest.mark.parametrize("loss", get_args(Loss))
+def test_a_round_in_which_nothing_was_written_is_no_number_of_nothing(
+    start, catalogue, training, weights_of, monkeypatch, loss
+):
+    model = start()
+    monkeypatch.setattr(Loop, "load_best", lambda loop: None)
+    options = {**QUICK, "loss": loss, "learning_rate": 1.0, "policy": "full"}
+    trained = Told(**options, max_steps=1).train(model, catalogue, training, Context())
+    assert same(weights_of(model), weights_of(start()))
+    assert trained.curves["learnt tokens"] == [(1.0, 0.0)]
+    assert trained.curves["second generations"] == [(1.0, 1.0)]
+    assert trained.curves["groups with a hit"] == [(1.0, 0.0)]
 
 
 def test_the_reference_stays_as_it_was_unless_it_is_synchronised(start, catalogue, training, monkeypatch):
