@@ -18,6 +18,7 @@ def genrec_register(registry: Registry) -> None:
     """Register everything under `core/`."""
     registry.source("folder", "genrec_core.builtin.folder:Folder")
     registry.source("synthetic", "genrec_core.builtin.synthetic:Synthetic")
+    registry.source("merged", "genrec_core.builtin.merged:Merged")
     registry.split("leave-one-out", "genrec_core.builtin.leave_one_out:LeaveOneOut")
     registry.split("temporal", "genrec_core.builtin.temporal:Temporal")
     registry.split("rows", "genrec_core.builtin.explicit_rows:ExplicitRows")

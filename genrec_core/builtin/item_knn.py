@@ -54,7 +54,7 @@ class ItemKNN(Baseline):
     ) -> Iterator[Ranked]:
         """The best k items for each request; items beyond the neighbours have negative scores."""
         counts = popularity_of(training.train, len(items))
-        similar = self._neighbours(training.train, len(items))
+        similar = self.neighbours(training.train, len(items))
         fallback = best(counts, k + self._most_reached(requests))
         with context.progress("item-knn", len(requests)) as advance:
             for start in range(0, len(requests), self.options.chunk):
@@ -69,7 +69,7 @@ class ItemKNN(Baseline):
         longest = max((len(request.history) for request in requests), default=0)
         return longest * self.options.neighbours
 
-    def _neighbours(self, train: View, size: int) -> csr_array:
+    def neighbours(self, train: View, size: int) -> csr_array:
         """Cosine similarities float32 [N, N], the `neighbours` largest of each row, none to itself."""
         from scipy.sparse import csr_array, vstack  # scipy comes with the `engine` extra
 
