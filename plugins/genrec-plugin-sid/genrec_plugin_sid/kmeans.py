@@ -3,7 +3,7 @@
 The start is greedy k-means++, then one assignment in which every seed gets equally many points (`market`).
 Without it, seeds among the residuals of later levels, which are little but noise, are far points that keep a
 cluster to themselves: on embeddings of Amazon Beauty up to half of the third level's codes named two items at
-most. With it none did, and the error was 0.1, 0.7 and 3.2 % lower at the three levels, in about the same time.
+most. With it none did, and the error was 0.1, 0.7 and 3.2 % lower at the three levels, in about equal time.
 
 Everything is deterministic: randomness comes from the generator given, ties go to the lower index, and a
 cluster that lost all its points starts again at the point farthest from its centroid.
