@@ -1,7 +1,7 @@
 """Answers: what teachers said, kept on disk by request, so that each request is paid for once.
 
-The key is a hash of the teacher's identity, the chat, and the seed if the teacher depends on it. Requests
-go out in batches and every batch is on disk before the next leaves: a run that is killed asks only for
+The key is a hash of the teacher's identity, the chat, and the seed if the teacher depends on it. Every
+answer is on disk before the teacher is asked to go on (`Teacher.each`): a run that is killed asks only for
 what is still missing.
 """
 
@@ -24,35 +24,34 @@ class Answers:
 
     Args:
         root: where they are kept.
-        batch: how many chats go to a teacher at once.
     """
 
-    def __init__(self, root: Path, batch: int = 64) -> None:
-        self.root, self.batch = root, batch
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
     def ask(self, teacher: Teacher, chats: Sequence[Chat], context: Context) -> list[str]:
         """One answer a chat, in order; only chats never answered before reach the teacher.
 
         Raises:
-            ContractError: the teacher gave another number of answers than it was asked for.
+            ContractError: the teacher left chats unanswered, or gave more answers than it was asked for.
         """
         keys = [self._key(teacher, chat, context) for chat in chats]
         known = {key: self._read(key) for key in dict.fromkeys(keys)}
         missing = {key: chat for key, chat in zip(keys, chats, strict=True) if known[key] is None}
         todo = list(missing)
-        with context.progress(f"asking {teacher.name}", len(todo)) as advance:
-            for start in range(0, len(todo), self.batch):
-                part = todo[start : start + self.batch]
-                answers = teacher.complete([missing[key] for key in part], context)
-                if len(answers) != len(part):
-                    raise ContractError(
-                        f"teacher `{teacher.name}` gave {len(answers):,} answers to {len(part):,} chats"
-                    )
-                for key, answer in zip(part, answers, strict=True):
-                    self._keep(key, missing[key], answer)
-                    known[key] = answer
-                advance(len(part))
-        return [known[key] or "" for key in keys]
+        if todo:
+            with context.progress(f"asking {teacher.name}", len(todo)) as advance:
+                for place, answer in teacher.each(list(missing.values()), context):
+                    self._keep(todo[place], missing[todo[place]], answer)
+                    known[todo[place]] = answer
+                    advance(1)
+        answers = [known[key] for key in keys]
+        unanswered = sum(known[key] is None for key in todo)
+        if unanswered:
+            raise ContractError(
+                f"teacher `{teacher.name}` left {unanswered:,} of {len(todo):,} chats unanswered"
+            )
+        return [answer for answer in answers if answer is not None]
 
     def _key(self, teacher: Teacher, chat: Chat, context: Context) -> str:
         seed = context.seed if teacher.seeded else None

@@ -23,6 +23,10 @@ class Echo(Teacher):
         return [chat[0].text.upper() for chat in chats][: -1 if self.short else None]
 
 
+class EchoInPairs(Echo):
+    batch = 2
+
+
 class SeededEcho(Echo):
     seeded = True
 
@@ -41,8 +45,8 @@ def test_answers_come_in_order_and_repeated_chats_are_asked_once(tmp_path):
 
 def test_batches_answered_before_a_failure_are_kept(tmp_path):
     with pytest.raises(StageError):
-        Answers(tmp_path, batch=2).ask(Echo(fail_after=2), chats("a", "b", "c"), Context())
-    teacher = Echo()
+        Answers(tmp_path).ask(EchoInPairs(fail_after=2), chats("a", "b", "c"), Context())
+    teacher = EchoInPairs()
     assert Answers(tmp_path).ask(teacher, chats("a", "b", "c"), Context()) == ["A", "B", "C"]
     assert teacher.asked == ["c"]
 

@@ -1,0 +1,292 @@
+"""A server that fails, stalls, rate-limits and talks nonsense: nothing is lost, nothing is asked twice."""
+
+from __future__ import annotations
+
+import email.utils
+import subprocess
+import sys
+import time
+
+import pytest
+
+from genrec_core import Context, GenrecError, Message, StageError
+from genrec_core.builtin.chat_server import Failure, Reply
+from genrec_core.builtin.many_requests import Patience, Tally, replies
+from genrec_core.builtin.openai_server import OpenAIServer
+from genrec_core.registry.discovery import load_plugins
+from genrec_core.store.answers import Answers
+from genrec_core.testing.stub_server import StubServer, Trouble
+
+WORDS = [f"question {number}" for number in range(20)]
+CHATS = [(Message("user", word),) for word in WORDS]
+
+
+def shouted(texts, tried):
+    return texts[-1].upper()
+
+
+def teacher(server, **options):
+    chosen = {"model": "m", "base_url": server.url, "pause": 0.001, "timeout": 5.0} | options
+    return OpenAIServer(**chosen)
+
+
+def logged():
+    lines = {}
+    return lines, Context(log=lambda event, **values: lines.setdefault(event, values))
+
+
+def test_answers_come_in_order_and_several_at_a_time():
+    with StubServer(lambda texts, tried: (time.sleep(0.02), texts[-1].upper())[1]) as server:
+        assert teacher(server, concurrency=4).complete(CHATS, Context()) == [word.upper() for word in WORDS]
+    assert 1 < server.most <= 4
+
+
+def test_a_request_says_what_the_options_say():
+    options = {
+        "max_tokens": 9,
+        "limit_as": "max_completion_tokens",
+        "stop": ["]"],
+        "top_p": 0.5,
+        "extra": {"chat_template_kwargs": {"enable_thinking": False}},
+    }
+    chat = (Message("system", "Be brief."), Message("user", "Hello"))
+    with StubServer(shouted) as server:
+        teacher(server, **options).complete([chat], Context())
+    assert server.requests == [
+        {
+            "model": "m",
+            "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}],
+            "max_completion_tokens": 9,
+            "temperature": 0.0,
+            "top_p": 0.5,
+            "stop": ["]"],
+            "chat_template_kwargs": {"enable_thinking": False},
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble(status=500),
+        Trouble(status=503, body=b'{"error": "overloaded"}'),
+        Trouble(status=408),
+        Trouble(body=b"<html>gateway</html>"),
+        Trouble(body=b'{"choices": []}'),
+        Trouble(body=b'{"choices": [{"message": {"content": 7}}]}'),
+        Trouble(body=b"[]"),
+        Trouble(drop=True),
+        Trouble(stall=30.0),
+        Trouble(status=429),
+    ],
+    ids=str,
+)
+def test_what_may_pass_is_tried_again(trouble):
+    lines, context = logged()
+    with StubServer(lambda texts, tried: trouble if tried < 2 else "fine") as server:
+        answers = teacher(server, timeout=0.2).complete(CHATS[:2], context)
+    assert answers == ["fine", "fine"]
+    assert set(server.asked.values()) == {3}
+    assert lines["teacher-usage"]["retried"] == 4
+    assert lines["teacher-usage"]["rate_limited"] == (4 if trouble.status == 429 else 0)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_what_cannot_pass_is_not_tried_again(status):
+    with (
+        StubServer(lambda texts, tried: Trouble(status=status, body=b"no such model")) as server,
+        pytest.raises(StageError, match=f"status {status}: no such model"),
+    ):
+        teacher(server, concurrency=1).complete(CHATS, Context())
+    assert server.asked.total() == 1
+
+
+def test_a_redirect_is_refused_because_the_key_would_travel_with_it():
+    away = Trouble(status=302, headers={"Location": "http://elsewhere.example/v1"})
+    with (
+        StubServer(lambda texts, tried: away) as server,
+        pytest.raises(StageError, match=r"redirects to http://elsewhere\.example/v1: write that address"),
+    ):
+        teacher(server).complete(CHATS[:1], Context())
+    assert server.asked.total() == 1
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["0.4", lambda: email.utils.format_datetime(email.utils.localtime(), usegmt=False), "soon"],
+    ids=["seconds", "a date that is now", "nonsense"],
+)
+def test_retry_after_may_be_seconds_a_date_or_nonsense(header):
+    said = header if isinstance(header, str) else header()
+    limit = Trouble(status=429, headers={"Retry-After": said})
+    with StubServer(lambda texts, tried: "fine" if tried else limit) as server:
+        begun = time.monotonic()
+        assert teacher(server).complete(CHATS[:1], Context()) == ["fine"]
+        took = time.monotonic() - begun
+    assert server.asked.total() == 2
+    assert said != "0.4" or took >= 0.4
+
+
+def test_one_rate_limit_holds_every_worker():
+    """Request 0 is refused; request 1 is under way then; no other may begin before the pause is over."""
+    tally, begun = Tally(), {}
+
+    def send(number):
+        begun.setdefault(number, []).append(time.monotonic())
+        if number == 0 and len(begun[0]) == 1:
+            raise Failure("too many", again=True, wait=0.4, limited=True)
+        while number == 1 and not tally.limited:
+            time.sleep(0.01)
+        time.sleep(0.05)
+        return Reply("fine", 0, 0, cut=False)
+
+    patience = Patience(retries=1, pause=0.0, longest=1.0)
+    found = dict(replies(6, send, workers=2, patience=patience, tally=tally))
+    assert sorted(found) == [0, 1, 2, 3, 4, 5]
+    later = [moment for number in (0, 2, 3, 4, 5) for moment in begun[number] if moment != begun[0][0]]
+    assert min(later) >= begun[0][0] + 0.4
+
+
+def test_a_server_that_asks_for_too_long_a_pause_is_given_up():
+    limit = Trouble(status=429, body=b"quota spent", headers={"Retry-After": "86400"})
+    with StubServer(lambda texts, tried: limit) as server, pytest.raises(StageError, match="quota spent"):
+        teacher(server).complete(CHATS[:1], Context())
+    assert server.asked.total() == 1
+
+
+def test_tries_are_limited():
+    with StubServer(lambda texts, tried: Trouble(status=500)) as server, pytest.raises(StageError):
+        teacher(server, retries=3).complete(CHATS[:1], Context())
+    assert server.asked.total() == 4
+
+
+def test_an_answer_that_does_not_arrive_whole_in_time_has_stalled():
+    dribbled = Trouble(body=b"x" * 10, headers={"Content-Length": "1000"})
+    with StubServer(lambda texts, tried: "fine" if tried else dribbled) as server:
+        assert teacher(server, timeout=0.3).complete(CHATS[:1], Context()) == ["fine"]
+    assert server.asked.total() == 2
+
+
+def test_nothing_answered_is_lost_or_asked_again_when_one_request_fails_for_good(tmp_path):
+    def refusing(texts, tried):
+        return Trouble(status=400) if texts[-1] == WORDS[11] else shouted(texts, tried)
+
+    with StubServer(refusing) as server, pytest.raises(StageError, match="what was answered is kept"):
+        Answers(tmp_path).ask(teacher(server, concurrency=4), CHATS, Context())
+    with StubServer(shouted) as mended:
+        answers = Answers(tmp_path).ask(teacher(mended, concurrency=4), CHATS, Context())
+    assert answers == [word.upper() for word in WORDS]
+    assert len(server.answered) >= 8, "0 to 10 came before, and at most three of them were under way"
+    assert not set(server.answered) & set(mended.asked), "asked twice, although the first server had answered"
+
+
+def test_a_killed_process_asks_only_for_what_was_not_answered(tmp_path):
+    """Killed hard while requests are under way: these alone are asked again."""
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from genrec_core import Context, Message\n"
+        "from genrec_core.builtin.openai_server import OpenAIServer\n"
+        "from genrec_core.store.answers import Answers\n"
+        "chats = [(Message('user', f'question {n}'),) for n in range(20)]\n"
+        "teacher = OpenAIServer(model='m', base_url=sys.argv[1], concurrency=3)\n"
+        "Answers(Path(sys.argv[2])).ask(teacher, chats, Context())\n"
+    )
+    held = {WORDS[7], WORDS[8], WORDS[9]}
+
+    def holding(texts, tried):
+        return Trouble(stall=60.0) if texts[-1] in held else shouted(texts, tried)
+
+    with StubServer(holding) as server:
+        process = subprocess.Popen([sys.executable, "-c", script, server.url, str(tmp_path)])
+        while process.poll() is None and not (
+            sum(server.asked[(word,)] for word in held) == 3 and len(list(tmp_path.glob("*/*.json"))) == 7
+        ):
+            time.sleep(0.01)
+        process.kill()
+        process.wait()
+    with StubServer(shouted) as mended:
+        answers = Answers(tmp_path).ask(teacher(mended), CHATS, Context())
+    assert answers == [word.upper() for word in WORDS]
+    assert set(mended.asked) == {(word,) for word in WORDS[7:]}
+    assert set(mended.asked.values()) == {1}
+
+
+def test_the_estimate_is_logged_before_the_first_request_and_the_usage_after_the_last():
+    order = []
+    context = Context(log=lambda event, **values: order.append((event, values)))
+
+    def answer(texts, tried):
+        order.append(("request", {}))
+        return "one two"
+
+    with StubServer(answer) as server:
+        teacher(server, input_price=1.0, output_price=2.0, max_tokens=50).complete(CHATS[:3], context)
+    assert [event for event, _ in order] == ["teacher-estimate", *["request"] * 3, "teacher-usage"]
+    estimate, usage = order[0][1], order[-1][1]
+    assert (estimate["requests"], estimate["answer_tokens"]) == (3, 150)
+    assert usage == {
+        "answered": 3,
+        "prompt_tokens": 30,
+        "answer_tokens": 6,
+        "cut": 0,
+        "retried": 0,
+        "rate_limited": 0,
+        "cost": (30 * 1.0 + 6 * 2.0) / 1e6,
+    }
+
+
+@pytest.mark.parametrize("prices", [{}, {"input_price": 1000.0, "output_price": 1000.0}])
+def test_a_budget_stops_requests_that_could_cost_more(prices):
+    with StubServer(shouted) as server, pytest.raises(GenrecError, match=r"`budget` is `0\.001`"):
+        teacher(server, budget=0.001, **prices).complete(CHATS, Context())
+    assert not server.requests
+
+
+def test_the_key_comes_from_the_environment_and_is_in_no_message_or_log(monkeypatch, tmp_path):
+    monkeypatch.setenv("MY_KEY", "secret-1234")
+    lines, context = logged()
+    refused = Trouble(status=401, body=b"bad key: secret-1234")
+    with StubServer(lambda texts, tried: refused) as server:
+        asked = teacher(server, key_env="MY_KEY")
+        with pytest.raises(StageError, match="bad key: …") as caught:
+            Answers(tmp_path).ask(asked, CHATS[:1], context)
+    assert server.headers[0]["Authorization"] == "Bearer secret-1234"
+    everything = f"{caught.value}{lines}{asked.described()}{asked.identity()}"
+    assert "secret-1234" not in everything
+
+
+@pytest.mark.parametrize("value", [None, "", "  ", "two\nlines"])
+def test_a_variable_without_a_key_is_an_error_before_anything_is_asked(monkeypatch, value):
+    monkeypatch.delenv("MY_KEY", raising=False)
+    if value is not None:
+        monkeypatch.setenv("MY_KEY", value)
+    with StubServer(shouted) as server, pytest.raises(GenrecError, match="variable `MY_KEY` holds no key"):
+        teacher(server, key_env="MY_KEY").complete(CHATS[:1], Context())
+    assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("key_env", "sk-secret-1234"), ("base_url", "https://me:secret-1234@host/v1")]
+)
+def test_a_key_in_the_pipeline_file_is_refused_and_not_repeated(option, value):
+    registry, _ = load_plugins()
+    with pytest.raises(GenrecError, match=f"`{option}` is not") as caught:
+        registry.build("teacher", {"use": "core/openai", "model": "m", option: value})
+    assert "secret-1234" not in str(caught.value)
+
+
+def test_where_the_server_is_does_not_change_what_was_answered(tmp_path):
+    with StubServer(shouted) as first:
+        Answers(tmp_path).ask(teacher(first), CHATS[:2], Context())
+    with StubServer(shouted) as second:
+        Answers(tmp_path).ask(teacher(second, concurrency=1, timeout=9.0), CHATS[:2], Context())
+        Answers(tmp_path).ask(teacher(second, temperature=0.5), CHATS[:2], Context())
+    assert second.asked.total() == 2, "another temperature is another question, another address is not"
+
+
+def test_an_empty_answer_is_an_answer():
+    body = b'{"choices": [{"message": {"content": null}, "finish_reason": "length"}]}'
+    lines, context = logged()
+    with StubServer(lambda texts, tried: Trouble(body=body)) as server:
+        assert teacher(server).complete(CHATS[:1], context) == [""]
+    assert lines["teacher-usage"]["cut"] == 1
