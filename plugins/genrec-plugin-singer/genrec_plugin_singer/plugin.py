@@ -8,7 +8,6 @@ from genrec_core import Registry, hookimpl
 @hookimpl
 def genrec_register(registry: Registry) -> None:
     """Register `singer/...`."""
-    registry.source("joined", "genrec_plugin_singer.joined:Joined")
     registry.split("unseen-domain", "genrec_plugin_singer.unseen_domain:UnseenDomain")
     registry.corpus("tasks", "genrec_plugin_singer.tasks:Tasks")
     registry.recommender("domain-beam", "genrec_plugin_singer.domain_beam:DomainBeam")

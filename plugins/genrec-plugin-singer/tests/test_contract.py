@@ -3,7 +3,6 @@
 from typing import ClassVar
 
 from genrec_plugin_singer.domain_beam import DomainBeam
-from genrec_plugin_singer.joined import Joined
 from genrec_plugin_singer.reward import SIDNavigated
 from genrec_plugin_singer.sin_rl import SINRL
 from genrec_plugin_singer.tasks import Tasks
@@ -13,7 +12,6 @@ from genrec_core.testing.contracts import (
     CorpusContract,
     RecommenderContract,
     RewardContract,
-    SourceContract,
     SplitContract,
     TrainerContract,
 )
@@ -66,11 +64,4 @@ class TestUnseenDomain(SplitContract):
         "field": "tags",
         "seen": [f"{thing}, {colour}" for thing in THINGS[:2] for colour in COLOURS],
         "unseen": [f"{thing}, {colour}" for thing in THINGS[2:] for colour in COLOURS],
-    }
-
-
-class TestJoined(SourceContract):
-    component = Joined
-    options: ClassVar = {
-        "parts": {name: {"use": "core/synthetic", "items": 240, "users": 60} for name in ("here", "there")}
     }

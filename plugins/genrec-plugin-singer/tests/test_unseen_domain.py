@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from genrec_plugin_singer.joined import Joined
 from genrec_plugin_singer.unseen_domain import UnseenDomain
 from pydantic import ValidationError
 
 from genrec_core import Context, DataError, Dataset, Items, Rows, Sequences, Source
+from genrec_core.builtin.merged import Merged
 
 
 class Shop(Source):
@@ -29,36 +29,14 @@ class Shop(Source):
         return data
 
 
-def joined(rows=False):
+def both(rows=False):
     parts = {name: Shop(colour=name, rows=rows) for name in ("red", "blue")}
-    return Joined(parts=parts).load(Context())
+    return Merged(parts=parts, people="separate").load(Context())
 
 
 def views(rows=False, **options):
     split = UnseenDomain(**{"seen": ["red"], "unseen": ["blue"], **options})
-    return split.split(joined(rows), max_history=3)
-
-
-def test_joined_sets_keep_their_sequences_and_tell_items_and_users_apart():
-    data = joined()
-    assert len(data.items) == len(set(data.items.ids)) == 12
-    assert data.items.ids[6] == "blue:a"
-    assert data.users == ("red:u", "red:v", "blue:u", "blue:v")
-    assert data.sequences.row(2).tolist() == [6, 7, 8, 9, 10, 11]
-    assert data.items.value(7, "domain") == "blue"
-    assert data.items.value(7, "title") == "blue 1"
-    assert data.domains == ("red",) * 8 + ("blue",) * 8
-
-
-def test_joined_rows_point_at_the_joined_catalogue():
-    data = joined(rows=True)
-    assert (data.test.users, data.test.targets.tolist()) == (("red:u", "blue:u"), [4, 10])
-    assert data.test.histories.row(1).tolist() == [8, 9]
-
-
-def test_a_single_part_is_refused():
-    with pytest.raises(ValidationError, match="two parts"):
-        Joined(parts={"red": Shop(colour="red")})
+    return split.split(both(rows), max_history=3)
 
 
 @pytest.mark.parametrize("rows", [False, True])
