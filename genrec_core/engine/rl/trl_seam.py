@@ -76,7 +76,7 @@ def grpo_arguments(
     high = settings.epsilon_high
     if high is None:
         high = LARGEST_RATIO if settings.loss == "cispo" else settings.epsilon
-    return GRPOConfig(
+    arguments = GRPOConfig(
         output_dir=str(folder),
         loss_type=settings.loss,
         importance_sampling_level=settings.importance,
@@ -104,6 +104,8 @@ def grpo_arguments(
         disable_tqdm=True,
         report_to="none",
     )
+    arguments._n_gpu = min(arguments.n_gpu, 1)  # TRL refuses several GPUs in one process; we use the first
+    return arguments
 
 
 def _unused(completions: list[Any], **_: Any) -> list[float]:
