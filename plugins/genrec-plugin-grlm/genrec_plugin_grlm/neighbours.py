@@ -98,12 +98,33 @@ def _exact(
 
 
 def _approximate(unit: NDArray[np.float32], k: int) -> NDArray[np.int32]:
+    """The k nearest, int32 [N, k]. The graph holds every vector once: among many copies it falls apart."""
+    rows = np.ascontiguousarray(unit).view(np.dtype((np.void, unit.dtype.itemsize * unit.shape[1]))).ravel()
+    _, first, group = np.unique(rows, return_index=True, return_inverse=True)
+    nearest = _in_graph(unit[first], min(k, len(first) - 1))
+    members = np.split(np.argsort(group, kind="stable"), np.cumsum(np.bincount(group))[:-1])
+    found = np.zeros((len(unit), k), dtype=np.int32)
+    for own, others in zip(members, nearest, strict=True):
+        pool: list[int] = own.tolist()
+        for other in others:
+            if len(pool) > k:  # the item itself and k others
+                break
+            pool += members[other].tolist()
+        for item in own:
+            found[item] = [near for near in pool[: k + 1] if near != item][:k]
+    return found
+
+
+def _in_graph(unit: NDArray[np.float32], k: int) -> NDArray[np.int32]:
+    """The k nearest of different vectors."""
     import hnswlib
 
+    nearest = np.zeros((len(unit), k), dtype=np.int32)
+    if k == 0:
+        return nearest
     graph = hnswlib.Index(space="ip", dim=unit.shape[1])
     graph.init_index(max_elements=len(unit), M=LINKS, ef_construction=BUILD_EFFORT, random_seed=100)
     graph.add_items(unit, np.arange(len(unit)), num_threads=1)
-    nearest = np.zeros((len(unit), k), dtype=np.int32)
     for start in range(0, len(unit), BLOCK):
         rows = np.arange(start, min(start + BLOCK, len(unit)))
         labels = _searched(graph, unit[rows], k + 1)
