@@ -99,10 +99,10 @@ def _continued(
     """
     rows, width, _ = hidden.shape
     logits = head.logits(hidden.reshape(rows * width, -1))
-    logits -= logits.logsumexp(dim=1, keepdim=True)
     most = min(settings.beams + len(settings.stop), logits.shape[1])
     best, tokens = logits.topk(most, dim=1)
-    totals = (scores.reshape(-1, 1) + best).reshape(rows, width * most)
+    gained = best - logits.logsumexp(dim=1, keepdim=True)
+    totals = (scores.reshape(-1, 1) + gained).reshape(rows, width * most)
     parents = torch.arange(width, device=hidden.device).repeat_interleave(most).expand(rows, -1)
     totals, order = totals.topk(min(2 * settings.beams + len(settings.stop), totals.shape[1]), dim=1)
     return parents.gather(1, order), tokens.reshape(rows, -1).gather(1, order), totals
