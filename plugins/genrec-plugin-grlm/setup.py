@@ -1,4 +1,4 @@
-"""Says which libraries, which core and which toolkit this plugin needs; everything else stands in pyproject.toml.
+"""Says which core and which toolkit this plugin needs; everything else stands in pyproject.toml.
 
 Inside the repository these are the ones next door, so that `pip install ./plugins/genrec-plugin-grlm` works
 although no package index has genrec-core. In an sdist or anywhere else it is a released core.
@@ -14,4 +14,4 @@ in_repository = (tree / "genrec_core" / "__init__.py").is_file() and (toolkit / 
 core = f"genrec-core[engine] @ {tree.as_uri()}" if in_repository else "genrec-core[engine]>=0.1"
 sid = f"genrec-plugin-sid @ {toolkit.as_uri()}" if in_repository else "genrec-plugin-sid>=0.1"
 
-setup(install_requires=[core, sid, "hnswlib>=0.8"])
+setup(install_requires=[core, sid])

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core import Context, StageError
+from genrec_core import Context, GenrecError, StageError
 
 BLOCK = 1024
 """Rows compared with all others at a time."""
@@ -55,7 +55,11 @@ def nearest_items(vectors: NDArray[np.float32], k: int, exact_below: int, contex
         vectors: float32 [N, d]; a zero row has cosine 0 with everything.
         k: how many.
         exact_below: catalogues of fewer items are compared pair by pair.
-        context: gives progress, the log and the sample's random numbers.
+        context: gives the log and the sample's random numbers.
+
+    Raises:
+        GenrecError: the catalogue is too large for pairs, and hnswlib is not installed.
+        StageError: the graph falls apart, so that items have too few neighbours in it.
     """
     unit = _unit(vectors)
     k = max(0, min(k, len(unit) - 1))
@@ -116,9 +120,18 @@ def _approximate(unit: NDArray[np.float32], k: int) -> NDArray[np.int32]:
 
 
 def _in_graph(unit: NDArray[np.float32], k: int) -> NDArray[np.int32]:
-    """The k nearest of different vectors."""
-    import hnswlib
+    """The k nearest of different vectors.
 
+    Raises:
+        GenrecError: hnswlib is not installed.
+    """
+    try:
+        import hnswlib
+    except ImportError as error:
+        raise GenrecError(
+            f"the neighbours of {len(unit):,} items are found with hnswlib, which is not installed",
+            hint="pip install 'genrec-plugin-grlm[graph]' (it needs a C++ compiler), or raise `exact_below`",
+        ) from error
     nearest = np.zeros((len(unit), k), dtype=np.int32)
     if k == 0:
         return nearest

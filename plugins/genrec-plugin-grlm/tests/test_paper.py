@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from genrec_plugin_grlm.answer import Malformed, read_terms
@@ -10,18 +12,24 @@ from genrec_plugin_grlm.prompt import Asker
 
 from genrec_core import Context, Items
 
+NEEDS_HNSWLIB = pytest.mark.skipif(
+    find_spec("hnswlib") is None, reason="hnswlib is not installed; it needs a C++ compiler"
+)
+GRAPH = pytest.param(0, id="graph", marks=NEEDS_HNSWLIB)
+EXACT = pytest.param(100, id="exact")
+
 
 def at(*degrees):
     angles = np.deg2rad(degrees)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
-@pytest.mark.parametrize("exact_below", [0, 100], ids=["graph", "exact"])
+@pytest.mark.parametrize("exact_below", [GRAPH, EXACT])
 def test_the_nearest_neighbour_is_not_thrown_away_with_the_item_itself(exact_below):
     assert nearest_items(at(0, 20, 90), 1, exact_below, Context()).nearest.tolist() == [[1], [0], [1]]
 
 
-@pytest.mark.parametrize("exact_below", [0, 100], ids=["graph", "exact"])
+@pytest.mark.parametrize("exact_below", [GRAPH, EXACT])
 def test_copies_are_neighbours_of_one_another_and_no_item_is_its_own(exact_below):
     found = nearest_items(at(50, 50, 50, 130, 131), 2, exact_below, Context()).nearest
     assert found.tolist() == [[1, 2], [0, 2], [0, 1], [4, 0], [3, 0]]
