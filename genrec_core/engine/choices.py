@@ -14,7 +14,7 @@ Precision = Literal["float32", "bfloat16"]
 ChatUse = Literal["auto", "never", "always"]
 """Whether prompts go through a chat template; `auto`: when the text tokenizer has one."""
 
-Initialisation = Literal["random", "mean", "spelling", "items"]
+Initialisation = Literal["random", "mean", "spelling", "items", "vectors"]
 """How the rows of new tokens start; `engine.models.vocabulary` tells them apart."""
 
 Search = Literal["beam", "exhaustive"]

@@ -29,7 +29,8 @@ class ExtendedBackbone(Backbone):
 
         initialisation: Initialisation = "random"
         """How the rows of the identifiers' tokens start: `random`, the `mean` row, the rows of the token's
-        `spelling`, or those of the texts of the `items` that carry it."""
+        `spelling`, those of the texts of the `items` that carry it, or the `vectors` that the tokenizer
+        gives its tokens, such as entries of codebooks."""
         round_to: int = Field(1, gt=0)
         """Round the number of vocabulary rows up to a multiple of this."""
         dtype: Precision = "float32"

@@ -1,7 +1,7 @@
 """Vocabulary: identifiers' new tokens become single tokens of a language model.
 
 They are added as ordinary tokens, not special ones, so that decoding never strips them, and without any
-handling of neighbouring spaces. Their rows in the embedding and output matrices start by one of four
+handling of neighbouring spaces. Their rows in the embedding and output matrices start by one of five
 recipes:
 
     random     normal, with the standard deviation of the rows that are there
@@ -9,6 +9,9 @@ recipes:
     spelling   the mean of the rows of the pieces that spell the token: good for words, weak for codes
     items      the mean of the rows that spell the texts of the items that carry the token: gives a code
                the meaning of what it names; a token that no item carries gets `mean`
+    vectors    what the tokenizer says its tokens mean (`Identifiers.state["tokens.vectors"]`), turned by a
+               random rotation: codes that name like items start alike. A token without a vector gets
+               `random`
 
 Rows that were there before keep every bit.
 """
@@ -27,6 +30,9 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError, examples
 from genrec_core.engine.choices import Initialisation
 from genrec_core.engine.models.model import Model
+
+TOKEN_VECTORS = "tokens.vectors"
+"""Where identifiers keep one vector for each of their new tokens, float [len(new_tokens), d]."""
 
 ITEMS_PER_TOKEN = 64
 """At most so many items, evenly chosen, describe one token."""
@@ -64,8 +70,12 @@ def extend(
     _add(model, tokens)
     ids = model.token_ids(new)
     _resize(model, multiple)
+    given = _given(catalogue, new, tokens) if initialisation == "vectors" else None
     for slot, matrix in enumerate(matrices(model.network)):
-        rows = _initial(matrix, ids, pieces, initialisation, seed + slot)
+        if given is None:
+            rows = _initial(matrix, ids, pieces, initialisation, seed + slot)
+        else:
+            rows = _turned(_initial(matrix, ids, pieces, "random", seed + slot), given, seed)
         with torch.no_grad():
             matrix[torch.tensor(ids, dtype=torch.long, device=matrix.device)] = rows.to(matrix)
     return model.token_ids(tokens)
@@ -141,3 +151,36 @@ def _initial(
         if described:
             rows[row] = every[torch.tensor(described)].mean(dim=0)
     return rows
+
+
+def _given(catalogue: Catalogue, new: list[str], tokens: list[str]) -> Tensor:
+    """The tokenizer's vectors of the new tokens, float32 [len(new), d]; zeros where it gives none.
+
+    Raises:
+        GenrecError: it gives none at all.
+    """
+    vectors = catalogue.identifiers.state.get(TOKEN_VECTORS)
+    if vectors is None:
+        raise GenrecError(
+            "the identifiers' tokens have no vectors to start from",
+            hint="`initialisation: vectors` needs a tokenizer with codebooks, such as sid/rq-kmeans",
+        )
+    place = {token: row for row, token in enumerate(tokens)}
+    return torch.from_numpy(np.asarray(vectors, dtype=np.float32))[[place[token] for token in new]]
+
+
+def _turned(rows: Tensor, vectors: Tensor, seed: int) -> Tensor:
+    """Vectors in random directions of the network's space, as long as random `rows` [T, H] are on average.
+
+    Distances keep their proportions up to a random projection where the vectors are wider than the network.
+    """
+    known = (vectors != 0).any(dim=1)
+    if not bool(known.any()):
+        return rows
+    wide = max(vectors.shape[1], rows.shape[1])
+    generator = torch.Generator().manual_seed(seed)
+    rotation, _ = torch.linalg.qr(torch.randn(wide, wide, generator=generator))
+    turned = vectors[known] @ rotation[: vectors.shape[1], : rows.shape[1]]
+    started = rows.clone()
+    started[known] = turned * (rows.square().mean().sqrt() / turned.square().mean().sqrt())
+    return started

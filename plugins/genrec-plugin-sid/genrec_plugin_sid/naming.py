@@ -15,9 +15,11 @@ from string import Formatter, ascii_lowercase
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genrec_core import Identifiers
 from genrec_plugin_sid.paths import Paths
+from genrec_plugin_sid.quantiser import Codebooks
 
 MOST_LEVELS = len(ascii_lowercase) - 1
 """One letter is left for the rank."""
@@ -48,6 +50,15 @@ class Naming:
         """Every token that can occur, used or not, level by level; boundary tokens first."""
         codes = (self.token(level, code) for level, size in enumerate(self._levels()) for code in range(size))
         return (*filter(None, (self.begin, self.end)), *codes)
+
+    def vectors(self, codebooks: Codebooks) -> NDArray[np.float32]:
+        """What each token of `all_tokens` means, float32 [tokens, d]: the entry of its codebook, every level
+        scaled to a mean square of one; zeros for boundary and rank tokens, which mean nothing."""
+        scaled = [book / (float(np.sqrt(np.square(book).sum(axis=1).mean())) or 1.0) for book in codebooks]
+        width = codebooks[0].shape[1]
+        before = np.zeros((sum(map(bool, (self.begin, self.end))), width))
+        after = np.zeros((self.ranks, width))
+        return np.concatenate([before, *scaled, after]).astype(np.float32)
 
     def write(self, paths: Paths) -> Iterator[tuple[str, ...]]:
         """The identifier of each path (int32 [N, levels + 1], rank last, −1 for none)."""

@@ -125,6 +125,7 @@ class SemanticIDs(Tokenizer):
         }
         state = quantiser.state() | _named("encoder", embedded.state)
         state |= _named("behaviour", behaviour.state() if behaviour else {})
+        state |= _named("tokens", {"vectors": naming.vectors(quantiser.codebooks)})
         return _identifiers(naming, paths, state, settings)
 
     def extend(self, identifiers: Identifiers, items: Items, context: Context) -> Identifiers:

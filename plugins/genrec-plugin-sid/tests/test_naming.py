@@ -36,3 +36,13 @@ def test_settings_bring_the_naming_back():
 def test_a_template_that_cannot_tell_codes_apart_is_refused(template):
     with pytest.raises(ValueError, match=r".+"):
         check_template(template)
+
+
+def test_tokens_mean_the_entries_of_their_codebooks_at_one_scale_a_level():
+    naming = Naming((2, 2), 1, "<{level}_{code}>", begin="<|")
+    books = (np.array([[3.0, 0], [0, 4]], dtype=np.float32), np.array([[0.1, 0], [0, 0.1]], dtype=np.float32))
+    vectors = naming.vectors(books)
+    assert len(vectors) == len(naming.all_tokens())
+    assert not vectors[[0, -1]].any()
+    np.testing.assert_allclose(vectors[1:3], books[0] / np.sqrt(12.5), rtol=1e-6)
+    np.testing.assert_allclose(vectors[3:5], books[1] / 0.1, rtol=1e-6)

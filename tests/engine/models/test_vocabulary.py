@@ -1,5 +1,7 @@
 """New rows start as chosen; old rows keep every bit."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -96,3 +98,32 @@ def test_a_token_that_cannot_be_read_as_one_is_refused(catalogue):
     broken = Catalogue(catalogue.items, Identifiers.of([("<|end|>",)] * 6, new_tokens=("<|end|>",)))
     with pytest.raises(GenrecError, match="not read as one token"):
         extend(fresh(catalogue), broken)
+
+
+@pytest.mark.parametrize("width", [8, 100])
+def test_vectors_of_the_tokenizer_keep_their_angles_at_the_size_of_random_rows(catalogue, width):
+    tokens = catalogue.identifiers.new_tokens
+    vectors = torch.randn(len(tokens), width, generator=torch.Generator().manual_seed(3))
+    vectors[0] = 0
+    state = {"tokens.vectors": vectors.numpy()}
+    named = dataclasses.replace(
+        catalogue, identifiers=dataclasses.replace(catalogue.identifiers, state=state)
+    )
+    model = fresh(named)
+    ids = extend(model, named, initialisation="vectors", seed=1)
+    rows = matrices(model.network)[0][ids].detach()
+    plain = fresh(catalogue)
+    random = matrices(plain.network)[0][extend(plain, catalogue, seed=1)].detach()
+    assert torch.equal(rows[0], random[0])
+    assert rows[1:].square().mean().item() == pytest.approx(random.square().mean().item(), rel=1e-4)
+    cosines = torch.nn.functional.cosine_similarity
+    first, second = cosines(rows[1:-1], rows[2:]), cosines(vectors[1:-1], vectors[2:])
+    if width <= 32:
+        torch.testing.assert_close(first, second, atol=1e-4, rtol=1e-3)
+    else:
+        assert torch.corrcoef(torch.stack([first, second]))[0, 1] > 0.2
+
+
+def test_identifiers_without_vectors_are_told_what_has_them(catalogue):
+    with pytest.raises(GenrecError, match="have no vectors to start from"):
+        extend(fresh(catalogue), catalogue, initialisation="vectors")
