@@ -58,6 +58,20 @@ def read_terms(answer: str, count: int) -> Tokens | Malformed:
     return first or Malformed("no list", "there is no list in it", answer)
 
 
+def read_open_list(answer: str, count: int) -> Tokens | Malformed:
+    """The first `count` different words of a list that the question began.
+
+    A model that only continues a text does not know when five words are five: it goes on until it is stopped.
+    What it wrote first counts, and a word that comes again does not.
+    """
+    inside = answer.partition("]")[0].partition("\n\n")[0]
+    words = {normal_term(word): word for word in inside.split(",")}
+    different = [term for term in words if any(map(str.isalnum, term))]
+    if len(different) < count:
+        return Malformed("number", f"it has {len(different)} different words, not {count}", answer)
+    return checked_terms(different[:count], count, answer)
+
+
 def checked_terms(
     words: Sequence[str], count: int, answer: str = "", *, repeats: bool = False
 ) -> Tokens | Malformed:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from genrec_core import Chat, Context, Teacher
 from genrec_core.contracts.identifiers import Tokens
-from genrec_plugin_grlm.answer import Malformed, read_terms
+from genrec_plugin_grlm.answer import Malformed, read_open_list, read_terms
 from genrec_plugin_grlm.prompt import Asker
 
 
@@ -30,12 +30,13 @@ def asked_terms(
     """
     chats: dict[int, Chat] = {item: asker.question(item, near) for item, near in enumerate(neighbours)}
     found: dict[int, Tokens | Malformed] = {}
+    reading = read_open_list if asker.style == "examples" else read_terms
     for tried in range(retries + 1):
         pending = list(chats)
         answers = context.ask(teacher, [chats[item] for item in pending])
         bad: Counter[str] = Counter()
         for item, answer in zip(pending, answers, strict=True):
-            read = found[item] = read_terms(answer, asker.count)
+            read = found[item] = reading(answer, asker.count)
             if isinstance(read, Malformed):
                 bad[read.reason] += 1
                 chats[item] = asker.again(chats[item], read)

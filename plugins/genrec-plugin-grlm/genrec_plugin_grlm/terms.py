@@ -89,7 +89,8 @@ class TermIDs(Tokenizer):
 
         prompt: Style = "rules"
         """How the teacher is asked: `rules` for models that follow instructions; `examples` shows three items
-        with their terms and no neighbours, for models that only continue a text."""
+        with their terms and no neighbours, for models that only continue a text; of what these write, the
+        first different words count."""
 
         characters: int = Field(default=600, ge=1)
         """Characters of each field of the item that the teacher is shown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from genrec_plugin_grlm.answer import Malformed, checked_terms, read_terms
+from genrec_plugin_grlm.answer import Malformed, checked_terms, read_open_list, read_terms
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,3 +80,22 @@ def test_json_and_plain_lists_read_alike(words):
 def test_given_terms_may_repeat():
     assert checked_terms(["red", "red"], 2, repeats=True) == ("red", "red")
     assert isinstance(checked_terms(["red", "red"], 2), Malformed)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "tent, red, two person] Item: rope",
+        " tent, red, tent, , Tent, two person, blue, blue, blu",
+        "Tent, Red,\nTwo person\n\nItem: rope, lamp",
+    ],
+)
+def test_of_a_list_that_goes_on_the_first_different_words_count(answer):
+    assert read_open_list(answer, 3) == THREE
+
+
+@pytest.mark.parametrize("answer", ["", "tent, tent, tent, tent", "tent] red, blue, green"])
+def test_a_list_that_goes_on_without_enough_different_words_is_malformed(answer):
+    read = read_open_list(answer, 3)
+    assert isinstance(read, Malformed)
+    assert read.reason == "number"
