@@ -15,11 +15,13 @@ Contestants, all on the same network, prompts and group size, with answers of th
   written by hand: what our step would cost without TRL's trainer around it;
 - `bare repeated`: the rollouts of `full`, and an update in which each rollout has its own copy of the prompt.
 
-Figures are seconds of a whole step (rollout, reward, update), medians over steps of runs that take turns.
+Figures are seconds of a whole step (rollout, reward, update) by the clock and of the processor, medians over
+steps of runs that take turns. Ratios are of processor seconds: they vary less on a machine that others use.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import tempfile
 import time
@@ -74,7 +76,8 @@ class Shape:
         return f"{self.name}, {self.prompts} prompts × {self.group} rollouts, {self.history} items of history"
 
 
-SMALL = Shape("4 layers of 128", 128, 4, 4, 8, 16, 15, 4, 2)
+SMALL = Shape("4 layers of 128", 128, 4, 4, 4, 16, 15, 4, 2)
+LONG = Shape("4 layers of 128", 128, 4, 4, 4, 16, 45, 4, 2)
 LARGE = Shape("SmolLM2-135M's shape", 576, 30, 9, 2, 8, 15, 2, 1)
 
 
@@ -117,27 +120,31 @@ def world(shape: Shape) -> World:
     return made
 
 
+Seconds = list[tuple[float, float]]
+"""By the clock and of the processor, of each step."""
+
+
 class Clock(TrainerCallback):
     """Seconds between the ends of steps; as a log of core/grpo it does the same."""
 
     def __init__(self) -> None:
-        self.ends: list[float] = []
+        self.ends: list[tuple[float, float]] = []
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
         """Of TRL."""
-        self.ends.append(time.perf_counter())
+        self.ends.append((time.perf_counter(), time.process_time()))
 
     def log(self, event: str, **_: Any) -> None:
         """Of ours."""
         if event == "train":
-            self.ends.append(time.perf_counter())
+            self.on_step_end()
 
-    def seconds(self) -> list[float]:
+    def seconds(self) -> Seconds:
         """Of every step but the first, which warms up."""
-        return np.diff(self.ends).tolist()
+        return [(float(wall), float(cpu)) for wall, cpu in np.diff(self.ends, axis=0)]
 
 
-def ours(world: World, policy: Any) -> list[float]:
+def ours(world: World, policy: Any) -> Seconds:
     """core/grpo; a prompt a user, the newest."""
     shape, clock = world.shape, Clock()
     GRPO(
@@ -157,7 +164,7 @@ def rounds(world: World, model: Model, policy: Any) -> Rounds:
     )
 
 
-def bare(world: World, policy: Any, repeated: bool = False) -> list[float]:
+def bare(world: World, policy: Any, repeated: bool = False) -> Seconds:
     """Rollouts and an update written by hand."""
     model = world.model()
     made, clock = rounds(world, model, policy), Clock()
@@ -174,7 +181,7 @@ def bare(world: World, policy: Any, repeated: bool = False) -> list[float]:
     return clock.seconds()
 
 
-def generate(world: World) -> list[float]:
+def generate(world: World) -> Seconds:
     """Beams of `generate`, and an update in which each has its own copy of the prompt."""
     model, clock = world.model(), Clock()
     made = rounds(world, model, "full")
@@ -212,7 +219,7 @@ def plain_scores(network: Any, prompts: list[tuple[int, ...]], completions: torc
     return chosen - logits.logsumexp(2)
 
 
-def trl(world: World, beams: bool) -> list[float]:
+def trl(world: World, beams: bool) -> Seconds:
     """GRPOTrainer; with `beams` its rollouts are constrained beams of `generate`."""
     shape, clock, model = world.shape, Clock(), world.model()
     made = rounds(world, model, "full")
@@ -273,23 +280,27 @@ def beam_rollouts(world: World, model: Model) -> Callable[..., Any]:
     return rollouts
 
 
-def measured(world: World) -> dict[str, float]:
+def measured(world: World) -> dict[str, tuple[float, float]]:
     """Median seconds of a step of each contestant; their runs take turns."""
-    contestants: dict[str, Callable[[], list[float]]] = {
+    short = dataclasses.replace(world, shape=dataclasses.replace(world.shape, steps=2))
+    contestants: dict[str, Callable[[], Seconds]] = {
         "legal": lambda: ours(world, "legal"),
         "bare legal": lambda: bare(world, "legal"),
         "full": lambda: ours(world, "full"),
         "bare full": lambda: bare(world, "full"),
         "bare repeated": lambda: bare(world, "full", repeated=True),
         "generate+prefix": lambda: generate(world),
-        "TRL sampling": lambda: trl(world, beams=False),
-        "TRL generate+prefix": lambda: trl(world, beams=True),
+        "TRL sampling": lambda: trl(short, beams=False),
+        "TRL generate+prefix": lambda: trl(short, beams=True),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    seconds: dict[str, Seconds] = {name: [] for name in contestants}
     for _ in range(world.shape.runs):
         for name, run in contestants.items():
             seconds[name] += run()
-    return {name: statistics.median(times) for name, times in seconds.items()}
+    return {
+        name: (statistics.median(wall for wall, _ in times), statistics.median(cpu for _, cpu in times))
+        for name, times in seconds.items()
+    }
 
 
 def compared(shape: Shape, times: dict[str, float]) -> dict[str, Any]:
@@ -312,14 +323,15 @@ def main() -> None:
     options = arguments(__doc__ or "")
     rows, ratios = [], {}
     print(machine())
-    for shape in [SMALL] if options.quick else [SMALL, LARGE]:
+    for shape in [SMALL] if options.quick else [SMALL, LONG, LARGE]:
         times = measured(world(shape))
         print(shape)
-        for name, seconds in times.items():
-            rate = shape.prompts * shape.group / seconds
-            print(f"  {name:20} {seconds * 1000:9.1f} ms a step, {rate:9.1f} rollouts a second")
-            rows.append({"shape": str(shape), "name": name, "seconds": seconds, "rollouts per second": rate})
-        ratios |= compared(shape, times)
+        for name, (wall, cpu) in times.items():
+            rate = shape.prompts * shape.group / wall
+            print(f"  {name:20} {wall:8.3f} s a step, {cpu:8.3f} of the processor, {rate:7.1f} rollouts/s")
+            row = {"seconds": wall, "processor seconds": cpu, "rollouts per second": rate}
+            rows.append({"shape": str(shape), "name": name, **row})
+        ratios |= compared(shape, {name: cpu for name, (_, cpu) in times.items()})
     for name, value in ratios.items():
         print(f"{name}: {value['value']}× {value['against']}")
     write(options.json, ratios, rows)
