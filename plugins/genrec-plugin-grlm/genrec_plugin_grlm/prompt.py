@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from genrec_core import Chat, Items, Message
+from genrec_core.contracts.identifiers import Tokens
 from genrec_plugin_grlm.answer import Malformed
 
 Style = Literal["rules", "examples"]
@@ -68,6 +69,9 @@ EXAMPLES = (
 )  # fmt: skip
 """Items that nobody sells, and ten terms of each."""
 
+SHOTS, MOST_TERMS = 3, 10
+"""Examples shown, and the most terms that they can have."""
+
 
 @dataclass(frozen=True)
 class Asker:
@@ -79,6 +83,7 @@ class Asker:
         count: how many terms are asked for.
         characters: of each field of the item that are shown, and of each neighbour's.
         style: see above.
+        drafts: terms of every item, for neighbours that are shown as examples.
     """
 
     items: Items
@@ -86,11 +91,12 @@ class Asker:
     count: int
     characters: tuple[int, int]
     style: Style = "rules"
+    drafts: Sequence[Tokens] = ()
 
     def question(self, item: int, neighbours: Sequence[int]) -> Chat:
         """The chat that asks for one item's terms."""
         if self.style == "examples":
-            return (Message("user", self._examples(item)),)
+            return (Message("user", self._examples(item, neighbours)),)
         rules, closing = (RULES, CLOSING) if len(neighbours) else (ALONE, ALONE_CLOSING)
         blocks = [rules.format(count=self.count), ITEM, self._block(item, self.characters[0])]
         if len(neighbours):
@@ -106,9 +112,8 @@ class Asker:
         """The same chat with an answer that would not do, and why."""
         if self.style == "examples":
             # A model that only continues a text cannot be told: it is shown the examples in another order.
-            examples, last = chat[-1].text.rsplit("\n\n", 1)
-            first, rest = examples.split("\n\n", 1)
-            return (*chat[:-1], Message("user", f"{rest}\n\n{first}\n\n{last}"))
+            first, *others, last = chat[-1].text.split("\n\n")
+            return (*chat[:-1], Message("user", "\n\n".join([*others, first, last])))
         told = AGAIN.format(told=answer.told, count=self.count)
         return (*chat, Message("assistant", answer.answer), Message("user", told))
 
@@ -116,14 +121,17 @@ class Asker:
         values = ((field, " ".join(self.items.value(item, field).split())) for field in self.fields)
         return "\n".join(f"{field}: {value[:characters]}" for field, value in values if value)
 
-    def _examples(self, item: int) -> str:
-        shown = [
-            f"Item: {title}\nWords: [{', '.join(terms.split()[: self.count])}]" for title, terms in EXAMPLES
-        ]
-        title = "; ".join(
-            line.partition(": ")[2] for line in self._block(item, self.characters[0]).splitlines()
-        )
-        return "\n\n".join([*shown, f"Item: {title}\nWords: ["])
+    def _line(self, item: int, characters: int) -> str:
+        lines = self._block(item, characters).splitlines()
+        return "; ".join(line.partition(": ")[2] for line in lines)
+
+    def _examples(self, item: int, neighbours: Sequence[int]) -> str:
+        near = reversed(neighbours[:SHOTS])  # the nearest stands next to the question
+        shots = [(self._line(other, self.characters[1]), self.drafts[other]) for other in near]
+        if not shots:
+            shots = [(title, tuple(terms.split())[: self.count]) for title, terms in EXAMPLES]
+        shown = [f"Item: {title}\nWords: [{', '.join(terms)}]" for title, terms in shots]
+        return "\n\n".join([*shown, f"Item: {self._line(item, self.characters[0])}\nWords: ["])
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from genrec_plugin_grlm.extractive import Extractive
 from genrec_plugin_grlm.given_terms import given_terms
 from genrec_plugin_grlm.neighbours import nearest_items
 from genrec_plugin_grlm.picking import spare_words
-from genrec_plugin_grlm.prompt import Asker, Style
+from genrec_plugin_grlm.prompt import MOST_TERMS, Asker, Style
 from genrec_plugin_grlm.repair import told_apart
 from genrec_plugin_grlm.usable import log_picked, log_terms, refuse
 from genrec_plugin_grlm.wordbook import Bag, Wordbook, chosen_fields, item_texts
@@ -88,8 +88,9 @@ class TermIDs(Tokenizer):
         """Smaller catalogues are searched exactly, larger ones through an HNSW graph of logged recall."""
 
         prompt: Style = "rules"
-        """How the teacher is asked: `rules` for models that follow instructions; `examples` shows three items
-        with their terms and no neighbours, for models that only continue a text; of what these write, the
+        """How the teacher is asked: `rules` for models that follow instructions; `examples` for models that
+        only continue a text: they are shown three items with their terms, which are the nearest neighbours
+        with what `grlm/extractive` picks for them, or without context made-up ones. Of what they write, the
         first different words count."""
 
         characters: int = Field(default=600, ge=1)
@@ -123,6 +124,8 @@ class TermIDs(Tokenizer):
         def _one_way_to_ask(self) -> TermIDs.Options:
             if isinstance(self.teacher, Extractive) and self.prompt != "rules":
                 raise ValueError("`grlm/extractive` is no model that could learn from `prompt: examples`")
+            if self.prompt == "examples" and self.terms > MOST_TERMS:
+                raise ValueError(f"`prompt: examples` has examples of at most {MOST_TERMS} terms")
             return self
 
     options: Options
@@ -205,7 +208,10 @@ class TermIDs(Tokenizer):
         if isinstance(options.teacher, Extractive):
             return list(self._picked(words, range(len(words.items)), said, context))
         shown = (options.characters, options.neighbour_characters)
-        asker = Asker(words.items, words.fields, options.terms, shown, options.prompt)
+        drafts = (
+            self._picked(words, range(len(around)), said, context) if options.prompt == "examples" else []
+        )
+        asker = Asker(words.items, words.fields, options.terms, shown, options.prompt, drafts)
         return asked_terms(options.teacher, asker, around, options.retries, context)
 
     def _picked(
@@ -214,6 +220,7 @@ class TermIDs(Tokenizer):
         which: Iterable[int],
         said: Sequence[Sequence[Bag | frozenset[str]]],
         context: Context,
+        event: str = "terms-extracted",
     ) -> list[Tokens]:
         teacher = self.options.teacher
         extractor = teacher if isinstance(teacher, Extractive) else Extractive()
@@ -221,7 +228,7 @@ class TermIDs(Tokenizer):
             extractor.terms_of(words.bags[item], near, words.book, self.options.terms)
             for item, near in zip(which, said, strict=True)
         ]
-        log_picked(picked, extractor.options.distinguishing, context)
+        log_picked(picked, extractor.options.distinguishing, context, event)
         return [each.terms for each in picked]
 
     def _settled(

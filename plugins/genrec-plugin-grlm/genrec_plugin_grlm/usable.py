@@ -37,10 +37,10 @@ def refuse(bad: Mapping[int, Malformed], items: Items, *, asked: bool) -> NoRetu
     raise DataError(message, hint=f"mend them, or {instead}")
 
 
-def log_picked(picked: Sequence[Picked], asked: int, context: Context) -> None:
+def log_picked(picked: Sequence[Picked], asked: int, context: Context, event: str) -> None:
     """How many items had too few words of their own, and too few that no neighbour has."""
     context.log(
-        "terms-extracted",
+        event,
         items=len(picked),
         items_that_borrow=sum(each.borrowed > 0 for each in picked),
         borrowed_terms=sum(each.borrowed for each in picked),

@@ -251,23 +251,44 @@ def test_a_constrained_decoder_writes_every_identifier_and_no_other(separator):
     assert Counter(beam.tokens for beam in found.beams) == Counter(ids.distinct())
 
 
+class Continues(Teacher):
+    """Writes on behind the bracket, too short a list the first time."""
+
+    seeded = False
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def complete(self, chats, context):
+        self.asked += [chat[0].text for chat in chats]
+        return [
+            " tent, red, dome, dome] more" if len(self.asked) > len(chats) else "tent, tent" for _ in chats
+        ]
+
+
 def test_small_models_are_shown_examples_and_their_answer_begins_behind_the_bracket():
-    asked = []
-
-    class Continues(Teacher):
-        seeded = False
-
-        def complete(self, chats, context):
-            asked.extend(chats)
-            return [" tent, red, dome] and more" if len(asked) > 2 else "tent" for _ in chats]
-
-    ids = named(["red tent", "blue tent"], teacher=Continues(), terms=3, prompt="examples")
+    teacher = Continues()
+    ids = named(["red tent", "blue tent"], teacher=teacher, terms=3, prompt="examples", context=False)
     assert ids.text(0) == "tent, red, dome"
-    first, again = asked[0][0].text, asked[2][0].text
+    first, again = teacher.asked[0], teacher.asked[2]
+    assert first.count("Item: ") == 4
     assert first.endswith("Item: red tent\nWords: [")
     assert again.endswith("Item: red tent\nWords: [")
     assert first != again
     assert sorted(first.split("\n\n")) == sorted(again.split("\n\n"))
+
+
+def test_with_context_the_examples_are_the_neighbours_the_nearest_last():
+    titles = ["red silk scarf", "blue silk scarf", "green silk scarf thin", "oak table"]
+    teacher = Continues()
+    named(titles, teacher=teacher, terms=3, prompt="examples", neighbours=2)
+    drafts = named(titles, terms=3, neighbours=2)
+    assert teacher.asked[0] == (
+        f"Item: green silk scarf thin\nWords: [{drafts.text(2)}]\n\n"
+        f"Item: blue silk scarf\nWords: [{drafts.text(1)}]\n\n"
+        "Item: red silk scarf\nWords: ["
+    )
 
 
 def test_a_bad_server_loses_nothing_and_is_asked_nothing_twice(tmp_path):
