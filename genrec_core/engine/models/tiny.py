@@ -36,6 +36,7 @@ class Shape:
         vocabulary: most entries of the text tokenizer (at least 258: the bytes, end and pad).
         tie: whether the output matrix is the embedding matrix.
         dropout: of attention weights, embeddings and block outputs.
+        attention_dropout: of attention weights, where it differs.
         context: most tokens a sample may take.
     """
 
@@ -46,6 +47,7 @@ class Shape:
     vocabulary: int = 2000
     tie: bool = True
     dropout: float = 0.0
+    attention_dropout: float | None = None
     context: int = 512
 
 
@@ -63,6 +65,7 @@ def tiny_model(
             hint="choose hidden as heads × an even number, such as 128 and 4",
         )
     text_tokenizer = trained_text_tokenizer(items, shape.vocabulary)
+    attention = shape.dropout if shape.attention_dropout is None else shape.attention_dropout
     config = Qwen3Config(
         vocab_size=len(text_tokenizer),
         hidden_size=shape.hidden,
@@ -73,7 +76,7 @@ def tiny_model(
         head_dim=shape.hidden // shape.heads,
         max_position_embeddings=shape.context,
         tie_word_embeddings=shape.tie,
-        attention_dropout=shape.dropout,
+        attention_dropout=attention,
         bos_token_id=None,
         eos_token_id=text_tokenizer.eos_token_id,
         pad_token_id=text_tokenizer.pad_token_id,

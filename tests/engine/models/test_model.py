@@ -93,3 +93,12 @@ def test_a_folder_without_a_model_is_refused_with_what_to_do(tmp_path):
 def test_a_width_that_heads_do_not_divide_is_refused(catalogue):
     with pytest.raises(GenrecError, match="`hidden: 30`"):
         TinyCausal(**{**SMALL, "hidden": 30, "heads": 4}).build(catalogue, Context())
+
+
+def test_attention_weights_may_be_dropped_at_a_rate_of_their_own(catalogue):
+    def rates(**options):
+        config = TinyCausal(**SMALL, **options).build(catalogue, Context()).network.config
+        return config.attention_dropout, config.residual_dropout
+
+    assert rates(dropout=0.4) == (0.4, 0.4)
+    assert rates(dropout=0.4, attention_dropout=0.0) == (0.0, 0.4)
