@@ -81,7 +81,7 @@ def finetune(
     with _folder(context) as folder:
         parts = LoopParts(mixture.table, valid, schedule, legal)
         loop = _trained(model, catalogue, parts, settings, context, folder)
-    # accelerate leaves its mixed-precision forward on the network; whoever gets the model computes in its own.
+    # accelerate leaves its mixed-precision forward on the network; whoever gets the model needs its own.
     loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
     done = schedule.batches[: loop.state.global_step * schedule.accumulation]
     lengths = mixture.table.lengths
