@@ -26,10 +26,7 @@ BLOCK = 1024
 """Rows compared with all others at a time."""
 
 SAMPLE = 256
-"""Items whose approximate neighbours are checked against the exact ones."""
-
-SAMPLING = 1 << 21
-"""Purpose of the random numbers that draw the sample."""
+"""Items, evenly spread over the catalogue, whose neighbours in the graph are compared with the exact ones."""
 
 LINKS, BUILD_EFFORT, EFFORT = 16, 200, 128
 """Of the graph: links a node; candidates looked at while it is built, and at least so many in a search."""
@@ -55,7 +52,7 @@ def nearest_items(vectors: NDArray[np.float32], k: int, exact_below: int, contex
         vectors: float32 [N, d]; a zero row has cosine 0 with everything.
         k: how many.
         exact_below: catalogues of fewer items are compared pair by pair.
-        context: gives the log and the sample's random numbers.
+        context: gives the log.
 
     Raises:
         GenrecError: the catalogue is too large for pairs, and hnswlib is not installed.
@@ -71,7 +68,7 @@ def nearest_items(vectors: NDArray[np.float32], k: int, exact_below: int, contex
         found = Neighbours(_exact(unit, everyone, k)[0], 1.0)
     else:
         nearest = _approximate(unit, k)
-        found = Neighbours(nearest, _recall(unit, nearest, k, context.generator(SAMPLING)))
+        found = Neighbours(nearest, _recall(unit, nearest, k))
     context.log("neighbours", items=len(unit), k=k, exact=exact, recall=found.recall)
     return found
 
@@ -168,11 +165,9 @@ def _searched(graph: Any, queries: NDArray[np.float32], count: int) -> NDArray[n
             return np.asarray(labels, dtype=np.int64)
 
 
-def _recall(
-    unit: NDArray[np.float32], nearest: NDArray[np.int32], k: int, generator: np.random.Generator
-) -> float:
+def _recall(unit: NDArray[np.float32], nearest: NDArray[np.int32], k: int) -> float:
     """Share of approximate neighbours that are as near as the exact ones (copies stand for one another)."""
-    rows = np.sort(generator.choice(len(unit), size=min(SAMPLE, len(unit)), replace=False))
+    rows = np.linspace(0, len(unit) - 1, min(SAMPLE, len(unit))).astype(np.int64)
     _, farthest = _exact(unit, rows, k)
     cosines = np.round(np.einsum("nd,nkd->nk", unit[rows], unit[nearest[rows]]), 6)
     return float((cosines >= farthest[:, None] - 1e-6).mean())

@@ -54,6 +54,8 @@ class _Words:
 class TermIDs(Tokenizer):
     """Names items by ordered terms that a language model already knows."""
 
+    seeded = False
+
     class Options(Tokenizer.Options):
         """How many terms, where they come from, and what happens to bad or equal ones."""
 
