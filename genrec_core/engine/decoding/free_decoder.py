@@ -92,15 +92,14 @@ class FreeDecoder:
         return [self._read(texts) for texts in search_freely(stepper, self.head, prompts, settings)]
 
     def _read(self, written: Sequence[Written]) -> Candidates:
-        best: dict[str, Candidate] = {}
+        distinct: dict[Tokens | str, Candidate] = {}
         for one in written:
             text = self.model.text_tokenizer.decode(
                 list(one.tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
             ).strip()
-            best.setdefault(text, Candidate(self._spelt(text, one.tokens), one.score, text))
-        distinct: dict[object, Candidate] = {}
-        for candidate in best.values():
-            distinct.setdefault(candidate.tokens or candidate.text, candidate)
+            tokens = self._spelt(text, one.tokens)
+            more = "" if self.catalogue.identifiers.separator.join(tokens) == text else text
+            distinct.setdefault(tokens or text, Candidate(tokens, one.score, more))
         steps = max((len(one.tokens) for one in written), default=0)
         cut = sum(not one.complete for one in written)
         return Candidates(tuple(distinct.values()), {"finish": steps, "cut": cut})
