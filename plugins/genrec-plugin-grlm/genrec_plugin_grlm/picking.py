@@ -14,9 +14,9 @@ neighbours say, then what most of the catalogue says. Borrowed terms are counted
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 
 from genrec_core import DataError
 from genrec_core.contracts.identifiers import Tokens
@@ -61,8 +61,7 @@ def pick(
     apart = spare_words(bag, neighbours, book)
     own = common[: max(0, count - distinguishing)]
     own += [word for word in apart if word not in own][: count - len(own)]
-    lent = (word for word in _lent(share, book) if word not in bag)
-    borrowed = list(islice(dict.fromkeys(lent), count - len(own))) if len(own) < count else []
+    borrowed = _borrowed(bag, share, book, count - len(own)) if len(own) < count else []
     if len(own) + len(borrowed) < count:
         raise DataError(
             f"an item needs `{count}` terms, the whole catalogue has {len(own) + len(borrowed)} words",
@@ -88,7 +87,13 @@ def _shares(neighbours: Sequence[Collection[str]]) -> dict[str, float]:
     return share
 
 
-def _lent(share: dict[str, float], book: Wordbook) -> Iterator[str]:
-    """Words to borrow, what most neighbours say first."""
+def _borrowed(bag: Bag, share: dict[str, float], book: Wordbook, count: int) -> list[str]:
+    """Up to `count` words that the item does not say: what most neighbours say, then what most items say."""
     near = sorted(share, key=lambda word: (-round(share[word], 6), -book.weight(word), word))
-    return chain(near, book.commonest())
+    lent = (word for word in chain(near, book.commonest) if word not in bag)
+    chosen: dict[str, None] = {}
+    for word in lent:
+        if len(chosen) == count:
+            break
+        chosen[word] = None
+    return list(chosen)

@@ -16,8 +16,9 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,11 +74,11 @@ class Wordbook:
         rarity = math.log((2 + self.items) / (1 + self.frequency.get(word, 0)))
         return (1 + math.log(count)) * rarity * (1.0 if _is_plain(word) else POOR)
 
-    def commonest(self) -> Iterator[str]:
+    @cached_property
+    def commonest(self) -> tuple[str, ...]:
         """Plain words by how many items use them, then the others."""
-        return iter(
-            sorted(self.frequency, key=lambda word: (not _is_plain(word), -self.frequency[word], word))
-        )
+        order = sorted(self.frequency, key=lambda word: (not _is_plain(word), -self.frequency[word], word))
+        return tuple(order)
 
     def kept(self) -> tuple[dict[str, NDArray[np.int64]], list[str]]:
         """Arrays and words from which `of_kept` makes the same book again."""
