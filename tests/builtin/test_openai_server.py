@@ -15,10 +15,16 @@ from genrec_core.builtin.many_requests import Patience, Tally, replies
 from genrec_core.builtin.openai_server import OpenAIServer
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.store.answers import Answers
+from genrec_core.testing.contracts import TeacherContract
 from genrec_core.testing.stub_server import StubServer, Trouble
 
 WORDS = [f"question {number}" for number in range(20)]
 CHATS = [(Message("user", word),) for word in WORDS]
+
+
+class TestOpenAIServer(TeacherContract):
+    component = OpenAIServer
+    options = {"model": "m"}
 
 
 def shouted(texts, tried):
