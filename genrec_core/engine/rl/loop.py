@@ -16,13 +16,13 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import TrainerCallback, get_scheduler
 
 from genrec_core.contracts.context import Advance, Context
+from genrec_core.engine.decoding.validation import Validation
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rl.log_probabilities import Scorer, evaluating
 from genrec_core.engine.rl.rails import Rails
 from genrec_core.engine.rl.rounds import Round, Rounds
 from genrec_core.engine.rl.settings import Settings
 from genrec_core.engine.rl.trl_seam import PolicyTrainer, move_towards
-from genrec_core.engine.rl.validation import Validation
 from genrec_core.engine.training.checkpoints import load_weights, save_weights
 
 POINTS = 200

@@ -26,6 +26,7 @@ from genrec_core.contracts.reward import Reward
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
+from genrec_core.engine.decoding.validation import Validation
 from genrec_core.engine.models.model import Model, quiet
 from genrec_core.engine.rl.judging import Judge
 from genrec_core.engine.rl.log_probabilities import Scorer
@@ -37,7 +38,6 @@ from genrec_core.engine.rl.rollouts import RolloutStrategy, SecondStage
 from genrec_core.engine.rl.rounds import Rounds
 from genrec_core.engine.rl.settings import Settings
 from genrec_core.engine.rl.trl_seam import frozen_copy, grpo_arguments
-from genrec_core.engine.rl.validation import Validation
 from genrec_core.engine.training.checkpointing import BEST, CHECKPOINT
 from genrec_core.engine.training.checkpoints import newest_checkpoint, read_manifest
 

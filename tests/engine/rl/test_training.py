@@ -20,12 +20,12 @@ from genrec_core.contracts.reward import Reward
 from genrec_core.contracts.samples import Sample, Text, Written
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
+from genrec_core.engine.decoding.validation import Validation
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.rl.loop import Loop
 from genrec_core.engine.rl.rails import Rails
 from genrec_core.engine.rl.rollouts import Second
 from genrec_core.engine.rl.settings import Loss
-from genrec_core.engine.rl.validation import Validation
 from genrec_core.testing.contracts import RewardContract, TrainerContract
 from genrec_core.testing.toy import toy_catalogue
 
