@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SFT(Trainer):
-    """Next-token loss on what samples mark as learnt, selected by the first corpus' validation loss."""
+    """Next-token loss on what samples mark as learnt, selected by the first corpus' validation rows."""
 
     class Options(Settings, Trainer.Options):
         """Corpora, and how long, how fast and what is trained."""

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import TrainerCallback, get_scheduler
 
 from genrec_core.contracts.context import Advance, Context
+from genrec_core.engine.decoding.validation import Validation
 from genrec_core.engine.models.freezing import Rows
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.training.batching import Plan, bucketed
@@ -38,6 +39,7 @@ class LoopParts:
     Attributes:
         table, valid: training and validation samples.
         schedule: the plan of batches.
+        ranking: searches validation rows, where the run is selected by what it recommends; else None.
         legal: the loss of identifiers, where it is normalised over legal tokens; else None.
     """
 
@@ -45,6 +47,7 @@ class LoopParts:
     valid: Table
     schedule: Plan
     legal: LegalLoss | None = None
+    ranking: Validation | None = None
 
 
 class _Batches(Dataset[dict[str, Tensor]]):
@@ -159,13 +162,15 @@ class Loop(CheckpointingTrainer):
         return values
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Validation loss; keeps the weights when it is the best, stops the run when patience is out."""
-        loss = self._validation_loss()
-        step = self.state.global_step
-        if self.selection.evaluated(step, loss) and self._settings.keep == "best":
+        """Judge the validation rows; keep the weights when they are the best, stop when patience is out."""
+        loss, figures = self._validation_loss(), {}
+        if self._parts.ranking:
+            figures = self._parts.ranking.metrics()
+        step, ranked = self.state.global_step, figures.get(self._settings.select_by)
+        if self.selection.evaluated(step, loss, ranked) and self._settings.keep == "best":
             self.keep_best()
         self.control.should_training_stop |= self.selection.stopped
-        self._context.log("valid", step=step, loss=loss)
+        self._context.log("valid", step=step, loss=loss, **figures)
         # Trainer clears the request here; without it the end of the epoch would evaluate once more.
         metrics = {"eval_loss": loss}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)

@@ -20,20 +20,23 @@ class Selection:
 
     Attributes:
         patience: evaluations without improvement before it stops; None never stops.
-        best_loss, best_step: of the best evaluation so far; infinite and 0 before the first.
+        best_merit, best_step: of the best evaluation so far; minus infinity and 0 before the first. The
+            merit is what a run is selected by: a figure of its rankings, or its loss turned round.
         waited: evaluations since then.
         stopped: whether patience ran out.
         train, valid: (step, loss) points.
+        ranked: (step, merit) points where the run is selected by its rankings.
         pending: training losses since the last point of `train`.
     """
 
     patience: int | None
-    best_loss: float = math.inf
+    best_merit: float = -math.inf
     best_step: int = 0
     waited: int = 0
     stopped: bool = False
     train: Curve = field(default_factory=list)
     valid: Curve = field(default_factory=list)
+    ranked: Curve = field(default_factory=list)
     pending: list[float] = field(default_factory=list)
 
     def trained(self, step: int, losses: list[float], *, point: bool) -> None:
@@ -52,11 +55,14 @@ class Selection:
             self.train.append((float(step), sum(self.pending) / len(self.pending)))
             self.pending = []
 
-    def evaluated(self, step: int, loss: float) -> bool:
-        """Note a validation loss; true when it is the best so far."""
+    def evaluated(self, step: int, loss: float, ranked: float | None = None) -> bool:
+        """Note a validation loss, and what selects instead of it; true when it is the best so far."""
         self.valid.append((float(step), loss))
-        if loss < self.best_loss:
-            self.best_loss, self.best_step, self.waited = loss, step, 0
+        if ranked is not None:
+            self.ranked.append((float(step), ranked))
+        merit = -loss if ranked is None else ranked
+        if merit > self.best_merit:
+            self.best_merit, self.best_step, self.waited = merit, step, 0
             return True
         self.waited += 1
         self.stopped = self.patience is not None and self.waited >= self.patience
@@ -65,14 +71,14 @@ class Selection:
     def state(self) -> dict[str, Any]:
         """Everything, as JSON values (infinity as null)."""
         state = asdict(self)
-        state["best_loss"] = self.best_loss if math.isfinite(self.best_loss) else None
+        state["best_merit"] = self.best_merit if math.isfinite(self.best_merit) else None
         return state
 
     @classmethod
     def restored(cls, state: dict[str, Any]) -> Selection:
         """From `state()`."""
         values = dict(state)
-        values["best_loss"] = math.inf if values["best_loss"] is None else values["best_loss"]
-        for curve in ("train", "valid"):
-            values[curve] = [(float(step), float(loss)) for step, loss in values[curve]]
+        values["best_merit"] = -math.inf if values["best_merit"] is None else values["best_merit"]
+        for curve in ("train", "valid", "ranked"):
+            values[curve] = [(float(step), float(value)) for step, value in values[curve]]
         return cls(**values)

@@ -43,9 +43,12 @@ class Settings(Options):
     max_length: int | None = Field(None, gt=1)
     """Most tokens of a sample; by default what the model says. The trained model remembers it."""
     keep: Literal["best", "last"] = "best"
-    """Which weights are handed on: the best by validation loss, or the last."""
+    """Which weights are handed on: the best by validation, or the last."""
+    select_by: Literal["loss", "recall@10", "ndcg@10"] = "loss"
+    """What of the validation rows is best: the lowest loss, or the highest figure of what a beam search
+    recommends for them. Rankings often go on improving long after the loss; they take a search."""
     patience: int | None = Field(3, gt=0)
-    """Evaluations without a better validation loss before training stops; null never stops."""
+    """Evaluations without a better one before training stops; null never stops."""
     evaluate_every: int | None = Field(None, gt=0)
     """Steps between two evaluations; by default the end of each epoch."""
     valid_samples: int = Field(4096, gt=0)

@@ -29,7 +29,9 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.answers import answer_trie
+from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.validation import Validation
 from genrec_core.engine.models.attention import float32_attention
 from genrec_core.engine.models.freezing import training_only
 from genrec_core.engine.models.model import Model, quiet
@@ -79,7 +81,10 @@ def finetune(
     schedule = _planned(mixture, settings, context.seed)
     legal = LegalLoss(trie, Head(model.network)) if trie else None
     with _folder(context) as folder:
-        parts = LoopParts(mixture.table, valid, schedule, legal)
+        ranking = None
+        if settings.select_by != "loss" and len(training.valid):
+            ranking = _ranking(model, catalogue, training, corpora[0], settings, context)
+        parts = LoopParts(mixture.table, valid, schedule, legal, ranking)
         loop = _trained(model, catalogue, parts, settings, context, folder)
     # accelerate leaves its mixed-precision forward on the network; whoever gets the model needs its own.
     loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
@@ -91,7 +96,9 @@ def finetune(
         samples=sum(map(len, done)),
         steps=loop.state.global_step,
     )
-    curves = {"train loss": loop.selection.train, "valid loss": loop.selection.valid}
+    selection = loop.selection
+    curves = {"train loss": selection.train, "valid loss": selection.valid}
+    curves[f"valid {settings.select_by}"] = selection.ranked or selection.valid
     return Trained(model=model, curves={name: curve for name, curve in curves.items() if curve})
 
 
@@ -125,6 +132,32 @@ def _rendered(
     if len(valid) > settings.valid_samples:
         valid = valid.subset(np.linspace(0, len(valid) - 1, settings.valid_samples).astype(np.int64))
     return mixture, valid
+
+
+def _ranking(
+    model: Model,
+    catalogue: Catalogue,
+    training: Training,
+    corpus: Corpus,
+    settings: Settings,
+    context: Context,
+) -> Validation:
+    """The first corpus' validation samples, to be searched.
+
+    Raises:
+        GenrecError: its answers cannot be searched for.
+    """
+    samples = list(corpus.samples(training.valid, catalogue, context))
+    if any(sample.target is None or not sample.answers for sample in samples):
+        raise GenrecError(
+            f"corpus `{corpus.name}` has answers that are no items, so there is no `{settings.select_by}` to "
+            "select by",
+            hint="write `select_by: loss`, or put the corpus that recommends first",
+        )
+    if len(samples) > settings.valid_samples:
+        chosen = np.linspace(0, len(samples) - 1, settings.valid_samples).astype(np.int64)
+        samples = [samples[row] for row in chosen]
+    return Validation(samples, Decoder(model, catalogue, DecoderSettings(scoring=settings.scoring)))
 
 
 def _planned(mixture: Mixture, settings: Settings, seed: int) -> Plan:

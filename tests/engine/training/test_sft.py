@@ -1,11 +1,13 @@
 """Fine-tuning learns, selects, and survives kills to the bit."""
 
+import dataclasses
 import inspect
 
 import pytest
 import torch
 from transformers import Trainer
 
+from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.sft import SFT
 from genrec_core.contracts.context import Context
@@ -245,3 +247,30 @@ def test_bfloat16_on_a_cpu_learns_the_same_and_leaves_float32_weights(build, cat
     ends = [run.curves["valid loss"][-1][1] for run in (plain, fast)]
     assert ends[0] != ends[1]
     assert ends[1] == pytest.approx(ends[0], rel=0.05)
+
+
+def test_a_run_is_selected_by_what_it_recommends_where_asked(build, catalogue, training):
+    log = Log()
+    trainer = SFT(corpora=[NextItem()], epochs=6, learning_rate=5e-3, select_by="recall@10", patience=None)
+    trained = trainer.train(build(), catalogue, training, Context(log=log))
+    seen = [values["recall@10"] for values in log.of("valid")]
+    assert [value for _, value in trained.curves["valid recall@10"]] == seen
+    assert len(seen) == 6
+    assert max(seen) > seen[0]
+    corpus, requests = NextItem(), list(training.valid.requests())
+    answers = Beam(beams=20).recommend({"main": trained.model}, requests, catalogue, corpus, Context())
+    hits = [
+        catalogue.identifiers.tokens(int(target)) in [beam.tokens for beam in answer.beams[:10]]
+        for answer, target in zip(answers, training.valid.targets, strict=True)
+    ]
+    assert sum(hits) / len(hits) == pytest.approx(max(seen))
+
+
+def test_a_corpus_whose_answers_are_no_items_cannot_select_by_recall(build, catalogue, training):
+    class Chat(NextItem):
+        def samples(self, view, catalogue, context):
+            for sample in super().samples(view, catalogue, context):
+                yield dataclasses.replace(sample, answers="")
+
+    with pytest.raises(GenrecError, match="no `recall@10` to select by"):
+        SFT(corpora=[Chat()], select_by="recall@10").train(build(), catalogue, training, Context())
