@@ -49,9 +49,7 @@ def _rates(facts: ReportFacts) -> Markup | None:
     rows = []
     for k in facts.metrics.get("settings", {}).get("at", []):
         if f"vr@{k}" in test:
-            rows.append(
-                _rate(f"VR@{k}", "valid", test[f"vr@{k}"], counted, f"direct@{k}", f"candidates@{k}")
-            )
+            rows.append(_rate(f"VR@{k}", "valid", test[f"vr@{k}"], counted, f"direct@{k}", f"candidates@{k}"))
         if f"dhr@{k}" in test:
             rows.append(
                 _rate(f"DHR@{k}", "direct", test[f"dhr@{k}"], counted, f"direct@{k}", f"grounded@{k}")
