@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from tests.benchmarks.measuring import arguments, machine, ratio, write
 
-K, UPDATES, FLOW_UPDATES, FEW = 256, 20, 20, 3
+K, UPDATES, FLOW_UPDATES, FEW = 256, 20, 100, 4
 Points = NDArray[np.float32]
 Rows = list[dict[str, Any]]
 
@@ -95,7 +95,7 @@ def against_flow(label: str, points: Points, updates: int, rows: Rows) -> dict[s
     from k_means_constrained import KMeansConstrained
 
     least, most = len(points) // K, -(-len(points) // K)
-    flow = KMeansConstrained(K, least, most, n_init=1, max_iter=updates, random_state=0, n_jobs=1)
+    flow = KMeansConstrained(K, least, most, n_init=1, max_iter=updates, tol=1e-7, random_state=0, n_jobs=1)
     theirs, wall, spent = timed(lambda: flow.fit(points))
     row("k-means-constrained", float(theirs.inertia_), int(theirs.n_iter_), theirs.labels_, wall, spent)
     against = f"k-means-constrained, {theirs.n_iter_} updates"
