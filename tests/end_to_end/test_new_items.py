@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -24,9 +25,10 @@ COLD = 40
 
 
 @pytest.fixture(scope="module")
-def grown(undisturbed):
-    """The run after two items were added: one called as an old one, one made of two kinds' words."""
-    folder = undisturbed.folder
+def grown(undisturbed, tmp_path_factory):
+    """A copy of the run after two items were added: one like an old one, one made of two kinds' words."""
+    folder = tmp_path_factory.mktemp("grown")
+    shutil.copytree(undisturbed.folder, folder, symlinks=True, dirs_exist_ok=True)
     items = open_run(folder / "runs" / "small", load_plugins()[0]).catalogue.items
     new = [
         {"item_id": "again", **{name: values[7] for name, values in items.fields.items()}},
