@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +16,7 @@ from genrec_core.data.folder_writer import write_folder
 from genrec_core.pipeline.opened import open_run
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.store.arrays import load_arrays
-from tests.end_to_end.conftest import SMALL
+from tests.end_to_end.conftest import SMALL, Place
 from tests.end_to_end.processes import genrec
 
 COLD = 40
@@ -25,10 +24,10 @@ COLD = 40
 
 
 @pytest.fixture(scope="module")
-def grown(undisturbed, tmp_path_factory):
-    """A copy of the run after two items were added: one like an old one, one made of two kinds' words."""
+def grown(tmp_path_factory):
+    """A run of its own after two items were added: one like an old one, one made of two kinds' words."""
     folder = tmp_path_factory.mktemp("grown")
-    shutil.copytree(undisturbed.folder, folder, symlinks=True, dirs_exist_ok=True)
+    Place(folder).run()
     items = open_run(folder / "runs" / "small", load_plugins()[0]).catalogue.items
     new = [
         {"item_id": "again", **{name: values[7] for name, values in items.fields.items()}},
