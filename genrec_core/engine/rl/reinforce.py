@@ -7,10 +7,8 @@ and the loop. A killed run continues from its newest whole checkpoint in the wor
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +38,7 @@ from genrec_core.engine.rl.settings import Settings
 from genrec_core.engine.rl.trl_seam import frozen_copy, grpo_arguments
 from genrec_core.engine.training.checkpointing import BEST, CHECKPOINT
 from genrec_core.engine.training.checkpoints import newest_checkpoint, read_manifest
+from genrec_core.engine.training.work_folder import work_folder
 
 
 @dataclass(frozen=True)
@@ -103,7 +102,7 @@ def reinforce(
     prompts, policy = parts.rounds.prompts, parts.rounds.policy
     valid = len(parts.validation.samples)
     context.log("prompts", samples=len(prompts.samples), rounds=len(prompts.rounds), valid=valid)
-    with _folder(context) as folder:
+    with work_folder(context) as folder:
         loop = _run(given, parts, folder)
     rails = loop.rails
     if shortened := policy.decoder.renderer.shortened:
@@ -223,14 +222,3 @@ def _identity(given: _Given, parts: LoopParts) -> str:
         "identifiers": given.catalogue.identifiers.digest,
     }
     return hashlib.sha256(orjson.dumps(described)).hexdigest()
-
-
-@contextlib.contextmanager
-def _folder(context: Context) -> Iterator[Path]:
-    """The workspace, or a folder that does not outlive the run."""
-    if context.workspace is not None:
-        context.workspace.mkdir(parents=True, exist_ok=True)
-        yield context.workspace
-        return
-    with tempfile.TemporaryDirectory(prefix="genrec-") as name:
-        yield Path(name)

@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +43,7 @@ from genrec_core.engine.training.legal import LegalLoss
 from genrec_core.engine.training.loop import Loop, LoopParts
 from genrec_core.engine.training.selection import Selection
 from genrec_core.engine.training.settings import Settings
+from genrec_core.engine.training.work_folder import work_folder
 from genrec_core.identifiers.trie import Trie
 
 
@@ -80,7 +80,7 @@ def finetune(
     context.log("rendered", samples=len(mixture.table), valid=len(valid), **dict(renderer.shortened))
     schedule = _planned(mixture, settings, context.seed)
     legal = LegalLoss(trie, Head(model.network)) if trie else None
-    with _folder(context) as folder:
+    with work_folder(context) as folder:
         ranking = None
         if settings.select_by != "loss" and len(training.valid):
             ranking = _ranking(model, catalogue, training, corpora[0], settings, context)
@@ -98,7 +98,8 @@ def finetune(
     )
     selection = loop.selection
     curves = {"train loss": selection.train, "valid loss": selection.valid}
-    curves[f"valid {settings.select_by}"] = selection.ranked or selection.valid
+    if settings.select_by != "loss":
+        curves[f"valid {settings.select_by}"] = selection.ranked
     return Trained(model=model, curves={name: curve for name, curve in curves.items() if curve})
 
 
@@ -252,14 +253,3 @@ def _identity(model: Model, parts: LoopParts, settings: Settings, seed: int) -> 
         "batches": len(parts.schedule.batches),
     }
     return hashlib.sha256(orjson.dumps(described)).hexdigest()
-
-
-@contextlib.contextmanager
-def _folder(context: Context) -> Iterator[Path]:
-    """The workspace, or a folder that does not outlive the run."""
-    if context.workspace is not None:
-        context.workspace.mkdir(parents=True, exist_ok=True)
-        yield context.workspace
-        return
-    with tempfile.TemporaryDirectory(prefix="genrec-") as name:
-        yield Path(name)
