@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from genrec_plugin_sid.unit import unit_rows
 from numpy.typing import NDArray
 
 from genrec_core import Context, GenrecError, StageError
@@ -58,7 +59,7 @@ def nearest_items(vectors: NDArray[np.float32], k: int, exact_below: int, contex
         GenrecError: the catalogue is too large for pairs, and hnswlib is not installed.
         StageError: the graph falls apart, so that items have too few neighbours in it.
     """
-    unit = _unit(vectors)
+    unit = unit_rows(vectors)
     k = max(0, min(k, len(unit) - 1))
     everyone = np.arange(len(unit))
     if k == 0:
@@ -71,11 +72,6 @@ def nearest_items(vectors: NDArray[np.float32], k: int, exact_below: int, contex
         found = Neighbours(nearest, _recall(unit, nearest, k))
     context.log("neighbours", items=len(unit), k=k, exact=exact, recall=found.recall)
     return found
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 def _exact(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from genrec_core import Options, View
+from genrec_plugin_sid.unit import unit_rows
 
 CONTEXT_POWER = 0.75
 RIDGE = 0.1
@@ -120,12 +121,6 @@ def cooccurrence_vectors(
     left = left[:, order] * np.sqrt(np.maximum(strengths[order], 0))
     signs = np.sign(left[np.abs(left).argmax(axis=0), np.arange(rank)])
     return np.asarray(left * np.where(signs == 0, 1, signs), dtype=np.float32)
-
-
-def unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Rows scaled to length one; zeros stay."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
 def _counts(train: View, items: int, window: int) -> Any:

@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 from pydantic import AfterValidator, Field, model_validator
 
 from genrec_core import Context, Encoder, GenrecError, Identifiers, Items, Reconstruction, Tokenizer, View
-from genrec_plugin_sid.behaviour import Behaviour, BehaviourOptions, fit_behaviour, unit_rows
+from genrec_plugin_sid.behaviour import Behaviour, BehaviourOptions, fit_behaviour
 from genrec_plugin_sid.collisions import POLICIES, PolicyName
 from genrec_plugin_sid.naming import MOST_LEVELS, Naming, check_template, paths_of
 from genrec_plugin_sid.paths import Coded, Paths
 from genrec_plugin_sid.provenance import check_fitted_by, check_made_by, class_name, encoder_identity
 from genrec_plugin_sid.quantiser import Arrays, Learnt, Quantiser, unexplained
+from genrec_plugin_sid.unit import unit_rows
 
 USUAL_CODES = 256
 
@@ -173,10 +174,7 @@ class SemanticIDs(Tokenizer):
                 f"the first for item `{items.ids[int(bad[0])]}`",
                 hint="look at the text of that item, or use another encoder",
             )
-        if not self.options.unit:
-            return vectors
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return np.asarray(vectors / np.where(lengths > 0, lengths, 1), dtype=np.float32)
+        return unit_rows(vectors) if self.options.unit else vectors
 
     def reconstructed(self, identifiers: Identifiers) -> NDArray[np.float32]:
         """What the items' codes stand for, float32 [N, d]: beside `seen`, the error of quantising.

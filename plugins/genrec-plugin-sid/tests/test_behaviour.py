@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from genrec_plugin_sid.behaviour import BehaviourOptions, cooccurrence_vectors, fit_behaviour, unit_rows
+from genrec_plugin_sid.behaviour import BehaviourOptions, cooccurrence_vectors, fit_behaviour
 from genrec_plugin_sid.naming import paths_of
+from genrec_plugin_sid.unit import unit_rows
 
 from genrec_core import Context, Sequences, View
 
