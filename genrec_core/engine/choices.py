@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import Literal
 
 Precision = Literal["float32", "bfloat16"]
-"""Of weights, or of the arithmetic of training."""
+"""Of weights, or of arithmetic."""
+
+Arithmetic = Literal["float32", "bfloat16", "auto"]
+"""Of matrix products in training; `auto`: bfloat16 where the processor computes in it, else float32."""
 
 ChatUse = Literal["auto", "never", "always"]
 """Whether prompts go through a chat template; `auto`: when the text tokenizer has one."""

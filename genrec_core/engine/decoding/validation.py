@@ -9,12 +9,21 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from genrec_core.contracts.candidates import Candidate
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.decoding.decoder import Decoder
 
 DEPTH = 10
 """Items of a recommendation that count."""
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """At most so many rows of `count`, evenly chosen: the same ones every time."""
+    if count <= most:
+        return list(range(count))
+    return [int(place) for place in np.linspace(0, count - 1, most)]
 
 
 class Validation:

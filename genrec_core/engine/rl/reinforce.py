@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import orjson
 
 from genrec_core.contracts.catalogue import Catalogue
@@ -24,7 +23,7 @@ from genrec_core.contracts.reward import Reward
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-from genrec_core.engine.decoding.validation import Validation
+from genrec_core.engine.decoding.validation import Validation, evenly
 from genrec_core.engine.models.model import Model, quiet
 from genrec_core.engine.rl.judging import Judge
 from genrec_core.engine.rl.log_probabilities import Scorer
@@ -36,6 +35,7 @@ from genrec_core.engine.rl.rollouts import RolloutStrategy, SecondStage
 from genrec_core.engine.rl.rounds import Rounds
 from genrec_core.engine.rl.settings import Settings
 from genrec_core.engine.rl.trl_seam import frozen_copy, grpo_arguments
+from genrec_core.engine.training.arithmetic import chosen_precision
 from genrec_core.engine.training.checkpointing import BEST, CHECKPOINT
 from genrec_core.engine.training.checkpoints import newest_checkpoint, read_manifest
 from genrec_core.engine.training.work_folder import work_folder
@@ -96,6 +96,8 @@ def reinforce(
         GenrecError: there is nothing to answer, to select by, or the model is no causal one.
         StageError: a loss or a reward is not a number.
     """
+    precision = chosen_precision(settings.precision, model.device, context)
+    settings = settings.model_copy(update={"precision": precision})
     given = _Given(model, catalogue, training, task, settings, context)
     _check(given)
     parts = _parts(given, _prompts(given))
@@ -161,8 +163,7 @@ def _validation(given: _Given) -> Validation:
     settings, model = given.settings, given.model
     first, view = given.task.corpora[0], given.training.valid
     rows = answerable(first, view, given.catalogue, given.context)
-    if len(rows) > settings.valid_samples:
-        rows = [rows[place] for place in np.linspace(0, len(rows) - 1, settings.valid_samples).astype(int)]
+    rows = [rows[place] for place in evenly(len(rows), settings.valid_samples)]
     searching = DecoderSettings(settings.valid_beams, "beam", model.scoring, settings.batch_tokens)
     return Validation(rows, Decoder(model, given.catalogue, searching))
 

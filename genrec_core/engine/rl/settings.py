@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from genrec_core.contracts.options import Options, operational
-from genrec_core.engine.choices import Precision, Scoring
+from genrec_core.engine.choices import Arithmetic, Scoring
 
 Loss = Literal["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo"]
 """Which of TRL's losses; they differ in clipping and in what a token's share is divided by."""
@@ -73,8 +73,8 @@ class Settings(Options):
     """Rounds between two evaluations; by default ten evaluations in all. The start is always evaluated."""
     patience: int | None = Field(3, gt=0)
     """Evaluations without a better metric before training stops; null never stops."""
-    precision: Precision = "float32"
-    """Arithmetic of training; bfloat16 is for GPUs."""
+    precision: Arithmetic = "float32"
+    """Arithmetic of training, as in `core/sft`."""
     batch_tokens: int = Field(32768, gt=0)
     """Tokens read together; larger rollouts and updates are made in pieces. Draws depend on it."""
     checkpoint_minutes: float = operational(

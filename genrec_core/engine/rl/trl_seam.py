@@ -31,6 +31,7 @@ from trl import GRPOConfig, GRPOTrainer
 from genrec_core.engine.rl.log_probabilities import Scorer
 from genrec_core.engine.rl.rounds import Round
 from genrec_core.engine.rl.settings import Settings
+from genrec_core.engine.training.arithmetic import loop_arguments
 from genrec_core.engine.training.checkpointing import CheckpointingTrainer
 
 RELIED_UPON: dict[str, tuple[str, ...]] = {
@@ -77,7 +78,7 @@ def grpo_arguments(
     if high is None:
         high = LARGEST_RATIO if settings.loss == "cispo" else settings.epsilon
     arguments = GRPOConfig(
-        output_dir=str(folder),
+        **loop_arguments(settings, seed, folder, device),
         loss_type=settings.loss,
         importance_sampling_level=settings.importance,
         epsilon=settings.epsilon,
@@ -89,20 +90,7 @@ def grpo_arguments(
         per_device_train_batch_size=2,
         gradient_accumulation_steps=1,
         max_completion_length=longest,
-        num_train_epochs=1,
-        max_grad_norm=settings.clip,
-        learning_rate=settings.learning_rate,
         activation_checkpointing=False,
-        seed=seed,
-        bf16=settings.precision == "bfloat16",
-        use_cpu=device.type == "cpu",
-        logging_strategy="no",
-        eval_strategy="no",
-        save_strategy="no",
-        logging_nan_inf_filter=False,
-        log_level="error",
-        disable_tqdm=True,
-        report_to="none",
     )
     arguments._n_gpu = min(arguments.n_gpu, 1)  # TRL refuses several GPUs in one process; we use the first
     return arguments

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from genrec_core.contracts.options import Options, operational
-from genrec_core.engine.choices import Precision, Scoring
+from genrec_core.engine.choices import Arithmetic, Scoring
 
 
 class Settings(Options):
@@ -53,9 +53,10 @@ class Settings(Options):
     """Steps between two evaluations; by default the end of each epoch."""
     valid_samples: int = Field(4096, gt=0)
     """Most validation samples of an evaluation, evenly chosen."""
-    precision: Precision = "float32"
+    precision: Arithmetic = "float32"
     """Arithmetic of matrix products in training; weights stay float32. bfloat16 is several times faster on
-    processors that have it: most GPUs, and CPUs with AVX512-BF16 or AMX."""
+    processors that have it (most GPUs, CPUs with AVX512-BF16 or AMX) and many times slower on others;
+    `auto` looks."""
     checkpoint_minutes: float = operational(
         5.0, "Minutes between two checkpoints; there is one at each evaluation too."
     )

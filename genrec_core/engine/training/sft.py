@@ -30,11 +30,12 @@ from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.answers import answer_trie
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.validation import Validation
+from genrec_core.engine.decoding.validation import Validation, evenly
 from genrec_core.engine.models.attention import float32_attention
 from genrec_core.engine.models.freezing import training_only
 from genrec_core.engine.models.model import Model, quiet
 from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.engine.training.arithmetic import chosen_precision, loop_arguments
 from genrec_core.engine.training.batching import Plan, plan
 from genrec_core.engine.training.checkpointing import BEST, CHECKPOINT
 from genrec_core.engine.training.checkpoints import newest_checkpoint, read_manifest
@@ -72,6 +73,8 @@ def finetune(
         GenrecError: there is nothing to learn.
         StageError: the loss became infinite.
     """
+    precision = chosen_precision(settings.precision, model.device, context)
+    settings = settings.model_copy(update={"precision": precision})
     model.max_length = settings.max_length or model.max_length
     renderer = Renderer(model, catalogue)
     model.scoring = settings.scoring
@@ -131,7 +134,7 @@ def _rendered(
     samples = first.samples(training.valid, catalogue, context) if len(training.valid) else iter(())
     valid = rendered_table(samples, renderer, context, f"{first.name} (validation)", trie)
     if len(valid) > settings.valid_samples:
-        valid = valid.subset(np.linspace(0, len(valid) - 1, settings.valid_samples).astype(np.int64))
+        valid = valid.subset(np.asarray(evenly(len(valid), settings.valid_samples)))
     return mixture, valid
 
 
@@ -155,9 +158,7 @@ def _ranking(
             "select by",
             hint="write `select_by: loss`, or put the corpus that recommends first",
         )
-    if len(samples) > settings.valid_samples:
-        chosen = np.linspace(0, len(samples) - 1, settings.valid_samples).astype(np.int64)
-        samples = [samples[row] for row in chosen]
+    samples = [samples[row] for row in evenly(len(samples), settings.valid_samples)]
     return Validation(samples, Decoder(model, catalogue, DecoderSettings(scoring=settings.scoring)))
 
 
@@ -223,22 +224,9 @@ def _resumable(folder: Path, identity: str, settings: Settings) -> tuple[Path | 
 
 def _arguments(settings: Settings, seed: int, folder: Path, device: torch.device) -> TrainingArguments:
     return TrainingArguments(
-        output_dir=str(folder),
-        num_train_epochs=1,
+        **loop_arguments(settings, seed, folder, device),
         per_device_train_batch_size=1,
         gradient_accumulation_steps=settings.accumulation,
-        max_grad_norm=settings.clip,
-        learning_rate=settings.learning_rate,
-        seed=seed,
-        bf16=settings.precision == "bfloat16",
-        use_cpu=device.type == "cpu",
-        logging_strategy="no",
-        eval_strategy="no",
-        save_strategy="no",
-        logging_nan_inf_filter=False,
-        log_level="error",
-        disable_tqdm=True,
-        report_to="none",
     )
 
 
