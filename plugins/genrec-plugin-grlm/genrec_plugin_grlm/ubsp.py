@@ -31,19 +31,20 @@ from typing import Literal
 from genrec_plugin_sid.missing_text import Missing, usable
 from pydantic import Field
 
-from genrec_core import Catalogue, Context, Corpus, History, Request, Sample, Text, View, Written
-from genrec_core.contracts.samples import Segment, Turn
+from genrec_core import Catalogue, Context, History, Request, Sample, Text, View, Written
+from genrec_core.builtin.item_sequences import ItemSequences
+from genrec_core.contracts.samples import Segment
 
 TASK = "user behaviour sequence"
 
 
-class UBSP(Corpus):
+class UBSP(ItemSequences):
     """The sequential recommendation task on items written as terms and title."""
 
     version = "1"
     seeded = False
 
-    class Options(Corpus.Options):
+    class Options(ItemSequences.Options):
         """How many samples a user gives, and how they are laid out."""
 
         each: Literal["user", "prefix"] = "user"
@@ -59,8 +60,6 @@ class UBSP(Corpus):
         missing: Missing = "refuse"
         """What to do about items without a title: `refuse` them, or write their terms alone (`skip` the
         title) and log how many there are."""
-        max_per_user: int | None = Field(None, gt=0)
-        """Most samples of one user, the newest; all by default."""
 
     options: Options
 
@@ -74,22 +73,13 @@ class UBSP(Corpus):
             for example in view.examples(newest=self.options.max_per_user):
                 yield self._one(example.history, example.target, titled=True)
         else:
-            yield from self._by_user(view)
+            for window in self.windows(view):
+                segments = (*self.told(), self.listed(window, learn=True))
+                yield Sample(segments, target=window[-1], task=TASK, closing=self.options.between)
 
     def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
         """All of the history, and the separator behind it."""
-        return Sample(self._asked(request.history), task=TASK, closing=self.options.between)
-
-    def _by_user(self, view: View) -> Iterator[Sample]:
-        """Windows of one item more than a history may have; neighbours share the item between them."""
-        width = max(1, view.max_history)
-        for _, sequence in view.sequences():
-            items = sequence.tolist()
-            ends = list(range(len(items), 1, -width))[: self.options.max_per_user]
-            for end in reversed(ends):
-                window = tuple(items[max(0, end - width - 1) : end])
-                segments = (*self._told(), self._listed(window, learn=True))
-                yield Sample(segments, target=window[-1], task=TASK, closing=self.options.between)
+        return Sample(self.asked(request.history), task=TASK, closing=self.options.between)
 
     def _one(self, history: tuple[int, ...], target: int, titled: bool) -> Sample:
         """One target behind its history; without its title the sample does not end, it only breaks off."""
@@ -100,32 +90,20 @@ class UBSP(Corpus):
         if titled:
             learnt.append(Written(target, form=self.options.title, learn=True, turn="assistant"))
         return Sample(
-            (*self._asked(history), *learnt),
+            (*self.asked(history), *learnt),
             target=target,
             task=TASK,
             ends=titled,
             closing=self.options.between,
         )
 
-    def _asked(self, history: tuple[int, ...]) -> tuple[Segment, ...]:
-        if not history:
-            return self._told()
-        gap = Text(self.options.separator, turn=self._turn)
-        return (*self._told(), self._listed(history, learn=False), gap)
-
-    def _told(self) -> tuple[Segment, ...]:
-        return (Text(self.options.instruction),) if self.options.instruction else ()
-
-    def _listed(self, items: tuple[int, ...], learn: bool) -> History:
+    def listed(self, items: tuple[int, ...], learn: bool) -> History:
+        """Terms and title of each item."""
         return History(
             items,
             separator=self.options.separator,
             learn=learn,
-            turn=self._turn,
+            turn=self.turn,
             field=self.options.title,
             between=self.options.between,
         )
-
-    @property
-    def _turn(self) -> Turn:
-        return "assistant" if self.options.each == "user" else "user"

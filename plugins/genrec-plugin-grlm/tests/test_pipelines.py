@@ -8,16 +8,12 @@ from pathlib import Path
 import pytest
 
 from genrec_core.cli import main
+from genrec_core.testing.chat_checkpoint import save_chat_checkpoint
 
 PLUGIN = Path(__file__).resolve().parents[1]
 SHARED = PLUGIN.parents[2] / "shared" / "data"
 TOOLS = ("hammer", "drill", "clamp", "spanner", "chisel", "plane", "rasp", "mallet")
 SIZES = ("small", "long", "heavy", "folding", "plain")
-CHAT = (
-    "{% for message in messages %}"
-    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
-    "{% endfor %}"
-)
 GTI = "{use: grlm/gti, instruction: ''}"
 BACK = "{use: grlm/gti, direction: to-metadata, instruction: ''}"
 UBSP = "{use: grlm/ubsp, instruction: ''}"
@@ -133,35 +129,7 @@ def test_compressed_terms_and_constrained_beams_run(genrec, shop, tmp_path):
 @pytest.fixture
 def qwen3(tmp_path):
     """A local checkpoint of the paper's architecture as transformers saves it, chat template included."""
-    import torch
-    from transformers import Qwen3Config, Qwen3ForCausalLM
-
-    from genrec_core import Items
-    from genrec_core.engine.models.tiny import Shape, tiny_model
-
-    items = Items(("a",), {"title": ["tool number"]})
-    shape = Shape(hidden=16, layers=1, heads=2, vocabulary=300)
-    text_tokenizer = tiny_model(items, shape, device="cpu").text_tokenizer
-    text_tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
-    text_tokenizer.chat_template = CHAT
-    torch.manual_seed(0)
-    config = Qwen3Config(
-        vocab_size=len(text_tokenizer),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        max_position_embeddings=4096,
-        eos_token_id=text_tokenizer.eos_token_id,
-        pad_token_id=text_tokenizer.pad_token_id,
-        tie_word_embeddings=True,
-    )
-    folder = tmp_path / "qwen3"
-    Qwen3ForCausalLM(config).save_pretrained(folder)
-    text_tokenizer.save_pretrained(folder)
-    return folder
+    return save_chat_checkpoint(tmp_path / "qwen3", "qwen3")
 
 
 def test_the_papers_pipeline_trains_two_steps_on_a_tiny_qwen3(genrec, shop, qwen3, tmp_path):

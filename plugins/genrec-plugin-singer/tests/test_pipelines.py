@@ -9,15 +9,11 @@ from pathlib import Path
 import pytest
 
 from genrec_core.cli import main
+from genrec_core.testing.chat_checkpoint import save_chat_checkpoint
 
 PLUGIN = Path(__file__).resolve().parents[1]
 SHARED = PLUGIN.parents[2] / "shared" / "data" / "amazon-industrial"
 TOOLS = ("hammer", "drill", "clamp", "spanner", "chisel", "plane", "rasp", "mallet")
-CHAT = (
-    "{% for message in messages %}"
-    "<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n"
-    "{% endfor %}"
-)
 
 
 @pytest.fixture
@@ -70,35 +66,7 @@ def _row(user, taken, target):
 @pytest.fixture
 def qwen2(tmp_path):
     """A local checkpoint of the paper's architecture as transformers saves it, chat template included."""
-    import torch
-    from transformers import Qwen2Config, Qwen2ForCausalLM
-
-    from genrec_core import Items
-    from genrec_core.engine.models.tiny import Shape, tiny_model
-
-    items = Items(("a",), {"title": ["tool number"]})
-    text_tokenizer = tiny_model(
-        items, Shape(hidden=16, layers=1, heads=2, vocabulary=300), device="cpu"
-    ).text_tokenizer
-    text_tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
-    text_tokenizer.chat_template = CHAT
-    torch.manual_seed(0)
-    config = Qwen2Config(
-        vocab_size=len(text_tokenizer),
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        eos_token_id=text_tokenizer.eos_token_id,
-        pad_token_id=text_tokenizer.pad_token_id,
-        tie_word_embeddings=True,
-    )
-    folder = tmp_path / "qwen2"
-    Qwen2ForCausalLM(config).save_pretrained(folder)
-    text_tokenizer.save_pretrained(folder)
-    return folder
+    return save_chat_checkpoint(tmp_path / "qwen2", "qwen2")
 
 
 def test_the_papers_pipeline_runs_two_steps_of_every_stage_on_a_tiny_qwen2(genrec, shop, qwen2, tmp_path):
