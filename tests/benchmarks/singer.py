@@ -1,0 +1,152 @@
+"""SINGER's ablations: what reinforcement learning does to the fine-tuned model it starts from.
+
+    python -m tests.benchmarks.singer                       # every variant, the seed of tiny.yaml
+    python -m tests.benchmarks.singer --only "whole" --seeds 1 2 3
+
+Each variant is `plugins/genrec-plugin-singer/tiny.yaml` with an option or two changed, judged on the test
+rows of its own fine-tuned start, so differences are paired. Printed beside them, over `PROMPTS` training
+prompts: of those that the start's beams missed (hard prompts) the share that the trained policy's beams hit,
+and the share of the start's hits that it lost. Stages that variants share are computed once.
+Needs the data folder `amazon-industrial`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from genrec_core.cli.workplace import Folders, workshop
+from genrec_core.evaluation.compare import load_run
+from genrec_core.evaluation.intervals import differences
+from genrec_core.pipeline.load import load_pipeline
+from genrec_core.pipeline.opened import open_run
+from genrec_core.pipeline.run import run_pipeline
+from tests.benchmarks.measuring import machine, write
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "plugins" / "genrec-plugin-singer" / "tiny.yaml"
+DATA = ROOT.parent / "shared" / "data" / "amazon-industrial"
+PROMPTS, BEAMS = 1000, 16
+CORPUS, RL = "train.sft.corpora.0", "train.rl"
+
+UNDER = ("train.sft.max_steps=300",)
+BARE = (f"{CORPUS}.align=none",)
+WITHOUT = (*BARE, f"{RL}.corpora.0.align=none")
+VARIANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "whole": ((), ()),
+    "reward acc": ((), (f"{RL}.reward.reward=acc",)),
+    "reward acc+rank": ((), (f"{RL}.reward.reward=acc+rank",)),
+    "reward sid-all": ((), (f"{RL}.reward.reward=sid-all",)),
+    "sampling common": ((), (f"{RL}.sampling=common",)),
+    "sampling dynamic": ((), (f"{RL}.sampling=dynamic",)),
+    "sampling beam": ((), (f"{RL}.sampling=beam",)),
+    "accuracy alone: reward acc, sampling beam": ((), (f"{RL}.reward.reward=acc", f"{RL}.sampling=beam")),
+    "align none": (BARE, WITHOUT),
+    "align sft": ((f"{CORPUS}.align=sft",), (f"{CORPUS}.align=sft", f"{RL}.corpora.0.align=sft")),
+    "align rl": ((f"{CORPUS}.align=rl",), (f"{CORPUS}.align=rl", f"{RL}.corpora.0.align=rl")),
+    "under-trained, whole": (UNDER, UNDER),
+    "under-trained, accuracy alone": (
+        UNDER,
+        (*UNDER, f"{RL}.reward.reward=acc", f"{RL}.sampling=beam"),
+    ),
+}
+"""Name → what is changed in the start, and in the whole pipeline."""
+
+
+class Study:
+    """Runs variants, each start once."""
+
+    def __init__(self, home: Path, extra: tuple[str, ...]) -> None:
+        self.shop = workshop(Folders(home / "store", home / "runs"), quiet=True)
+        self.extra = (f"data.source.path={DATA}", "evaluate.baselines=[]", "evaluate.valid=false", *extra)
+        start = yaml.safe_load(TINY.read_text())
+        del start["train"]["rl"]
+        self.start_file = home / "start.yaml"
+        self.start_file.parent.mkdir(parents=True, exist_ok=True)
+        self.start_file.write_text(yaml.safe_dump(start, sort_keys=False))
+        self.ran = cache(self._ran)
+
+    def _ran(self, file: Path, changes: tuple[str, ...], seed: int) -> tuple[Path, dict[str, Any]]:
+        pipeline = load_pipeline(file, self.shop.registry, (*self.extra, *changes, f"seed={seed}"))
+        finished = run_pipeline(pipeline, self.shop)
+        assert finished.folder is not None
+        return finished.folder, dict(finished.metrics)
+
+    @cache  # noqa: B019  one study a process
+    def solved(self, folder: Path) -> NDArray[np.bool_]:
+        """Whether a run's first beams hit, for an even choice of training examples, bool [PROMPTS]."""
+        opened = open_run(folder, self.shop.registry)
+        examples = list(opened.prepared.views.train.examples())
+        chosen = [examples[int(row)] for row in np.linspace(0, len(examples) - 1, PROMPTS)]
+        ranked = opened.recommend([example.history for example in chosen])
+        hits = [
+            example.target in list(answer.items)[:BEAMS]
+            for example, answer in zip(chosen, ranked, strict=True)
+        ]
+        return np.array(hits)
+
+    def row(self, name: str, seed: int) -> dict[str, Any]:
+        """The figures of a variant."""
+        at_start, changes = VARIANTS[name]
+        start, before = self.ran(self.start_file, at_start, seed)
+        end, after = self.ran(TINY, changes, seed)
+        ranks = [load_run(folder).ranks for folder in (end, start)]
+        assert ranks[0] is not None
+        assert ranks[1] is not None
+        gain = differences(ranks[0], ranks[1], (10,))
+        hard = ~self.solved(start)
+        now = self.solved(end)
+        return {
+            "variant": name,
+            "seed": seed,
+            "start": before["test"],
+            "end": after["test"],
+            "gain": {metric: difference.plain() for metric, difference in gain.items()},
+            "hard prompts": int(hard.sum()),
+            "hard turned into hits": float(now[hard].mean()),
+            "hits lost": float((~now[~hard]).mean()),
+            "seconds": {stage: round(cost["seconds"]) for stage, cost in after["cost"].items()},
+        }
+
+
+def shown(row: dict[str, Any]) -> str:
+    """A row as a line."""
+    gain = row["gain"]["ndcg@10"]
+    low, high = gain["interval"]
+    start, end = row["start"]["ndcg@10"], row["end"]["ndcg@10"]
+    hard, turned, lost = (row[key] for key in ("hard prompts", "hard turned into hits", "hits lost"))
+    return (
+        f"{row['variant']:42} seed {row['seed']}  NDCG@10 {start:.4f} -> {end:.4f} "
+        f"({gain['difference']:+.4f} [{low:+.4f}, {high:+.4f}] p {gain['p']:.3f})  "
+        f"R@10 {row['start']['recall@10']:.4f} -> {row['end']['recall@10']:.4f}  "
+        f"of {hard} hard solved {turned:.3f}, lost {lost:.3f}"
+    )
+
+
+def main() -> None:
+    """Run the study."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    options.add_argument("--only", default="", help="regular expression in a variant's name")
+    options.add_argument("--seeds", type=int, nargs="+", default=[7])
+    options.add_argument("--set", action="append", default=[], help="an option of every variant")
+    options.add_argument("--home", type=Path, default=Path("singer-study"), help="store and runs")
+    options.add_argument("--json", type=Path, help="file for the figures")
+    chosen = options.parse_args()
+    print(machine())
+    study, rows = Study(chosen.home, tuple(chosen.set)), []
+    for name in VARIANTS:
+        for seed in chosen.seeds if re.search(chosen.only, name) else ():
+            rows.append(study.row(name, seed))
+            print(shown(rows[-1]), flush=True)
+    write(chosen.json, {}, rows)
+
+
+if __name__ == "__main__":
+    main()
