@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from tests.benchmarks.measuring import arguments, machine, ratio, write
 
-K, UPDATES, FLOW_UPDATES, FEW = 256, 20, 100, 2
+K, UPDATES, FLOW_UPDATES, FEW = 256, 20, 100, 3
 Points = NDArray[np.float32]
 Rows = list[dict[str, Any]]
 

@@ -38,7 +38,6 @@ CORPUS, RL = "train.sft.corpora.0", "train.rl"
 
 UNDER = ("train.sft.max_steps=300",)
 BARE = (f"{CORPUS}.align=none",)
-WITHOUT = (*BARE, f"{RL}.corpora.0.align=none")
 VARIANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "whole": ((), ()),
     "reward acc": ((), (f"{RL}.reward.reward=acc",)),
@@ -48,9 +47,9 @@ VARIANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "sampling dynamic": ((), (f"{RL}.sampling=dynamic",)),
     "sampling beam": ((), (f"{RL}.sampling=beam",)),
     "accuracy alone: reward acc, sampling beam": ((), (f"{RL}.reward.reward=acc", f"{RL}.sampling=beam")),
-    "align none": (BARE, WITHOUT),
-    "align sft": ((f"{CORPUS}.align=sft",), (f"{CORPUS}.align=sft", f"{RL}.corpora.0.align=sft")),
-    "align rl": ((f"{CORPUS}.align=rl",), (f"{CORPUS}.align=rl", f"{RL}.corpora.0.align=rl")),
+    "align none": (BARE, (*BARE, f"{RL}.corpora.0.align=none")),
+    "align sft": ((), (f"{RL}.corpora.0.align=sft",)),  # fine-tuning is that of `both`
+    "align rl": (BARE, BARE),
     "under-trained, whole": (UNDER, UNDER),
     "under-trained, accuracy alone": (
         UNDER,

