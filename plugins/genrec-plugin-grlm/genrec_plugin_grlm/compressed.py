@@ -18,6 +18,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from genrec_plugin_sid.unit import unit_rows
 from numpy.typing import NDArray
 from pydantic import Field
 
@@ -106,8 +107,7 @@ class Compressed(Tokenizer):
     ) -> tuple[Vectors, dict[str, NDArray[Any]]]:
         """Unit vectors of terms, float32 [V, d], and what the encoder learnt."""
         found = context.embedded(self.options.encoder, Items(tuple(terms), {TERM: list(terms)}), state)
-        norms = np.linalg.norm(found.vectors, axis=1, keepdims=True)
-        return (found.vectors / np.maximum(norms, 1e-12)).astype(np.float32), dict(found.state)
+        return unit_rows(found.vectors), dict(found.state)
 
     def _core(self, terms: Sequence[str], vectors: Vectors, context: Context) -> tuple[Vectors, list[str]]:
         """Centroids [≤ K, d], and the term that stands for each."""
