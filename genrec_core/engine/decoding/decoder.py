@@ -19,6 +19,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.choices import Scoring, Search
 from genrec_core.engine.decoding.answers import answer_trie
+from genrec_core.engine.decoding.batches import batches
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.decoding.head import Head
@@ -90,25 +91,12 @@ class Decoder:
                 hint="set the sample's `answers` to `identifier` or to an item field",
             )
         found: dict[int, Candidates] = {}
-        for batch in self._batches(samples, prompts):
+        lengths, kinds = list(map(len, prompts)), list(map(_answered, samples))
+        for batch in batches(lengths, self.settings.batch_tokens, room=self.settings.beams, kinds=kinds):
             form, closing = _answered(samples[batch[0]])
             result = self.search([prompts[index] for index in batch], form, closing=closing)
             found.update(zip(batch, self.written(result, form, closing), strict=True))
         return [found[index] for index in range(len(samples))]
-
-    def _batches(self, samples: Sequence[Sample], prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
-        order = sorted(range(len(samples)), key=lambda i: (*_answered(samples[i]), -len(prompts[i])))
-        batch: list[int] = []
-        for index in order:
-            rows = (
-                self.settings.batch_tokens // (len(prompts[batch[0]]) + self.settings.beams) if batch else 1
-            )
-            if batch and (len(batch) >= rows or _answered(samples[index]) != _answered(samples[batch[0]])):
-                yield batch
-                batch = []
-            batch.append(index)
-        if batch:
-            yield batch
 
     def search(
         self,

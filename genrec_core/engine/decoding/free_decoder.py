@@ -17,6 +17,7 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers, Tokens
 from genrec_core.contracts.samples import IDENTIFIER, Sample
+from genrec_core.engine.decoding.batches import batches
 from genrec_core.engine.decoding.free_beam import FreeBeamSettings, Written, search_freely
 from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.decoding.steppers import stepper_for
@@ -70,18 +71,11 @@ class FreeDecoder:
             )
         prompts = [self.renderer.prompt(sample) for sample in samples]
         found: dict[int, Candidates] = {}
-        order = sorted(range(len(samples)), key=lambda i: (samples[i].closing, -len(prompts[i])))
-        while order:
-            first = samples[order[0]].closing
-            rows = max(1, self.settings.batch_tokens // (len(prompts[order[0]]) + self._room))
-            batch = [index for index in order[:rows] if samples[index].closing == first]
-            order = order[len(batch) :]
-            found.update(zip(batch, self._batch([prompts[i] for i in batch], first), strict=True))
+        kinds, room = [sample.closing for sample in samples], self.settings.beams * self.settings.max_tokens
+        for batch in batches(list(map(len, prompts)), self.settings.batch_tokens, room=room, kinds=kinds):
+            answers = self._batch([prompts[i] for i in batch], kinds[batch[0]])
+            found.update(zip(batch, answers, strict=True))
         return [found[index] for index in range(len(samples))]
-
-    @property
-    def _room(self) -> int:
-        return self.settings.beams * self.settings.max_tokens
 
     def _batch(self, prompts: Sequence[Sequence[int]], closing: str) -> list[Candidates]:
         stops: list[tuple[int, ...]] = [(self.model.end_id,)]

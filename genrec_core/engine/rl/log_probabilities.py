@@ -36,13 +36,20 @@ class Scorer:
         constraints: the catalogues that answers are constrained to, in the order `Piece.forms` means.
         scoring: `full` or `legal`, see the module's story.
         temperature: divides logits.
+        batch_tokens: tokens whose activations are kept for the gradient; of more, they are computed again.
     """
 
     def __init__(
-        self, network: Any, constraints: Sequence[Constraint], scoring: Scoring, temperature: float
+        self,
+        network: Any,
+        constraints: Sequence[Constraint],
+        scoring: Scoring,
+        temperature: float,
+        batch_tokens: int = 32768,
     ) -> None:
         self.network, self._head = network, Head(network)
         self._constraints, self._scoring, self._temperature = constraints, scoring, temperature
+        self._batch_tokens = batch_tokens
 
     def score(self, pieces: Sequence[Piece], shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy of every learnt token.
@@ -57,8 +64,9 @@ class Scorer:
         # Rollouts without a learnt token have no gradient, but they must have one of zero to go backwards.
         scores = self._head.weight.new_zeros(shape, dtype=torch.float32) + 0.0 * self._head.weight[0, 0]
         entropies = scores.new_zeros(shape)
+        many = sum(piece.ids.numel() for piece in pieces) > self._batch_tokens
         for piece in pieces:
-            if len(pieces) > 1 and torch.is_grad_enabled():
+            if many and len(pieces) > 1 and torch.is_grad_enabled():
                 values, entropy = checkpoint(self._read, piece, use_reentrant=False)
             else:
                 values, entropy = self._read(piece)

@@ -11,7 +11,7 @@ each form an answer can take, so a batch may mix identifiers and titles), the sa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from genrec_core.contracts.groups import Rollout
 from genrec_core.contracts.identifiers import Tokens
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.choices import Scoring
+from genrec_core.engine.decoding.batches import batches
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.steppers import stepper_for
@@ -161,7 +162,11 @@ class Policy:
             [self._completion(one, begin, 0.0)] if done else []
             for one, begin, done in zip(asked, begins, whole, strict=True)
         ]
-        for batch in self._batches(asked, [place for place, done in enumerate(whole) if not done], width):
+        left = [place for place, done in enumerate(whole) if not done]
+        sizes = [len(asked[place].ids) + len(asked[place].supplied) for place in left]
+        kinds = [asked[place].sample.answers for place in left]
+        for rank in batches(sizes, self.batch_tokens, room=width, kinds=kinds):
+            batch = [left[number] for number in rank]
             members = [asked[place] for place in batch]
             starts = torch.tensor([begins[place] for place in batch])
             found = rows(members, members[0].sample.answers, starts)
@@ -172,20 +177,6 @@ class Policy:
                     if node >= 0
                 ]
         return made
-
-    def _batches(self, asked: Sequence[Asked], places: list[int], width: int) -> Iterator[list[int]]:
-        """Places of prompts of one form and similar length that are read together, longest first."""
-        batch: list[int] = []
-        for place in sorted(places, key=lambda place: (asked[place].sample.answers, -_size(asked[place]))):
-            if batch:
-                first = asked[batch[0]]
-                most = max(1, self.batch_tokens // (_size(first) + width))
-                if len(batch) >= most or asked[place].sample.answers != first.sample.answers:
-                    yield batch
-                    batch = []
-            batch.append(place)
-        if batch:
-            yield batch
 
     def _completion(self, asked: Asked, node: int, score: float) -> Completion:
         form = asked.sample.answers
@@ -201,7 +192,3 @@ def candidate(completion: Completion) -> Candidate:
     """A completion's answer as recommenders give it."""
     rollout = completion.rollout
     return Candidate(rollout.tokens, rollout.score, rollout.text)
-
-
-def _size(asked: Asked) -> int:
-    return len(asked.ids) + len(asked.supplied)

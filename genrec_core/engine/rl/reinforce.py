@@ -148,7 +148,7 @@ def _parts(given: _Given, prompts: Prompts) -> LoopParts:
     judge, seed = Judge(task.rewards, task.weights), given.context.seed
 
     def scorer(network: Any) -> Scorer:
-        return Scorer(network, constraints, scoring, task.temperature)
+        return Scorer(network, constraints, scoring, task.temperature, settings.batch_tokens)
 
     return LoopParts(
         rounds=Rounds(prompts, policy, task.strategy, task.second, judge, settings.std, seed),

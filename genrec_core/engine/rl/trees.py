@@ -22,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genrec_core.engine.decoding.batches import batches
 from genrec_core.engine.rl.policy import Policy
 from genrec_core.engine.rl.rollouts import Completion, RolledOut
 
@@ -121,17 +122,12 @@ def pieces_of(groups: Sequence[RolledOut], policy: Policy, forms: Sequence[str])
         forms: every form that samples answer in; `Piece.forms` are places in it.
 
     Returns:
-        Pieces of at most `policy.batch_tokens` tokens, or of one row. A completion without a learnt token is
-        in none of them.
+        Pieces of rows of similar length: at most `policy.batch_tokens` tokens, or one row. A completion with
+        no learnt token is in none of them.
     """
-    rows = sorted(_rows(groups, policy, forms), key=lambda row: len(row.ids))
-    pieces, begin = [], 0
-    for place in range(1, len(rows) + 1):
-        full = place == len(rows) or (place + 1 - begin) * len(rows[place].ids) > policy.batch_tokens
-        if full:
-            pieces.append(_piece(rows[begin:place], policy.model.device))
-            begin = place
-    return pieces
+    rows = list(_rows(groups, policy, forms))
+    together = batches([len(row.ids) for row in rows], policy.batch_tokens)
+    return [_piece([rows[place] for place in batch], policy.model.device) for batch in together]
 
 
 def _rows(groups: Sequence[RolledOut], policy: Policy, forms: Sequence[str]) -> Iterator[_Row]:
