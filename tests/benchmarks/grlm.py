@@ -42,12 +42,13 @@ def compressed(core_terms: int) -> tuple[str, ...]:
     return (f"tokenizer={{{tokenizer}}}",)
 
 
+FREE = ("train.sft.scoring=full", "recommend={use: core/free-beam, beams: 10, max_tokens: 24}")
 FIGURES = ("recall@10", "ndcg@10", "vr@10", "dhr@10")
 VARIANTS: dict[str, tuple[str, ...]] = {
     "raw terms": (),
-    "raw terms, any position": ("ground.match=anywhere",),
-    "raw terms, no structural score": ("ground.match=off",),
-    "raw terms, constrained beams": ("recommend={use: core/beam, beams: 10}",),
+    "free beams": FREE,
+    "free beams, any position": (*FREE, "ground.match=anywhere"),
+    "free beams, no structural score": (*FREE, "ground.match=off"),
     "K = 3,000": compressed(3000),
     "K = 1,000": compressed(1000),
 }
