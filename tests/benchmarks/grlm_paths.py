@@ -3,8 +3,8 @@
     python -m tests.benchmarks.grlm_paths
     python -m tests.benchmarks.grlm_paths --only SmolLM2
 
-`plugins/genrec-plugin-grlm/tiny.yaml` with free beams and 200 steps of training: on MovieLens-100K and on Amazon
-Industrial with the extractive teacher, and on the 200 items of Industrial that were chosen most, with
+`plugins/genrec-plugin-grlm/tiny.yaml` with free beams and 200 steps of training: on MovieLens-100K and on
+Amazon Industrial with the extractive teacher, and on the 200 items of Industrial that were chosen most, with
 SmolLM2-135M as the teacher (its 4-bit file ships inside a package that `make test` installs). So short a
 training shows that the path is whole, not what it is worth. Needs the data folders `ml-100k` and
 `amazon-industrial`.
