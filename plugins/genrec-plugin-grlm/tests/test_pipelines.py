@@ -91,8 +91,8 @@ def small(shop):
         "model": "{use: core/tiny-causal, hidden: 16, layers: 1, heads: 2, vocabulary: 400, context: 256}",
         "train.sft.max_steps": 2,
         "train.sft.precision": "float32",
-        "recommend.beams": 3,
-        "recommend.max_tokens": 6,
+        "train.sft.scoring": "full",
+        "recommend": "{use: core/free-beam, beams: 3, max_tokens: 6}",
     }
 
 
@@ -116,9 +116,9 @@ def test_compressed_terms_and_constrained_beams_run(genrec, shop, tmp_path):
     terms = "{use: grlm/terms, field: terms, fields: [title], malformed: extract, separator: ' '}"
     changes = small(shop) | {
         "tokenizer": f"{{use: grlm/compressed, core_terms: 12, tokenizer: {terms}}}",
+        "train.sft.scoring": "legal",
         "recommend": "{use: core/beam, beams: 5}",
     }
-    del changes["recommend.beams"], changes["recommend.max_tokens"]
     metrics, log = ran(genrec, "tiny.yaml", changes, tmp_path)
     assert (metrics["test"]["vr@10"], metrics["test"]["dhr@10"]) == (1.0, 1.0)
     (event,) = (line for line in log if line["event"] == "compressed")

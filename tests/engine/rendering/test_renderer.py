@@ -79,7 +79,7 @@ def test_evaluation_prompts_equal_training_prompts_id_for_id(
 
 def test_prefixes_of_a_user_sample_are_the_prompts_to_recommend_by(model, catalogue):
     corpus, renderer = NextItem(each="user"), Renderer(model, catalogue)
-    whole = renderer.rendered(Sample((corpus._listed((0, 1, 2, 3), learn=True),))).ids
+    whole = renderer.rendered(Sample((corpus.listed((0, 1, 2, 3), learn=True),))).ids
     prompt = renderer.prompt(corpus.prompt(Request("u", (0, 1, 2)), catalogue))
     assert whole[: len(prompt)] == prompt
 
