@@ -1,7 +1,7 @@
 """SINGER's ablations: what reinforcement learning does to the fine-tuned model it starts from.
 
     python -m tests.benchmarks.singer                       # every variant, the seed of tiny.yaml
-    python -m tests.benchmarks.singer --only "whole" --seeds 1 2 3
+    python -m tests.benchmarks.singer --only "as written" --seeds 1 2 3
 
 Each variant is `plugins/genrec-plugin-singer/tiny.yaml` with an option or two changed, judged on the test
 rows of its own fine-tuned start, so differences are paired. Printed beside them, over `PROMPTS` training
@@ -23,6 +23,7 @@ import yaml
 from numpy.typing import NDArray
 
 from genrec_core.cli.workplace import Folders, workshop
+from genrec_core.engine.decoding.validation import evenly
 from genrec_core.evaluation.compare import load_run
 from genrec_core.evaluation.intervals import differences
 from genrec_core.pipeline.load import load_pipeline
@@ -81,7 +82,7 @@ class Study:
         """Whether a run's first beams hit, for an even choice of training examples, bool [PROMPTS]."""
         opened = open_run(folder, self.shop.registry)
         examples = list(opened.prepared.views.train.examples())
-        chosen = [examples[int(row)] for row in np.linspace(0, len(examples) - 1, PROMPTS)]
+        chosen = [examples[row] for row in evenly(len(examples), PROMPTS)]
         ranked = opened.recommend([example.history for example in chosen])
         hits = [
             example.target in list(answer.items)[:BEAMS]
