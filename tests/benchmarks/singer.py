@@ -12,8 +12,7 @@ Needs the data folder `amazon-industrial`.
 
 from __future__ import annotations
 
-import argparse
-import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,18 +21,15 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from genrec_core.cli.workplace import Folders, workshop
 from genrec_core.engine.decoding.validation import evenly
 from genrec_core.evaluation.compare import load_run
 from genrec_core.evaluation.intervals import differences
-from genrec_core.pipeline.load import load_pipeline
 from genrec_core.pipeline.opened import open_run
-from genrec_core.pipeline.run import run_pipeline
-from tests.benchmarks.measuring import machine, write
+from genrec_core.registry.discovery import load_plugins
+from tests.benchmarks.study import PLUGINS, SHARED, Row, parser, ran, report, seconds
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = ROOT / "plugins" / "genrec-plugin-singer" / "tiny.yaml"
-DATA = ROOT.parent / "shared" / "data" / "amazon-industrial"
+TINY = PLUGINS / "genrec-plugin-singer" / "tiny.yaml"
+DATA = SHARED / "amazon-industrial"
 PROMPTS, BEAMS = 1000, 16
 CORPUS, RL = "train.sft.corpora.0", "train.rl"
 
@@ -60,7 +56,7 @@ class Study:
     """Runs variants, each start once."""
 
     def __init__(self, home: Path, extra: tuple[str, ...]) -> None:
-        self.shop = workshop(Folders(home / "store", home / "runs"), quiet=True)
+        self.home, self.registry = home, load_plugins()[0]
         self.extra = (f"data.source.path={DATA}", "evaluate.baselines=[]", "evaluate.valid=false", *extra)
         start = yaml.safe_load(TINY.read_text())
         del start["train"]["rl"]
@@ -72,15 +68,14 @@ class Study:
     def _ran(self, file: Path, changes: tuple[str, ...], seed: int) -> tuple[Path, dict[str, Any]]:
         every = (*self.extra, *changes, f"seed={seed}")
         fitting = [change for change in every if file == TINY or not change.startswith(RL)]
-        pipeline = load_pipeline(file, self.shop.registry, fitting)
-        finished = run_pipeline(pipeline, self.shop)
+        finished = ran(file, fitting, self.home)
         assert finished.folder is not None
         return finished.folder, dict(finished.metrics)
 
     @cache  # noqa: B019  one study a process
     def solved(self, folder: Path) -> NDArray[np.bool_]:
         """Whether a run's first beams hit, for an even choice of training examples, bool [PROMPTS]."""
-        opened = open_run(folder, self.shop.registry)
+        opened = open_run(folder, self.registry)
         examples = list(opened.prepared.views.train.examples())
         chosen = [examples[row] for row in evenly(len(examples), PROMPTS)]
         ranked = opened.recommend([example.history for example in chosen])
@@ -110,7 +105,7 @@ class Study:
             "hard prompts": int(hard.sum()),
             "hard turned into hits": float(now[hard].mean()),
             "hits lost": float((~now[~hard]).mean()),
-            "seconds": {stage: round(cost["seconds"]) for stage, cost in after["cost"].items()},
+            "seconds": seconds(after),
         }
 
 
@@ -130,20 +125,17 @@ def shown(row: dict[str, Any]) -> str:
 
 def main() -> None:
     """Run the study."""
-    options = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    options.add_argument("--only", default="", help="regular expression in a variant's name")
+    options = parser(__doc__, "singer-study")
     options.add_argument("--seeds", type=int, nargs="+", default=[7])
-    options.add_argument("--set", action="append", default=[], help="an option of every variant")
-    options.add_argument("--home", type=Path, default=Path("singer-study"), help="store and runs")
-    options.add_argument("--json", type=Path, help="file for the figures")
     chosen = options.parse_args()
-    print(machine())
-    study, rows = Study(chosen.home, tuple(chosen.set)), []
-    for name in VARIANTS:
-        for seed in chosen.seeds if re.search(chosen.only, name) else ():
-            rows.append(study.row(name, seed))
-            print(shown(rows[-1]), flush=True)
-    write(chosen.json, {}, rows)
+    study = Study(chosen.home, tuple(chosen.set))
+
+    def rows(name: str) -> Iterator[Row]:
+        for seed in chosen.seeds:
+            found = study.row(name, seed)
+            yield found, shown(found)
+
+    report(chosen, VARIANTS, rows)
 
 
 if __name__ == "__main__":
