@@ -46,9 +46,9 @@ class History:
         form: how each is written.
         separator: text between two items.
         learn: whether the model learns to write every item after the first.
-        field: an item field written behind each item, after `between`; "" for none. Both are learnt with the
-            item, so a model also learns where an identifier ends.
-        between: text between an item and its `field`.
+        between: text written behind each item. It is learnt with the item, so a model also learns where an
+            identifier ends.
+        field: an item field written behind `between`, and learnt with it; "" for none.
     """
 
     items: tuple[int, ...]

@@ -6,8 +6,8 @@ of a history, is tokenised on its own and the ids are put after one another, so 
 whatever follows it.
 
 What is learnt: the tokens of segments marked so, and the end-of-text token after them when the sample
-`ends`. Of a learnt history every item after the first is learnt, with the field behind it where there is one,
-but not the separators: whoever writes an answer is given the separator before it.
+`ends`. Of a learnt history every item after the first is learnt, with what is written behind it, but
+not the separators: whoever writes an answer is given the separator before it.
 
 What does not fit: a prompt may be `max_length` tokens less the room of an answer, which is the longest
 answer in the sample's form and the end token. The room does not depend on the target, so evaluation, which
@@ -235,5 +235,4 @@ class Renderer:
                 draft.add(separator, learn=False)
             learn = part.learn and place > 0
             draft.add(forms[item], learn, part.form == IDENTIFIER)
-            if part.field:
-                draft.add(between + self._pieces.form(part.field)[item], learn)
+            draft.add(between + (self._pieces.form(part.field)[item] if part.field else []), learn)

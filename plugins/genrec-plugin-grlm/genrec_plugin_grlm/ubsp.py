@@ -17,6 +17,7 @@ went on into titles would fill its beams with one item's terms and many titles.
     each: user      the paper's task; sequences longer than `max_history` + 1 are cut into windows
     each: prefix    next-item prediction (NIP of table 9): n − 1 samples of a user with n items, each with
                     one item to learn
+    title: null     terms alone: a third of the tokens, for models too small to gain from reading titles
 
 Departures: the repository trains with the history as the assistant's turn and recommends with all of it in
 the user's turn. Here both read the same, and in a chat the history, with its first item, opens the
@@ -26,10 +27,10 @@ assistant's turn (`each: user`). Validation learns the terms of its one target a
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Literal, Self
 
 from genrec_plugin_sid.missing_text import Missing, usable
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from genrec_core import Catalogue, Context, History, Request, Sample, Text, View, Written
 from genrec_core.builtin.item_sequences import ItemSequences
@@ -51,21 +52,28 @@ class UBSP(ItemSequences):
         """One sample for every user, or one for every prefix of a sequence (next-item prediction)."""
         instruction: str = "Chosen by one person, oldest first:\n"
         """Text before the history."""
-        title: str = Field("title", min_length=1)
-        """The item field written behind the terms."""
+        title: str | None = Field("title", min_length=1)
+        """The item field written behind the terms; null for none."""
         between: str = Field("\n", min_length=1)
-        """Text between terms and title. It ends the terms, so it must not be part of them."""
-        separator: str = Field("\n\n", min_length=1)
-        """Text between two items."""
+        """Text behind the terms, before the title. It ends the terms, so it must not be part of them."""
+        separator: str = "\n\n"
+        """Text between two items; it may be empty where titles are not written."""
         missing: Missing = "refuse"
         """What to do about items without a title: `refuse` them, or write their terms alone (`skip` the
         title) and log how many there are."""
+
+        @model_validator(mode="after")
+        def _separated(self) -> Self:
+            if not self.separator and self.title is not None:
+                raise ValueError("a title would run into the next item's terms: write a separator")
+            return self
 
     options: Options
 
     def samples(self, view: View, catalogue: Catalogue, context: Context) -> Iterator[Sample]:
         """The samples of a view, users in row order, oldest target first."""
-        usable(catalogue, (self.options.title,), self.options.missing, context)
+        if self.options.title is not None:
+            usable(catalogue, (self.options.title,), self.options.missing, context)
         if view.targets is not None:
             for example in view.examples(newest=self.options.max_per_user):
                 yield self._one(example.history, example.target, titled=False)
@@ -75,7 +83,7 @@ class UBSP(ItemSequences):
         else:
             for window in self.windows(view):
                 segments = (*self.told(), self.listed(window, learn=True))
-                yield Sample(segments, target=window[-1], task=TASK, closing=self.options.between)
+                yield self._sample(segments, window[-1], ends=True)
 
     def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
         """All of the history, and the separator behind it."""
@@ -87,23 +95,21 @@ class UBSP(ItemSequences):
             Written(target, learn=True, turn="assistant"),
             Text(self.options.between, learn=True, turn="assistant"),
         ]
-        if titled:
+        if titled and self.options.title is not None:
             learnt.append(Written(target, form=self.options.title, learn=True, turn="assistant"))
-        return Sample(
-            (*self.asked(history), *learnt),
-            target=target,
-            task=TASK,
-            ends=titled,
-            closing=self.options.between,
-        )
+        return self._sample((*self.asked(history), *learnt), target, ends=titled)
+
+    def _sample(self, segments: tuple[Segment, ...], target: int, ends: bool) -> Sample:
+        ends = ends and self.options.title is not None
+        return Sample(segments, target=target, task=TASK, ends=ends, closing=self.options.between)
 
     def listed(self, items: tuple[int, ...], learn: bool) -> History:
-        """Terms and title of each item."""
+        """Terms of each item, and its title if it is written."""
         return History(
             items,
             separator=self.options.separator,
             learn=learn,
             turn=self.turn,
-            field=self.options.title,
+            field=self.options.title or "",
             between=self.options.between,
         )

@@ -11,7 +11,16 @@ from genrec_plugin_grlm.similar_items import SimilarItems
 from genrec_plugin_grlm.ubsp import UBSP
 from genrec_plugin_sid.next_item_text import NextItemText
 
-from genrec_core import Catalogue, Context, DataError, Identifiers, Items, Request, Sequences, View
+from genrec_core import (
+    Catalogue,
+    Context,
+    DataError,
+    Identifiers,
+    Items,
+    Request,
+    Sequences,
+    View,
+)
 from genrec_core.builtin.tiny_causal import TinyCausal
 from genrec_core.engine.rendering.renderer import Renderer
 
@@ -84,6 +93,21 @@ def test_next_item_prediction_gives_a_sample_a_target(model, catalogue):
     assert (
         last == "> tent, dome=Dome tent;lamp, gas=Gas lamp;rope, long=Long rope;[axe, steel=Steel axe<|end|>]"
     )
+
+
+def test_without_titles_terms_and_their_end_are_all_there_is(model, catalogue):
+    alone = {"instruction": "> ", "title": None, "between": ";", "separator": ""}
+    (sample,) = samples(UBSP(**alone), TRAIN, catalogue)
+    assert shown(model, catalogue, sample) == "> tent, dome;[lamp, gas;rope, long;axe, steel;]"
+    *_, last = samples(UBSP(each="prefix", **alone), TRAIN, catalogue)
+    assert shown(model, catalogue, last) == "> tent, dome;lamp, gas;rope, long;[axe, steel;]"
+    asked = UBSP(**alone).prompt(ASKED, catalogue)
+    assert shown(model, catalogue, asked) == "> " + "".join(f"{', '.join(TERMS[n])};" for n in range(5))
+
+
+def test_items_with_titles_need_a_separator():
+    with pytest.raises(ValueError, match="separator"):
+        UBSP(separator="")
 
 
 @pytest.mark.parametrize("each", ["user", "prefix"])
