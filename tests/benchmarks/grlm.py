@@ -38,6 +38,7 @@ FREE = ("train.sft.scoring=full", "recommend={use: core/free-beam, beams: 10, ma
 FIGURES = ("recall@10", "ndcg@10", "vr@10", "dhr@10")
 VARIANTS: dict[str, tuple[str, ...]] = {
     "raw terms": (),
+    "titles too": ('train.sft.corpora.0={use: grlm/ubsp, instruction: "", missing: skip}',),
     "free beams": FREE,
     "free beams, any position": (*FREE, "ground.match=anywhere"),
     "free beams, no structural score": (*FREE, "ground.match=off"),
