@@ -7,9 +7,9 @@ Contestants that are not installed (`pip install k-means-constrained faiss-cpu s
 left out; they are no dependencies of ours. Points are synthetic, 12,101 of them unless `EMBEDDINGS` names a
 NumPy file of real vectors (float32 [N, d]).
 
-The flow makes at most `FLOW_UPDATES` updates; ours 2, 4, and as many as it wants up to the same number. Ratios
-are of processor time, which neighbours on a shared machine stretch less than time by the wall. Scaling is
-ours alone.
+The flow makes at most `FLOW_UPDATES` updates; ours 2, 4, and as many as it wants up to the same number.
+Ratios are of processor time, which neighbours on a shared machine stretch less than time by the wall. Scaling
+is ours alone.
 """
 
 from __future__ import annotations
