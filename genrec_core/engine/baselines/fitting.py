@@ -30,7 +30,13 @@ _WEIGHTS, _ORDER = 0, 1
 """Purposes of the two generators that the seed is split into."""
 
 
-def fit(items: int, training: Training, settings: SASRecSettings, context: Context) -> Scorer:
+def fit(
+    items: int,
+    training: Training,
+    settings: SASRecSettings,
+    context: Context,
+    start: NDArray[np.float32] | None = None,
+) -> Scorer:
     """A network fitted on the training view and chosen by the validation view.
 
     Args:
@@ -38,6 +44,8 @@ def fit(items: int, training: Training, settings: SASRecSettings, context: Conte
         training: the views; without validation rows the weights of the last epoch are kept.
         settings: shape, loss, time.
         context: seed, progress, and the log that gets an `epoch` event for each epoch.
+        start: float32 [N, factors], item embeddings to start from; where a row is zero, and without any,
+            they start at random.
 
     Raises:
         DataError: no training row has two items.
@@ -53,7 +61,11 @@ def fit(items: int, training: Training, settings: SASRecSettings, context: Conte
     device = _device(settings.device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(int(context.generator(_WEIGHTS).integers(2**63)))
-        network = SASRecNetwork(items, length, settings).to(device)
+        network = SASRecNetwork(items, length, settings)
+        if start is not None:
+            given = torch.from_numpy(start).any(dim=1)
+            network.items.weight.data[given] = torch.from_numpy(start)[given]
+        network.to(device)
         scorer = Scorer(network, popularity_of(training.train, items), length, settings.chunk)
         _Fitting(scorer, rows, settings, context).run(training)
     return scorer

@@ -35,9 +35,6 @@ from genrec_plugin_sid.unit import unit_rows
 
 USUAL_CODES = 256
 
-BEHAVIOUR = 1 << 20
-"""Purpose of the random numbers behind behaviour vectors; levels count from 0."""
-
 
 class SemanticIDs(Tokenizer):
     """Names items by the codes of a residual quantiser over their embeddings."""
@@ -103,8 +100,7 @@ class SemanticIDs(Tokenizer):
         vectors = self._as_seen(embedded.vectors, items)
         behaviour = None
         if self.options.behaviour:
-            start = context.generator(BEHAVIOUR).standard_normal(len(items))
-            behaviour, vectors = fit_behaviour(vectors, train, self.options.behaviour, start)
+            behaviour, vectors = fit_behaviour(vectors, train, self.options.behaviour, context)
         learnt = self.learn(vectors, items, train, context)
         quantiser, options = learnt.quantiser, self.options
         latents = quantiser.latents(vectors)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from genrec_plugin_sid.behaviour import BehaviourOptions, cooccurrence_vectors, fit_behaviour
+from genrec_plugin_sid.behaviour import BehaviourOptions, fit_behaviour
+from genrec_plugin_sid.cooccurrence import cooccurrence_vectors
 from genrec_plugin_sid.naming import paths_of
+from genrec_plugin_sid.sequence_vectors import sequence_vectors
 from genrec_plugin_sid.unit import unit_rows
 
 from genrec_core import Context, Sequences, View
@@ -72,7 +74,7 @@ def test_codes_follow_behaviour_as_far_as_its_share_says(shop, texts, halves):
 def test_items_that_nobody_chose_get_what_their_text_lets_expect(texts):
     chosen = view([[0, 1, 2, 3], [20, 21, 22, 23]] * 5)
     options = BehaviourOptions(share=0.5, dimensions=2)
-    behaviour, joined = fit_behaviour(texts, chosen, options, start())
+    behaviour, joined = fit_behaviour(texts, chosen, options, Context())
     mine = joined[:, 4:] / np.sqrt(0.5)
     np.testing.assert_allclose(mine[30], behaviour.guessed(texts[30:31])[0], atol=1e-6)
     near, far = mine[20:24].mean(0), mine[:4].mean(0)
@@ -98,3 +100,36 @@ def test_the_doctor_compares_the_text_part_alone(shop, texts, halves):
     assert error < 0.5 * np.square(found.seen - found.seen.mean(0)).sum()
     alone = shop.tokenizer(levels=1, codes=4, behaviour={"share": 1.0, "dimensions": 4})
     assert alone.reconstruct(alone.fit(items, halves, Context()), items, Context()) is None
+
+
+@pytest.mark.parametrize("dimensions", [3, 4])
+def test_a_sequential_recommender_moves_the_vectors_of_items_it_saw(texts, dimensions):
+    generator = np.random.default_rng(5)
+    chosen = view([[int(i) + side for i in generator.integers(0, 10, 8)] for side in (0, 20) * 30])
+    options = {"share": 1.0, "dimensions": dimensions}
+    _, before = fit_behaviour(texts, chosen, BehaviourOptions(**options), Context())
+    behaviour, after = fit_behaviour(texts, chosen, BehaviourOptions(epochs=2, **options), Context())
+    mine = after[:, 4:]
+    assert not np.allclose(mine[:5], before[:5, 4:], atol=1e-4)
+    np.testing.assert_allclose(np.linalg.norm(mine, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(mine[30], behaviour.guessed(texts[30:31])[0], atol=1e-6)
+    _, again = fit_behaviour(texts, chosen, BehaviourOptions(epochs=2, **options), Context())
+    assert np.array_equal(after, again)
+
+
+def test_order_is_learnt_where_neighbours_do_not_tell():
+    """Items 0 to 3 stand beside the same items equally often; 0 and 1 are followed by 8, 2 and 3 by 9."""
+    rows = [[first, after] for first, after in ((0, 8), (1, 8), (2, 9), (3, 9))]
+    rows += [[before, first] for before, first in ((9, 0), (9, 1), (8, 2), (8, 3))]
+    vectors = unit_rows(np.random.default_rng(0).standard_normal((10, 32), np.float32))
+    found = sequence_vectors(vectors, view(rows * 200), 100, Context())
+    alike = found @ found.T
+    assert min(alike[0, 1], alike[2, 3]) > max(alike[0, 2], alike[0, 3], alike[1, 2], alike[1, 3])
+
+
+def test_codes_from_sequences_are_named_later_too(shop, texts, halves):
+    behaviour = {"share": 0.8, "dimensions": 4, "epochs": 2}
+    tokenizer = shop.tokenizer(levels=2, codes=4, behaviour=behaviour)
+    fitted = tokenizer.fit(shop.items(texts), halves, Context())
+    assert tokenizer.fit(shop.items(texts), halves, Context()).digest == fitted.digest
+    assert len(tokenizer.extend(fitted, shop.items(texts[:3], "new"), Context())) == ITEMS + 3
