@@ -27,14 +27,17 @@ STEPS = 175
 """Steps of an epoch with one sample a user."""
 CORPUS = "train.sft.corpora"
 
-THREE = ("tokenizer.levels=3", "tokenizer.codes=256", "tokenizer.iterations=100")
+COUNTS = "tokenizer.behaviour.epochs=0"
+"""Vectors from co-occurrence, without the recommender that starts from them."""
+THREE = (COUNTS, "tokenizer.balance=none", "tokenizer.collisions=suffix")
+ONE = (*THREE, "tokenizer.levels=1", "tokenizer.codes=12101", "tokenizer.iterations=1")
 IDENTIFIERS: dict[str, tuple[str, ...]] = {
     "as written": (),
-    "text and behaviour": ("tokenizer.behaviour={share: 0.8, dimensions: 128}",),
-    "text alone": ("tokenizer.behaviour=null",),
+    "co-occurrence alone": (COUNTS,),
     "levels: 3 x 256": THREE,
     "levels: 3 x 256, constrained": (*THREE, "tokenizer.balance=constrained"),
     "levels: 3 x 256, next-nearest": (*THREE, "tokenizer.collisions=next-nearest"),
+    "levels: 3 x 256, sequences": (*THREE, "tokenizer.behaviour.epochs=20"),
     "levels: 3 x 256, sinkhorn": (*THREE, "tokenizer.collisions=sinkhorn"),
     "levels: 3 x 256, keep": (*THREE, "tokenizer.collisions=keep"),
     "levels: 3 x 256, text alone": (*THREE, "tokenizer.behaviour=null"),
@@ -42,11 +45,14 @@ IDENTIFIERS: dict[str, tuple[str, ...]] = {
     "levels: 3 x 1024": (*THREE, "tokenizer.codes=1024"),
     "levels: 2 x 4096": (*THREE, "tokenizer.levels=2", "tokenizer.codes=4096", "tokenizer.iterations=10"),
     "codes: 256, then one an item": (
+        *ONE,
         "tokenizer.levels=2",
         "tokenizer.codes=[256, 12101]",
         "tokenizer.collisions=next-nearest",
     ),
-    "codes: 8192 and ranks": ("tokenizer.codes=8192", "tokenizer.iterations=5"),
+    "codes: 8192 and ranks": (*ONE, "tokenizer.codes=8192", "tokenizer.iterations=5"),
+    "one token an item": ONE,
+    "one token an item, text too": (*ONE, "tokenizer.behaviour={share: 0.8, dimensions: 128}"),
 }
 TRAINING: dict[str, tuple[str, ...]] = {
     "scoring: full": ("train.sft.scoring=full",),
