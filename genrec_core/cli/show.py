@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -12,6 +13,7 @@ from pydantic.fields import FieldInfo
 
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.options import Options
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.problems import did_you_mean
 from genrec_core.registry.registry import KINDS, Registry
@@ -48,23 +50,41 @@ def described(kind: str, name: str, cls: type[Component]) -> str:
     lines = [f"{name}  ({kind}, version {cls.version})", ""]
     lines += [f"  {line}" for line in (inspect.getdoc(cls) or "").splitlines()]
     fields = cls.Options.model_fields
-    lines += ["", "options:" if fields else "no options"]
-    for option, field in fields.items():
-        lines.append(f"  {option}: {_type(field.annotation)}{_default(field)}")
-        lines += [f"      {line}" for line in (field.description or "").splitlines()]
-        rules = _rules(field)
-        lines += [f"      must be {' and '.join(rules)}"] if rules else []
+    lines += ["", "options:" if fields else "no options", *_options(cls.Options, "  ")]
     return "\n".join(lines)
+
+
+def _options(options: type[Options], margin: str) -> Iterator[str]:
+    """Name, type, default, meaning and bounds of each option; those of a block of options below it."""
+    inside = f"{margin}    "
+    for option, field in options.model_fields.items():
+        yield f"{margin}{option}: {_type(field.annotation)}{_default(field)}"
+        yield from (inside + line for line in (field.description or "").splitlines())
+        rules = _rules(field)
+        if rules:
+            yield f"{inside}must be {' and '.join(rules)}"
+        for block in _blocks(field.annotation):
+            yield from _options(block, inside)
+
+
+def _blocks(annotation: Any) -> Iterator[type[Options]]:
+    """The blocks of options that an annotation allows."""
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        if issubclass(annotation, Options):
+            yield annotation
+        return
+    for argument in typing.get_args(annotation):
+        yield from _blocks(argument)
 
 
 def _type(annotation: Any) -> str:
     """A type as a person writes it: `int`, `list of corpus`, `identifier | title`."""
     if isinstance(annotation, type) and not typing.get_args(annotation):
-        return (
-            annotation.kind
-            if issubclass(annotation, Component)
-            else _WORDS.get(annotation.__name__, annotation.__name__)
-        )
+        if issubclass(annotation, Component):
+            return annotation.kind
+        if issubclass(annotation, Options):
+            return "block of options"
+        return _WORDS.get(annotation.__name__, annotation.__name__)
     arguments = typing.get_args(annotation)
     origin = typing.get_origin(annotation)
     if origin is typing.Literal:

@@ -5,6 +5,20 @@ from __future__ import annotations
 import json
 
 import pytest
+from pydantic import Field
+
+from genrec_core import Grounder, Options
+from genrec_core.cli.show import described
+
+
+class Inner(Options):
+    size: int = Field(3, ge=1, description="How wide.")
+
+
+class Outer(Grounder):
+    class Options(Grounder.Options):
+        inner: Inner | None = None
+        several: list[Inner] = Field([])
 
 
 def test_a_run_ends_with_a_table_and_a_second_one_reuses_everything(genrec):
@@ -98,6 +112,13 @@ def test_show_tells_options_with_types_defaults_and_docs(genrec):
     assert "What a shared identifier reaches" in shown
     assert "prices: path | null = null" in genrec("show", "quick/shop").out
     assert "corpora: list of corpus = []" in genrec("show", "quick/counting").out
+
+
+def test_show_tells_what_a_block_of_options_holds():
+    block, several = described("grounder", "x/outer", Outer).split("\n  inner: ")[1].split("\n  several: ")
+    listed = ["      size: whole number = 3", "          How wide.", "          must be at least 1"]
+    assert block.splitlines() == ["block of options | null = null", *listed]
+    assert several.splitlines() == ["list of block of options = []", *listed]
 
 
 @pytest.mark.parametrize("name", ["core/exact", "quick/numbers", "quick/counting", "quick/scribe"])
