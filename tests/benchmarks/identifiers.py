@@ -40,9 +40,8 @@ from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis, Patient, exam
 from genrec_core.identifiers.diagnosis.neighbours import Neighbours, neighbours
 from genrec_core.identifiers.prefixes import Prefixes
 from tests.benchmarks.measuring import machine, ratio, write
-from tests.benchmarks.study import packaged
+from tests.benchmarks.study import SHARED, packaged
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 PUBLISHED = {"amazon-industrial": ("MiniOneRec", 3), "amazon-beauty": ("LETTER", 4)}
 """Data set → who published semantic IDs for it, and their levels of 256 codes."""
 

@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -39,8 +38,8 @@ from genrec_core.builtin.folder import Folder
 from genrec_core.builtin.ngrams import NGrams
 from genrec_core.contracts.context import Embedded
 from tests.benchmarks.measuring import arguments, ratio, write
+from tests.benchmarks.study import SHARED
 
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 FIELDS = {"amazon-beauty": ("title",), "amazon-industrial": ("title", "description", "brand")}
 NEIGHBOURS, QUICK = 5, 2000
 NOBODY = View("train", (), Sequences.of([]), None, 1)

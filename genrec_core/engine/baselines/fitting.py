@@ -63,8 +63,9 @@ def fit(
         torch.manual_seed(int(context.generator(_WEIGHTS).integers(2**63)))
         network = SASRecNetwork(items, length, settings)
         if start is not None:
-            given = torch.from_numpy(start).any(dim=1)
-            network.items.weight.data[given] = torch.from_numpy(start)[given]
+            given = torch.from_numpy(start)
+            known = given.any(dim=1)
+            network.items.weight.data[known] = given[known]
         network.to(device)
         scorer = Scorer(network, popularity_of(training.train, items), length, settings.chunk)
         _Fitting(scorer, rows, settings, context).run(training)

@@ -235,4 +235,7 @@ class Renderer:
                 draft.add(separator, learn=False)
             learn = part.learn and place > 0
             draft.add(forms[item], learn, part.form == IDENTIFIER)
-            draft.add(between + (self._pieces.form(part.field)[item] if part.field else []), learn)
+            if between:
+                draft.add(between, learn)
+            if part.field:
+                draft.add(self._pieces.form(part.field)[item], learn)
