@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.component import Component
     from genrec_core.contracts.context import Context
     from genrec_core.contracts.corpus import Corpus
-    from genrec_core.contracts.dataset import Dataset, Rows, Sequences, Truth
+    from genrec_core.contracts.dataset import Dataset, OracleDistribution, Rows, Sequences
     from genrec_core.contracts.encoder import Encoder
     from genrec_core.contracts.errors import ContractError, DataError, ExitCode, GenrecError, StageError
     from genrec_core.contracts.grounder import Grounder
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.options import Options, operational
     from genrec_core.contracts.recommender import Recommender
     from genrec_core.contracts.reward import Reward
-    from genrec_core.contracts.samples import History, Sample, Text, Written
+    from genrec_core.contracts.samples import History, ItemRef, Sample, Text
     from genrec_core.contracts.source import Source
     from genrec_core.contracts.split import Split
     from genrec_core.contracts.teacher import Chat, Message, Teacher
@@ -47,7 +47,7 @@ _HOME = {
     "component": "Component",
     "context": "Context",
     "corpus": "Corpus",
-    "dataset": "Dataset Rows Sequences Truth",
+    "dataset": "Dataset Rows Sequences OracleDistribution",
     "encoder": "Encoder",
     "errors": "ContractError DataError ExitCode GenrecError StageError",
     "grounder": "Grounder",
@@ -59,7 +59,7 @@ _HOME = {
     "options": "Options operational",
     "recommender": "Recommender",
     "reward": "Reward",
-    "samples": "History Sample Text Written",
+    "samples": "History Sample Text ItemRef",
     "source": "Source",
     "split": "Split",
     "teacher": "Chat Message Teacher",
@@ -76,10 +76,10 @@ __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",
     "Recommender", "Grounder", "Baseline", "Observer",
     "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example", "Group", "History", "How",
-    "Identifiers", "Items", "LanguageModel", "Message", "Ranked", "Reconstruction", "Request", "Rollout",
-    "Rows", "Sample", "Sequences", "Text", "Trained", "Training", "Truth", "View", "Views", "Written",
-    "Component", "Context", "ContractError", "DataError", "ExitCode", "GenrecError", "Options", "Registry",
-    "StageError", "hookimpl", "operational",
+    "Identifiers", "ItemRef", "Items", "LanguageModel", "Message", "OracleDistribution", "Ranked",
+    "Reconstruction", "Request", "Rollout", "Rows", "Sample", "Sequences", "Text", "Trained", "Training",
+    "View", "Views", "Component", "Context", "ContractError", "DataError", "ExitCode", "GenrecError",
+    "Options", "Registry", "StageError", "hookimpl", "operational",
 ]  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class DomainLast(Split):
             valid=held_out_view(dataset, "valid", (rows[valid], positions[valid]), max_history, hidden=test),
             test=held_out_view(dataset, "test", (rows[test], positions[test]), max_history),
             notes=tuple(notes if short else ()),
-            truth=dataset.truth,
+            oracle=dataset.oracle,
         )
 
 

@@ -47,7 +47,7 @@ class ExplicitRows(Split):
             valid=_view("valid", valid, dataset, max_history),
             test=_view("test", test, dataset, max_history),
             notes=notes,
-            truth=dataset.truth,
+            oracle=dataset.oracle,
         )
 
 

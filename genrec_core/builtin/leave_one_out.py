@@ -54,7 +54,7 @@ class LeaveOneOut(Split):
             valid=held_out_view(dataset, "valid", (long, lengths[long] - 2), max_history),
             test=held_out_view(dataset, "test", (long, lengths[long] - 1), max_history),
             notes=tuple(notes),
-            truth=dataset.truth,
+            oracle=dataset.oracle,
         )
 
     def _check(self, dataset: Dataset, short: NDArray[np.int64], long: int) -> None:

@@ -18,7 +18,7 @@ from pydantic import model_validator
 from genrec_core.builtin.item_sequences import ItemSequences
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.samples import IDENTIFIER, History, Sample, Written
+from genrec_core.contracts.samples import IDENTIFIER, History, ItemRef, Sample
 from genrec_core.contracts.views import Request, View
 
 
@@ -51,18 +51,18 @@ class NextItem(ItemSequences):
         if self.options.each == "user" and view.targets is None:
             for window in self.windows(view):
                 segments = (*self.told(), self.listed(window, learn=True))
-                yield Sample(segments, target=window[-1], answers=self.options.target)
+                yield Sample(segments, target=window[-1], answer_form=self.options.target)
             return
         for example in view.examples(newest=self.options.max_per_user):
             yield self._sample(example.history, example.target)
 
     def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
         """The same layout without its answer."""
-        return Sample(self.asked(request.history), answers=self.options.target)
+        return Sample(self.asked(request.history), answer_form=self.options.target)
 
     def _sample(self, history: tuple[int, ...], target: int) -> Sample:
-        answer = Written(target, form=self.options.target, learn=True, turn="assistant")
-        return Sample((*self.asked(history), answer), target=target, answers=self.options.target)
+        answer = ItemRef(target, form=self.options.target, learn=True, turn="assistant")
+        return Sample((*self.asked(history), answer), target=target, answer_form=self.options.target)
 
     def listed(self, items: tuple[int, ...], learn: bool) -> History:
         """Items in their form, one after another."""

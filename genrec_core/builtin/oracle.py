@@ -34,14 +34,14 @@ class Oracle(Baseline):
         Raises:
             GenrecError: the data's law is unknown.
         """
-        if training.truth is None:
+        if training.oracle is None:
             raise GenrecError(
                 f"`{self.name}` needs data whose true law is known",
                 hint="use it with `core/synthetic`; for real data leave it out of `evaluate.baselines`",
             )
         with context.progress("oracle", len(requests)) as advance:
             for request in requests:
-                law = training.truth.next_item(np.asarray(request.history, dtype=np.int32))
+                law = training.oracle.next_item(np.asarray(request.history, dtype=np.int32))
                 top = best(law, k)
                 yield direct(top, law[top])
                 advance(1)

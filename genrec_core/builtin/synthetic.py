@@ -19,7 +19,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.dataset import Dataset, Sequences
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.source import Source
-from genrec_core.data.markov import MarkovTruth
+from genrec_core.data.markov import MarkovOracle
 from genrec_core.data.wording import Kind, kinds
 
 _OUTDOORS = ("camping trips", "vegetable gardens", "city cycling", "stargazing nights")
@@ -35,7 +35,7 @@ class Synthetic(Source):
     """Draws items, users and interactions from one seed."""
 
     version = "1"
-    has_truth = True
+    has_oracle = True
 
     class Options(Source.Options):
         """Options of `core/synthetic`."""
@@ -81,10 +81,10 @@ class Synthetic(Source):
             sequences=Sequences(values, offsets),
             times=_times(lengths, generator),
             domains=tuple(labels[item] for item in values.tolist()) if labels else (),
-            truth=truth,
+            oracle=truth,
         )
 
-    def _law(self, grid: list[list[NDArray[np.int32]]], generator: np.random.Generator) -> MarkovTruth:
+    def _law(self, grid: list[list[NDArray[np.int32]]], generator: np.random.Generator) -> MarkovOracle:
         count = self.options.items
         successors = np.empty((count, _SAME_KIND + _NEXT_KIND + 1), dtype=np.int32)
         for topic, members_by_kind in enumerate(grid):
@@ -98,7 +98,7 @@ class Synthetic(Source):
                     successors[item] = [*same, *near, far]
         fading = _FADE ** np.arange(successors.shape[1])
         popularity = 1.0 / (1 + generator.permutation(count)) ** self.options.skew
-        return MarkovTruth(
+        return MarkovOracle(
             successors=successors,
             weights=np.tile(fading / fading.sum(), (count, 1)),
             popularity=popularity / popularity.sum(),

@@ -76,7 +76,7 @@ class Temporal(Split):
             valid=held_out_view(dataset, "valid", (rows[valid], positions[valid]), max_history),
             test=held_out_view(dataset, "test", (rows[test], positions[test]), max_history),
             notes=tuple(notes),
-            truth=dataset.truth,
+            oracle=dataset.oracle,
         )
 
     def _moments(self, times: NDArray[np.float64]) -> tuple[float, float]:

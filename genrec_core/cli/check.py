@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from genrec_core.cli.workplace import SET
+from genrec_core.cli.environment import SET
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.graph import Graph
 from genrec_core.pipeline.load import load_pipeline

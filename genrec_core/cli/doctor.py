@@ -11,7 +11,7 @@ import click
 import orjson
 
 from genrec_core.cli.doctor_patients import Asked, patients
-from genrec_core.cli.workplace import JSON
+from genrec_core.cli.environment import JSON
 from genrec_core.identifiers.diagnosis.diagnosis import Care, Diagnosis, examine
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
 

@@ -21,7 +21,7 @@ from genrec_core.data.item_file import read_items
 from genrec_core.data.problems import Problems
 from genrec_core.identifiers.diagnosis.diagnosis import Patient
 from genrec_core.pipeline.diagnosed import patient_of
-from genrec_core.pipeline.opened import open_run
+from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.registry import Registry
 from genrec_core.store.arrays import load_arrays

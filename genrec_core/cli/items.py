@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from genrec_core.cli.workplace import JSON, Folders, workshop
+from genrec_core.cli.environment import JSON, Folders, environment
 
 _PATH = click.Path(path_type=Path)
 
@@ -39,21 +39,21 @@ def add(
     import orjson
 
     from genrec_core.data.new_items import read_new_items
-    from genrec_core.pipeline.adding import grow, previewed
-    from genrec_core.pipeline.grown import told
-    from genrec_core.pipeline.opened import open_run
+    from genrec_core.pipeline.add_items import add_items, preview
+    from genrec_core.pipeline.extended_catalogue import summary
+    from genrec_core.pipeline.run_reader import open_run
 
-    shop = workshop(Folders(Path("store"), Path("runs")), quiet=True)
+    shop = environment(Folders(Path("store"), Path("runs")), quiet=True)
     opened = open_run(run, shop.registry)
     new = read_new_items(file, opened.catalogue.items, allow_empty_text=allow_empty_text)
-    grown = previewed(opened, new) if dry_run else grow(opened, new, shop, out)
-    found = told(grown)
+    extended = preview(opened, new) if dry_run else add_items(opened, new, shop, out)
+    found = summary(extended)
     if as_json:
-        folder = str(grown.folder) if grown.folder else None
+        folder = str(extended.folder) if extended.folder else None
         click.echo(orjson.dumps({"run": folder, **found}, option=orjson.OPT_INDENT_2))
         return
     _print(found)
-    click.echo(f"run  {grown.folder}" if grown.folder else "nothing was written (--dry-run)")
+    click.echo(f"run  {extended.folder}" if extended.folder else "nothing was written (--dry-run)")
 
 
 def _print(found: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import orjson
 
-from genrec_core.cli.workplace import JSON
+from genrec_core.cli.environment import JSON
 from genrec_core.registry.discovery import PluginReport, load_plugins
 
 

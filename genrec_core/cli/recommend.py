@@ -8,12 +8,12 @@ from typing import Any
 import click
 import orjson
 
-from genrec_core.cli.workplace import JSON
+from genrec_core.cli.environment import JSON
 from genrec_core.contracts.candidates import How, Ranked
 from genrec_core.contracts.errors import GenrecError, examples
 from genrec_core.contracts.items import Items
 from genrec_core.evaluation.report.examples import item_title
-from genrec_core.pipeline.opened import OpenedRun, open_run
+from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.problems import did_you_mean
 
@@ -89,7 +89,7 @@ def _titles(items: Items) -> list[str]:
     return [items.value(item, named) if named else "" for item in range(len(items))]
 
 
-def _without_seen(opened: OpenedRun, ranked: Ranked, history: list[int]) -> Ranked:
+def _without_seen(opened: RunReader, ranked: Ranked, history: list[int]) -> Ranked:
     """The ranking under the run's own protocol: without the history where that filters viewed items."""
     if not opened.pipeline.spec.evaluate.filter_viewed:
         return ranked
@@ -99,7 +99,7 @@ def _without_seen(opened: OpenedRun, ranked: Ranked, history: list[int]) -> Rank
     )
 
 
-def _entry(opened: OpenedRun, ranked: Ranked, place: int) -> dict[str, Any]:
+def _entry(opened: RunReader, ranked: Ranked, place: int) -> dict[str, Any]:
     item = int(ranked.items[place])
     return {
         "item": opened.catalogue.items.ids[item],

@@ -10,17 +10,17 @@ from typing import Any
 import click
 import orjson
 
+from genrec_core.cli.environment import JSON, SET, Folders, environment, folders
 from genrec_core.cli.result_table import print_plan, print_results
-from genrec_core.cli.workplace import JSON, SET, Folders, folders, workshop
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.load import Pipeline, load_pipeline
-from genrec_core.pipeline.run import Finished, Wish, planned, run_pipeline
-from genrec_core.pipeline.runner import Workshop
+from genrec_core.pipeline.run import Finished, StageSelection, planned, run_pipeline
+from genrec_core.pipeline.runner import RunEnvironment
 from genrec_core.pipeline.seeds import ManyFinished, run_seeds
 
 
 def wishes(command: Callable[..., None]) -> Callable[..., None]:
-    """`--from` and `--only` as one argument `wish`."""
+    """`--from` and `--only` as one argument `selection`."""
 
     @click.option(
         "--from", "start", default="", metavar="STAGE", help="Make this stage and its dependents anew."
@@ -28,7 +28,7 @@ def wishes(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--only", default="", metavar="STAGE", help="Run this stage alone, on the store as it is.")
     @functools.wraps(command)
     def wrapped(start: str, only: str, **rest: Any) -> None:
-        command(wish=Wish(start, only), **rest)
+        command(selection=StageSelection(start, only), **rest)
 
     return wrapped
 
@@ -44,7 +44,7 @@ def wishes(command: Callable[..., None]) -> Callable[..., None]:
 def run(
     pipeline: Path,
     changes: tuple[str, ...],
-    wish: Wish,
+    selection: StageSelection,
     explain: bool,
     seeds: str,
     place: Folders,
@@ -55,14 +55,14 @@ def run(
     Stages whose inputs did not change are taken from the store. A run that was interrupted goes on where it
     stopped when the same command is given again.
     """
-    shop = workshop(place, quiet=as_json)
+    shop = environment(place, quiet=as_json)
     loaded = load_pipeline(pipeline, shop.registry, changes)
     several = _seeds(seeds) or loaded.spec.seeds
     if explain:
-        _explain(loaded, shop, several[0] if several else loaded.spec.seed, wish, as_json)
+        _explain(loaded, shop, several[0] if several else loaded.spec.seed, selection, as_json)
         return
-    one = functools.partial(run_pipeline, loaded, shop, wish=wish)
-    finished: Finished | ManyFinished = run_seeds(loaded, shop, several, wish) if several else one()
+    one = functools.partial(run_pipeline, loaded, shop, selection=selection)
+    finished: Finished | ManyFinished = run_seeds(loaded, shop, several, selection) if several else one()
     if as_json:
         folder = str(finished.folder) if finished.folder else None
         click.echo(orjson.dumps({"run": folder, "metrics": finished.metrics}, option=orjson.OPT_INDENT_2))
@@ -70,8 +70,10 @@ def run(
         print_results(loaded.spec.name, finished.metrics, finished.folder)
 
 
-def _explain(pipeline: Pipeline, shop: Workshop, seed: int, wish: Wish, as_json: bool) -> None:
-    _, plan, chosen = planned(pipeline, shop, seed, wish)
+def _explain(
+    pipeline: Pipeline, shop: RunEnvironment, seed: int, selection: StageSelection, as_json: bool
+) -> None:
+    _, plan, chosen = planned(pipeline, shop, seed, selection)
     entries = [entry for entry in plan.entries if entry.stage.name in chosen]
     if as_json:
         stages = [

@@ -65,8 +65,8 @@ class Rows:
         return len(self.users)
 
 
-class Truth(Protocol):
-    """The true law of the next item; only synthetic data has one, only an oracle baseline may read it."""
+class OracleDistribution(Protocol):
+    """The true distribution of the next item. Only made-up data has one; only an oracle baseline reads it."""
 
     def next_item(self, history: NDArray[np.int32]) -> NDArray[np.float64]:
         """Probability of every item given the items so far, float64 [N], sums to one."""
@@ -85,7 +85,7 @@ class Dataset:
         attributes: user id → fields of that user.
         valid: explicit validation rows.
         test: explicit test rows.
-        truth: see `Truth`.
+        oracle: see `OracleDistribution`.
         notes: what the source did to the data (duplicates merged, ties broken …), for the report.
     """
 
@@ -97,5 +97,5 @@ class Dataset:
     attributes: dict[str, dict[str, object]] = field(default_factory=dict)
     valid: Rows | None = None
     test: Rows | None = None
-    truth: Truth | None = None
+    oracle: OracleDistribution | None = None
     notes: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ A sample is a list of segments. Segments point at items instead of spelling them
 be rendered against any version of the identifiers, by the one renderer that training, reinforcement
 learning and evaluation share. Everything before the first learnt segment is the prompt.
 
-    Sample((Text("Next: "), Written(7, learn=True)), target=7, answers="identifier")
+    Sample((Text("Next: "), ItemRef(7, learn=True)), target=7, answer_form="identifier")
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Written:
+class ItemRef:
     """One item, written as its identifier or as one of its text fields."""
 
     item: int
@@ -60,7 +60,7 @@ class History:
     between: str = ""
 
 
-Segment = Text | Written | History
+Segment = Text | ItemRef | History
 
 
 @dataclass(frozen=True)
@@ -71,17 +71,17 @@ class Sample:
         segments: the task, in reading order.
         target: the item the answer names, None for tasks without one. Truth travels with the sample.
         weight: how much the sample counts in the loss.
-        answers: which set of texts constrains the answer: `identifier`, an item field, or "" for none.
+        answer_form: which set of texts constrains the answer: `identifier`, an item field, or "" for none.
         task: name of the task, for reports.
-        ends: whether the answer is followed by the end-of-text token.
-        closing: text that the task writes behind an answer, where that is not the end-of-text token; it
+        append_eos: whether the answer is followed by the end-of-text token.
+        stop_text: text that the task writes behind an answer, where that is not the end-of-text token; it
             tells whoever writes freely that the answer is complete.
     """
 
     segments: tuple[Segment, ...]
     target: int | None = None
     weight: float = 1.0
-    answers: str = IDENTIFIER
+    answer_form: str = IDENTIFIER
     task: str = "next-item"
-    ends: bool = True
-    closing: str = ""
+    append_eos: bool = True
+    stop_text: str = ""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core.contracts.dataset import Sequences, Truth
+from genrec_core.contracts.dataset import OracleDistribution, Sequences
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class Views:
     test: View
     notes: tuple[str, ...] = ()
     """What the split had to do, with counts (users too short for a test row …)."""
-    truth: Truth | None = field(default=None, repr=False)
+    oracle: OracleDistribution | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,9 @@ class Training:
     Attributes:
         train: sequences to learn from.
         valid: rows to select by.
-        truth: the data's true law where there is one; for oracle baselines only.
+        oracle: the true distribution of the next item where it is known; for oracle baselines only.
     """
 
     train: View
     valid: View
-    truth: Any = field(default=None, repr=False)
+    oracle: Any = field(default=None, repr=False)

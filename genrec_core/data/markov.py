@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core.contracts.dataset import Truth
+from genrec_core.contracts.dataset import OracleDistribution
 from genrec_core.contracts.errors import ContractError
 from genrec_core.store.arrays import load_arrays, save_arrays
 
 
 @dataclass(frozen=True)
-class MarkovTruth:
+class MarkovOracle:
     """A first-order law over N items.
 
     Attributes:
@@ -69,16 +69,16 @@ class MarkovTruth:
         return path[np.arange(steps) < lengths[:, None]], offsets
 
 
-def save_truth(truth: Truth, path: Path) -> None:
+def save_oracle(truth: OracleDistribution, path: Path) -> None:
     """Write a law to a file.
 
     Raises:
         ContractError: it is of another kind; laws are data, never code, and only this kind has a format.
     """
-    if not isinstance(truth, MarkovTruth):
+    if not isinstance(truth, MarkovOracle):
         raise ContractError(
             f"a truth of type `{type(truth).__name__}` cannot be kept on disk",
-            hint="build the source's truth as `genrec_core.data.markov.MarkovTruth`",
+            hint="build the source's truth as `genrec_core.data.markov.MarkovOracle`",
         )
     arrays: dict[str, NDArray[Any]] = {
         "successors": truth.successors,
@@ -88,11 +88,11 @@ def save_truth(truth: Truth, path: Path) -> None:
     save_arrays(path, arrays, {"noise": truth.noise})
 
 
-def load_truth(path: Path) -> MarkovTruth:
-    """The law that `save_truth` wrote.
+def load_oracle(path: Path) -> MarkovOracle:
+    """The law that `save_oracle` wrote.
 
     Raises:
         DataError: the file is damaged.
     """
     arrays, settings = load_arrays(path)
-    return MarkovTruth(**arrays, noise=settings["noise"])
+    return MarkovOracle(**arrays, noise=settings["noise"])

@@ -2,7 +2,7 @@
 
 The views are already cut, so a later stage that loads this artefact cannot reach more than they show.
 On disk: `catalogue.json.gz` (items by column), `users.json.gz` (names, attributes, notes, protocol),
-`views.safetensors` (rows, targets, times) and, for made data, `truth.safetensors`.
+`views.safetensors` (rows, targets, times) and, for made data, `oracle.safetensors`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from genrec_core.contracts.source import Source
 from genrec_core.contracts.split import Split
 from genrec_core.contracts.views import View, Views
 from genrec_core.data.lines import read_json, write_json
-from genrec_core.data.markov import load_truth, save_truth
+from genrec_core.data.markov import load_oracle, save_oracle
 from genrec_core.data.protocol import Protocol, protocol_of
 from genrec_core.store.arrays import load_arrays, save_arrays
 
@@ -36,7 +36,7 @@ class Prepared:
 
     Attributes:
         items: the catalogue.
-        views: training, validation and test; `views.truth` is set for made data.
+        views: training, validation and test; `views.oracle` is set for made data.
         protocol: what results on the test view stand under.
         attributes: user id → fields of that user.
         notes: what the source and the split had to do, with counts.
@@ -63,7 +63,7 @@ def prepare(source: Source, split: Split, max_history: int, context: Context) ->
             hint="`genrec data check FOLDER` says which splits the data allows",
         )
     notes = (*dataset.notes, *views.notes)
-    views = replace(views, notes=notes, truth=dataset.truth)
+    views = replace(views, notes=notes, oracle=dataset.oracle)
     return Prepared(
         dataset.items, views, protocol_of(dataset.items, views.test, split), dataset.attributes, notes
     )
@@ -85,8 +85,8 @@ def save_prepared(prepared: Prepared, folder: Path) -> None:
     }
     write_json(folder / "users.json.gz", users)
     save_arrays(folder / "views.safetensors", arrays)
-    if prepared.views.truth is not None:
-        save_truth(prepared.views.truth, folder / "truth.safetensors")
+    if prepared.views.oracle is not None:
+        save_oracle(prepared.views.oracle, folder / "oracle.safetensors")
 
 
 def load_prepared(folder: Path) -> Prepared:
@@ -98,9 +98,9 @@ def load_prepared(folder: Path) -> Prepared:
     catalogue, users = read_json(folder / "catalogue.json.gz"), read_json(folder / "users.json.gz")
     arrays, _ = load_arrays(folder / "views.safetensors")
     train, valid, test = (_unpack(name, users["views"][name], arrays) for name in _PARTS)
-    truth = folder / "truth.safetensors"
+    truth = folder / "oracle.safetensors"
     notes = tuple(users["notes"])
-    views = Views(train, valid, test, notes, load_truth(truth) if truth.exists() else None)
+    views = Views(train, valid, test, notes, load_oracle(truth) if truth.exists() else None)
     items = Items(tuple(catalogue["ids"]), catalogue["fields"])
     return Prepared(items, views, Protocol(**users["protocol"]), users["attributes"], notes)
 

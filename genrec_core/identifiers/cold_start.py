@@ -37,7 +37,7 @@ def items_to_learn_from(learn_from: LearnFrom, items: Items, train: View) -> NDA
     return None if len(seen) == len(items) else seen
 
 
-def identify(tokenizer: Tokenizer, items: Items, train: View, context: Context) -> Identifiers:
+def tokenize(tokenizer: Tokenizer, items: Items, train: View, context: Context) -> Identifiers:
     """Identifiers of a catalogue, learnt from the items that the tokenizer's `learn_from` says.
 
     Raises:

@@ -19,12 +19,12 @@ from genrec_core.contracts.items import Items
 from genrec_core.contracts.tokenizer import Reconstruction, Tokenizer
 from genrec_core.identifiers.diagnosis.diagnosis import Care, Diagnosis, Patient, examine
 from genrec_core.identifiers.diagnosis.neighbours import SAMPLE
+from genrec_core.pipeline.artifacts import ArtifactReader
 from genrec_core.pipeline.graph import EVALUATE
-from genrec_core.pipeline.opened import OpenedRun
+from genrec_core.pipeline.run_reader import RunReader
 from genrec_core.pipeline.runner import Done
-from genrec_core.pipeline.shelf import Shelf
 from genrec_core.pipeline.stages.embed import EmbedStage, distinct_encoders, encoder_key, stored_embedder
-from genrec_core.pipeline.wiring import IDENTIFY
+from genrec_core.pipeline.wiring import TOKENIZE
 from genrec_core.store.canonical import fingerprint
 from genrec_core.store.store import Store
 
@@ -35,7 +35,7 @@ Folders = Callable[[], dict[str, Path]]
 """Key of an encoder → the artefact with its embeddings; looked up when embeddings are wanted."""
 
 
-def patient_of(run: OpenedRun) -> Patient:
+def patient_of(run: RunReader) -> Patient:
     """The patient of a finished run; embeddings are read from the store when they are wanted."""
 
     def folders() -> dict[str, Path]:
@@ -45,12 +45,12 @@ def patient_of(run: OpenedRun) -> Patient:
             for stage in stages
         }
 
-    own = run.pipeline.wiring.last.identifiers == IDENTIFY
+    own = run.pipeline.wiring.last.identifiers == TOKENIZE
     catalogue = run.catalogue
     return _patient(catalogue.items, catalogue.identifiers, run.pipeline.spec.tokenizer, own, folders)
 
 
-def diagnosed(done: Done, store: Store, shelf: Shelf) -> Diagnosis:
+def diagnosed(done: Done, store: Store, artifacts: ArtifactReader) -> Diagnosis:
     """The diagnosis for the report of a run that has just ended."""
 
     def artefact(stage: str) -> Path:
@@ -64,11 +64,11 @@ def diagnosed(done: Done, store: Store, shelf: Shelf) -> Diagnosis:
         return {key: folder for key, folder in found.items() if folder.exists()}
 
     role = done.plan.entry(EVALUATE).stage.inputs
-    tokenizer = done.plan.entry(IDENTIFY).stage.components()["tokenizer"]
+    tokenizer = done.plan.entry(TOKENIZE).stage.components()["tokenizer"]
     assert isinstance(tokenizer, Tokenizer)
-    items = shelf.prepared(artefact(role["data"])).items
-    identifiers = shelf.identifiers(artefact(role["identifiers"]))
-    patient = _patient(items, identifiers, tokenizer, role["identifiers"] == IDENTIFY, folders)
+    items = artifacts.prepared(artefact(role["data"])).items
+    identifiers = artifacts.identifiers(artefact(role["identifiers"]))
+    patient = _patient(items, identifiers, tokenizer, role["identifiers"] == TOKENIZE, folders)
     return examine(patient, Care(dear=len(items) <= DEAR, queries=min(SAMPLE, len(items)) or None))
 
 

@@ -1,6 +1,6 @@
 """The graph: a pipeline as stages in the order they run, each with what it reads.
 
-    data → embed → identify → model → train.sft → recommend → ground → baseline.popular → evaluate
+    data → embed → tokenize → model → train.sft → recommend → ground → baseline.popular → evaluate
 
 Encoders nested anywhere in the pipeline get one `embed` stage each, however often they are named. The
 oracle joins the baselines by itself where the data knows its own law.
@@ -20,12 +20,12 @@ from genrec_core.pipeline.stages.data import DataStage
 from genrec_core.pipeline.stages.embed import EmbedStage, distinct_encoders, encoder_key
 from genrec_core.pipeline.stages.evaluate import EvaluateStage
 from genrec_core.pipeline.stages.ground import GroundStage
-from genrec_core.pipeline.stages.identify import IdentifyStage
 from genrec_core.pipeline.stages.model import ModelStage
 from genrec_core.pipeline.stages.recommend import RecommendStage
 from genrec_core.pipeline.stages.stage import Stage
+from genrec_core.pipeline.stages.tokenize import TokenizeStage
 from genrec_core.pipeline.stages.train import TrainStage
-from genrec_core.pipeline.wiring import IDENTIFY, model_stage
+from genrec_core.pipeline.wiring import TOKENIZE, model_stage
 from genrec_core.registry.registry import Registry
 
 DATA = "data"
@@ -48,8 +48,8 @@ class Graph:
         data = self.spec.data
         yield DataStage(name=DATA, source=data.source, split=data.split, max_history=data.max_history)
         yield from self._embeds()
-        yield IdentifyStage(
-            name=IDENTIFY, tokenizer=self.spec.tokenizer, inputs=self._reading(self.spec.tokenizer)
+        yield TokenizeStage(
+            name=TOKENIZE, tokenizer=self.spec.tokenizer, inputs=self._reading(self.spec.tokenizer)
         )
         yield from self._models()
         yield from self._answers()
@@ -73,7 +73,7 @@ class Graph:
             yield ModelStage(
                 name=model_stage(self.spec, slot),
                 backbone=backbone,
-                inputs={"identifiers": IDENTIFY, **self._reading(backbone)},
+                inputs={"identifiers": TOKENIZE, **self._reading(backbone)},
             )
         for name, step in self.spec.train.items():
             reads = wiring.steps[name]
@@ -158,7 +158,7 @@ def named_baselines(pipeline: Pipeline, registry: Registry) -> dict[str, Baselin
     """Baselines by the name they have in the metrics; a second of one kind is `core/item-knn#2`."""
     spec = pipeline.spec
     listed = list(spec.evaluate.baselines)
-    if type(spec.data.source).has_truth and all(baseline.name != ORACLE for baseline in listed):
+    if type(spec.data.source).has_oracle and all(baseline.name != ORACLE for baseline in listed):
         oracle = registry.build("baseline", ORACLE)
         assert isinstance(oracle, Baseline)
         listed.append(oracle)

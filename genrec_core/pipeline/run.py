@@ -1,7 +1,7 @@
 """A run: plan, run folder, stages, results.
 
 pipeline = load_pipeline(Path("pipeline.yaml"), registry)
-finished = run_pipeline(pipeline, workshop)
+finished = run_pipeline(pipeline, environment)
 finished.metrics["test"]["recall@10"]
 """
 
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from genrec_core.pipeline.graph import EVALUATE, Graph
-from genrec_core.pipeline.journal import Journal
 from genrec_core.pipeline.load import Pipeline
 from genrec_core.pipeline.plan import Plan, forced, make_plan, only
 from genrec_core.pipeline.run_folder import (
@@ -27,12 +26,13 @@ from genrec_core.pipeline.run_folder import (
     write_json,
     write_pipeline,
 )
-from genrec_core.pipeline.runner import Done, Runner, Workshop
+from genrec_core.pipeline.run_log import RunLog
+from genrec_core.pipeline.runner import Done, RunEnvironment, Runner
 from genrec_core.pipeline.writing import write_results
 
 
 @dataclass(frozen=True)
-class Wish:
+class StageSelection:
     """What of a pipeline is wanted.
 
     Attributes:
@@ -60,62 +60,62 @@ class Finished:
 
 
 def planned(
-    pipeline: Pipeline, workshop: Workshop, seed: int, wish: Wish | None = None
+    pipeline: Pipeline, environment: RunEnvironment, seed: int, selection: StageSelection | None = None
 ) -> tuple[Graph, Plan, list[str]]:
     """The graph, its plan, and the names of the stages that are wanted.
 
     Raises:
-        GenrecError: a wish names no stage, or needs what is not in the store.
+        GenrecError: a selection names no stage, or needs what is not in the store.
     """
-    wish = wish or Wish()
-    graph = Graph(pipeline, workshop.registry)
-    last = last_ingredients(workshop.runs, pipeline.spec.name, seed)
-    plan = make_plan(graph, seed, workshop.store, last)
-    chosen = only(plan, wish.only) if wish.only else list(graph.stages)
-    if wish.start:
-        plan = forced(plan, wish.start)
+    selection = selection or StageSelection()
+    graph = Graph(pipeline, environment.registry)
+    last = last_ingredients(environment.runs, pipeline.spec.name, seed)
+    plan = make_plan(graph, seed, environment.store, last)
+    chosen = only(plan, selection.only) if selection.only else list(graph.stages)
+    if selection.start:
+        plan = forced(plan, selection.start)
     return graph, plan, chosen
 
 
 def run_pipeline(
     pipeline: Pipeline,
-    workshop: Workshop,
+    environment: RunEnvironment,
     seed: int | None = None,
-    wish: Wish | None = None,
+    selection: StageSelection | None = None,
     folder: Path | None = None,
 ) -> Finished:
     """Run a pipeline with one seed.
 
     Args:
         pipeline: what.
-        workshop: where.
+        environment: where.
         seed: instead of the pipeline's own.
-        wish: a part of it only.
+        selection: a part of it only.
         folder: an existing, empty run folder; by default a new one, to which `latest` then points.
 
     Raises:
         GenrecError: a stage cannot run; earlier stages stay in the store.
     """
     seed = pipeline.spec.seed if seed is None else seed
-    workshop.store.sweep()
-    graph, plan, chosen = planned(pipeline, workshop, seed, wish)
+    environment.store.sweep()
+    graph, plan, chosen = planned(pipeline, environment, seed, selection)
     if EVALUATE not in chosen:
-        runner = Runner(workshop, Journal(None, pipeline.spec.observe), graph.embed_stages())
+        runner = Runner(environment, RunLog(None, pipeline.spec.observe), graph.embed_stages())
         return Finished(None, {}, runner.carry_out(plan, chosen))
-    home = folder or new_run_folder(workshop.runs, pipeline.spec.name)
+    home = folder or new_run_folder(environment.runs, pipeline.spec.name)
     write_pipeline(home / PIPELINE, pipeline.spec.described(seed))
-    _record(home, plan, workshop, {})
-    journal = Journal(home / LOG, pipeline.spec.observe)
-    journal.run_started(home.name, plan_record(plan, workshop.store.root, workshop.versions, {}))
-    runner = Runner(workshop, journal, graph.embed_stages())
+    _record(home, plan, environment, {})
+    run_log = RunLog(home / LOG, pipeline.spec.observe)
+    run_log.run_started(home.name, plan_record(plan, environment.store.root, environment.versions, {}))
+    runner = Runner(environment, run_log, graph.embed_stages())
     done = runner.carry_out(plan, chosen)
-    _record(home, done.plan, workshop, done.outcomes)
-    metrics = write_results(home, done, workshop.store, runner.shelf)
-    journal.run_finished(home.name, metrics)
+    _record(home, done.plan, environment, done.outcomes)
+    metrics = write_results(home, done, environment.store, runner.artifacts)
+    run_log.run_finished(home.name, metrics)
     if folder is None:
         point_latest(home)
     return Finished(home, metrics, done)
 
 
-def _record(home: Path, plan: Plan, workshop: Workshop, outcomes: Mapping[str, str]) -> None:
-    write_json(home / PLAN, plan_record(plan, workshop.store.root, workshop.versions, outcomes))
+def _record(home: Path, plan: Plan, environment: RunEnvironment, outcomes: Mapping[str, str]) -> None:
+    write_json(home / PLAN, plan_record(plan, environment.store.root, environment.versions, outcomes))

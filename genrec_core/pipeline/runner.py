@@ -17,14 +17,14 @@ from typing import Any
 
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError, StageError
+from genrec_core.pipeline.artifacts import ArtifactReader
+from genrec_core.pipeline.console import Console, QuietConsole
 from genrec_core.pipeline.cost import Meter
-from genrec_core.pipeline.journal import Journal
 from genrec_core.pipeline.plan import Entry, Plan
 from genrec_core.pipeline.reasons import Reason, Why
-from genrec_core.pipeline.screen import Dark, Screen
-from genrec_core.pipeline.shelf import Shelf
+from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.stages.embed import stored_embedder
-from genrec_core.pipeline.stages.stage import Work
+from genrec_core.pipeline.stages.stage import StageContext
 from genrec_core.registry.missing import is_of_an_extra, not_installed
 from genrec_core.registry.registry import Registry
 from genrec_core.store.answers import Answers
@@ -32,7 +32,7 @@ from genrec_core.store.store import Obtained, Store
 
 
 @dataclass(frozen=True)
-class Workshop:
+class RunEnvironment:
     """Where pipelines run.
 
     Attributes:
@@ -47,7 +47,7 @@ class Workshop:
     store: Store
     runs: Path
     versions: Mapping[str, str] = field(default_factory=dict)
-    screen: Screen = field(default_factory=Dark)
+    console: Console = field(default_factory=QuietConsole)
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,14 @@ class Runner:
     """Runs the stages of one plan.
 
     Args:
-        workshop: where.
-        journal: told everything.
+        environment: where.
+        run_log: told everything.
         embeds: key of an encoder → name of the stage that keeps its embeddings.
     """
 
-    def __init__(self, workshop: Workshop, journal: Journal, embeds: Mapping[str, str]) -> None:
-        self.workshop, self.journal, self.embeds = workshop, journal, embeds
-        self.shelf = Shelf()
+    def __init__(self, environment: RunEnvironment, run_log: RunLog, embeds: Mapping[str, str]) -> None:
+        self.environment, self.run_log, self.embeds = environment, run_log, embeds
+        self.artifacts = ArtifactReader()
         self.folders: dict[str, Path] = {}
 
     def carry_out(self, plan: Plan, chosen: Sequence[str]) -> Done:
@@ -103,42 +103,44 @@ class Runner:
 
     def _stage(self, entry: Entry) -> Obtained:
         name, began = entry.stage.name, time.monotonic()
-        self.journal.stage_started(name, entry.reason.text)
+        self.run_log.stage_started(name, entry.reason.text)
         if entry.runs:
-            self.workshop.screen.say(f"▸ {name}: {entry.reason.text}")
+            self.environment.console.say(f"▸ {name}: {entry.reason.text}")
         try:
-            obtained = self.workshop.store.obtain(
+            obtained = self.environment.store.obtain(
                 name,
                 entry.ingredients,
                 functools.partial(self._build, entry),
-                versions=self.workshop.versions,
+                versions=self.environment.versions,
                 force=entry.reason.why is Why.FORCED,
             )
         except BaseException as error:
             trace = "".join(traceback.format_exception(error))
-            self.journal.stage_finished(name, "failed", time.monotonic() - began, error=trace)
+            self.run_log.stage_finished(name, "failed", time.monotonic() - began, error=trace)
             _explain(error, name)
             if isinstance(error, GenrecError) or not isinstance(error, Exception):
                 raise
             raise _broken(error, name) from error
         if obtained.damage:
-            self.workshop.screen.say(f"  {name} was damaged and made anew: {obtained.damage}")
+            self.environment.console.say(f"  {name} was damaged and made anew: {obtained.damage}")
         outcome = "reused" if obtained.reused else "run"
         seconds = time.monotonic() - began
-        self.journal.stage_finished(name, outcome, seconds, damage=obtained.damage)
-        self.workshop.screen.say(f"✓ {name} ({outcome}, {seconds:.1f} s)")
+        self.run_log.stage_finished(name, outcome, seconds, damage=obtained.damage)
+        self.environment.console.say(f"✓ {name} ({outcome}, {seconds:.1f} s)")
         return obtained
 
     def _build(self, entry: Entry, folder: Path) -> Mapping[str, Any]:
         meter = Meter()
-        entry.stage.run(Work(self._inputs(entry), folder, self._context(entry, meter), self.shelf))
+        entry.stage.run(
+            StageContext(self._inputs(entry), folder, self._context(entry, meter), self.artifacts)
+        )
         return meter.read()
 
     def _inputs(self, entry: Entry) -> dict[str, Path]:
         """Role → artefact; found by fingerprint, since with --only the stages before did not run now."""
         keys = entry.ingredients["inputs"]
         return {
-            role: self.workshop.store.folder(name, keys[role]) for role, name in entry.stage.inputs.items()
+            role: self.environment.store.folder(name, keys[role]) for role, name in entry.stage.inputs.items()
         }
 
     def _context(self, entry: Entry, meter: Meter) -> Context:
@@ -146,15 +148,15 @@ class Runner:
 
         def log(event: str, **values: Any) -> None:
             meter.count(values)
-            self.journal.logged(name, event, values)
+            self.run_log.logged(name, event, values)
 
         inputs = self._inputs(entry)
         embeddings = {key: inputs[stage] for key, stage in self.embeds.items() if stage in inputs}
-        answers = Answers(self.workshop.store.root / "answers")
+        answers = Answers(self.environment.store.root / "answers")
         return Context(
             seed=entry.seed,
-            workspace=self.workshop.store.workspace(entry.key),
-            progress=self.workshop.screen.progress,
+            workspace=self.environment.store.workspace(entry.key),
+            progress=self.environment.console.progress,
             log=log,
             embedder=stored_embedder(embeddings),
             asker=answers.ask,

@@ -17,7 +17,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.evaluation.seeds import across_seeds
 from genrec_core.pipeline.graph import EVALUATE
 from genrec_core.pipeline.load import Pipeline
-from genrec_core.pipeline.run import Finished, Wish, run_pipeline
+from genrec_core.pipeline.run import Finished, StageSelection, run_pipeline
 from genrec_core.pipeline.run_folder import (
     METRICS,
     PIPELINE,
@@ -26,7 +26,7 @@ from genrec_core.pipeline.run_folder import (
     write_json,
     write_pipeline,
 )
-from genrec_core.pipeline.runner import Workshop
+from genrec_core.pipeline.runner import RunEnvironment
 
 FOLDER = "seed-{seed}"
 
@@ -47,16 +47,19 @@ class ManyFinished:
 
 
 def run_seeds(
-    pipeline: Pipeline, workshop: Workshop, seeds: Sequence[int], wish: Wish | None = None
+    pipeline: Pipeline,
+    environment: RunEnvironment,
+    seeds: Sequence[int],
+    selection: StageSelection | None = None,
 ) -> ManyFinished:
     """Run a pipeline with each seed in turn; what no seed touches is computed once and shared.
 
     Raises:
         GenrecError: only a stage without results is wanted, so there is nothing to average.
     """
-    if wish and wish.only not in ("", EVALUATE):
-        raise GenrecError(f"`--only {wish.only}` has no results to average", hint="run it with one seed")
-    home = new_run_folder(workshop.runs, pipeline.spec.name)
+    if selection and selection.only not in ("", EVALUATE):
+        raise GenrecError(f"`--only {selection.only}` has no results to average", hint="run it with one seed")
+    home = new_run_folder(environment.runs, pipeline.spec.name)
     described = {**pipeline.spec.described(0), "seeds": list(seeds)}
     del described["seed"]
     write_pipeline(home / PIPELINE, described)
@@ -64,8 +67,8 @@ def run_seeds(
     for seed in seeds:
         folder = home / FOLDER.format(seed=seed)
         folder.mkdir()
-        workshop.screen.say(f"seed {seed}")
-        runs[seed] = run_pipeline(pipeline, workshop, seed, wish, folder)
+        environment.console.say(f"seed {seed}")
+        runs[seed] = run_pipeline(pipeline, environment, seed, selection, folder)
     metrics = _together(runs)
     write_json(home / METRICS, metrics)
     point_latest(home)

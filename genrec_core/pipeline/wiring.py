@@ -15,7 +15,7 @@ from genrec_core.contracts.model import Backbone
 from genrec_core.pipeline.spec import Spec
 from genrec_core.registry.problems import Problem, did_you_mean
 
-IDENTIFY = "identify"
+TOKENIZE = "tokenize"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def wire(spec: Spec) -> tuple[Wiring, list[Problem]]:
     """The wiring of a pipeline, and what is wrong with it."""
     slots = {slot: model_stage(spec, slot) for slot in spec.model}
     backbones = {model_stage(spec, slot): backbone for slot, backbone in spec.model.items()}
-    identifiers = IDENTIFY
+    identifiers = TOKENIZE
     steps: dict[str, Reads] = {}
     problems: list[Problem] = []
     for name, step in spec.train.items():

@@ -19,16 +19,16 @@ from genrec_core.evaluation.report.examples import shown_examples
 from genrec_core.evaluation.report.facts import ReportFacts, ShownExample, StageFacts
 from genrec_core.evaluation.report.page import write_report
 from genrec_core.evaluation.viewed import without_viewed
+from genrec_core.pipeline.artifacts import CURVES, RANKINGS, ArtifactReader
 from genrec_core.pipeline.diagnosed import diagnosed
 from genrec_core.pipeline.graph import DATA, EVALUATE
 from genrec_core.pipeline.run_folder import METRICS, PIPELINE, REPORT, write_json
 from genrec_core.pipeline.runner import Done
-from genrec_core.pipeline.shelf import CURVES, RANKINGS, Shelf
 from genrec_core.store.arrays import load_arrays
 from genrec_core.store.store import Store
 
 
-def write_results(folder: Path, done: Done, store: Store, shelf: Shelf) -> dict[str, Any]:
+def write_results(folder: Path, done: Done, store: Store, artifacts: ArtifactReader) -> dict[str, Any]:
     """Write what a run has to show into its folder; gives back the metrics."""
     artefact = done.folders[EVALUATE]
     metrics: dict[str, Any] = orjson.loads((artefact / METRICS).read_bytes())
@@ -36,13 +36,15 @@ def write_results(folder: Path, done: Done, store: Store, shelf: Shelf) -> dict[
     write_json(folder / METRICS, metrics)
     for name in (RECOMMENDATIONS, RANKS):
         shutil.copyfile(artefact / name, folder / name)
-    _report(folder, done, store, shelf, metrics)
+    _report(folder, done, store, artifacts, metrics)
     return metrics
 
 
-def _report(folder: Path, done: Done, store: Store, shelf: Shelf, metrics: dict[str, Any]) -> None:
+def _report(
+    folder: Path, done: Done, store: Store, artifacts: ArtifactReader, metrics: dict[str, Any]
+) -> None:
     plan = done.plan
-    notes = shelf.prepared(_artefact(done, store, DATA)).notes
+    notes = artifacts.prepared(_artefact(done, store, DATA)).notes
     facts = ReportFacts(
         name=plan.name,
         run_id=folder.name,
@@ -54,9 +56,9 @@ def _report(folder: Path, done: Done, store: Store, shelf: Shelf, metrics: dict[
             if entry.stage.name in done.outcomes
         ],
         curves=_curves(done, store),
-        examples=_examples(done, store, shelf),
+        examples=_examples(done, store, artifacts),
         notes=notes,
-        diagnosis=diagnosed(done, store, shelf),
+        diagnosis=diagnosed(done, store, artifacts),
     )
     write_report(folder / REPORT, facts)
 
@@ -68,11 +70,11 @@ def _curves(done: Done, store: Store) -> dict[str, Any]:
     return {step: orjson.loads(file.read_bytes()) for step, file in files.items() if file.exists()}
 
 
-def _examples(done: Done, store: Store, shelf: Shelf) -> list[ShownExample]:
+def _examples(done: Done, store: Store, artifacts: ArtifactReader) -> list[ShownExample]:
     entry = done.plan.entry(EVALUATE)
     role = entry.stage.inputs
-    prepared = shelf.prepared(_artefact(done, store, role["data"]))
-    catalogue = shelf.catalogue(
+    prepared = artifacts.prepared(_artefact(done, store, role["data"]))
+    catalogue = artifacts.catalogue(
         _artefact(done, store, role["data"]), _artefact(done, store, role["identifiers"])
     )
     rankings = Rankings.load(_artefact(done, store, role["rankings"]) / RANKINGS.format(view="test"))

@@ -49,7 +49,7 @@ def toy_dataset() -> Dataset:
         domains=tuple("odd" if item % 2 else "even" for item in histories.reshape(-1)),
         valid=Rows(users, Sequences.of(histories[:, :-2]), histories[:, -2].copy()),
         test=Rows(users, Sequences.of(histories[:, :-1]), histories[:, -1].copy()),
-        truth=ToyTruth(len(items)),
+        oracle=ToyOracle(len(items)),
     )
 
 
@@ -71,7 +71,7 @@ def toy_views(max_history: int = MAX_HISTORY) -> Views:
 def toy_training() -> Training:
     """The toy views as training code receives them."""
     views = toy_views()
-    return Training(views.train, views.valid, ToyTruth(len(toy_items())))
+    return Training(views.train, views.valid, ToyOracle(len(toy_items())))
 
 
 def toy_identifiers(*, mirrored: bool = False) -> Identifiers:
@@ -89,7 +89,7 @@ def toy_catalogue(*, mirrored: bool = False) -> Catalogue:
     return Catalogue(items, toy_identifiers(mirrored=mirrored), counts.astype(np.int64))
 
 
-class ToyTruth:
+class ToyOracle:
     """A law that is easy to know: every item not yet taken is equally likely."""
 
     def __init__(self, items: int) -> None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from genrec_core.engine.decoding.validation import evenly
 from genrec_core.evaluation.compare import load_run
 from genrec_core.evaluation.intervals import differences
-from genrec_core.pipeline.opened import open_run
+from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
 from tests.benchmarks.study import PLUGINS, SHARED, Row, parser, ran, report, seconds
 

@@ -15,11 +15,11 @@ def items(size: int) -> Items:
     return Items(tuple(f"i{index}" for index in range(size)), {})
 
 
-def training(*rows: Sequence[int], truth: object = None) -> Training:
+def training(*rows: Sequence[int], oracle: object = None) -> Training:
     users = tuple(f"u{row}" for row in range(len(rows)))
     train = View("train", users, Sequences.of(rows), None, 20)
     valid = View("valid", (), Sequences.of([]), np.zeros(0, dtype=np.int32), 20)
-    return Training(train, valid, truth)
+    return Training(train, valid, oracle)
 
 
 def requests(*histories: Sequence[int]) -> list[Request]:

@@ -9,7 +9,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
-from genrec_core.contracts.samples import History, Text, Written
+from genrec_core.contracts.samples import History, ItemRef, Text
 from genrec_core.contracts.views import Request, View
 
 CATALOGUE = Catalogue(Items(tuple("abcdefgh"), {}), Identifiers.of([(letter,) for letter in "abcdefgh"]))
@@ -58,9 +58,9 @@ def test_the_prompt_is_the_training_sample_without_its_answer(each):
     (sample,) = corpus.samples(VALID, CATALOGUE, Context())
     prompt = corpus.prompt(Request("u", (3, 4)), CATALOGUE)
     assert prompt.segments == sample.segments[:-1]
-    assert isinstance(sample.segments[-1], Written)
+    assert isinstance(sample.segments[-1], ItemRef)
     assert sample.segments[-1].learn
-    assert (prompt.target, prompt.answers, sample.answers) == (None, "title", "title")
+    assert (prompt.target, prompt.answer_form, sample.answer_form) == (None, "title", "title")
 
 
 def test_a_user_without_history_is_asked_with_the_instruction_alone():

@@ -15,13 +15,13 @@ class NextInLine:
     """After item i comes i + 1 with probability 0.7; the rest is shared."""
 
     def next_item(self, history: np.ndarray) -> np.ndarray:
-        law = np.full(4, 0.1)
-        law[(history[-1] + 1) % 4] = 0.7
-        return law
+        probabilities = np.full(4, 0.1)
+        probabilities[(history[-1] + 1) % 4] = 0.7
+        return probabilities
 
 
-def test_it_ranks_by_the_true_law_and_ties_by_index():
-    view = training([0, 1], truth=NextInLine())
+def test_it_ranks_by_the_oracle_and_ties_by_index():
+    view = training([0, 1], oracle=NextInLine())
     first, second = Oracle().rank(items(4), view, requests([0], [1, 2]), 3, Context())
     assert first.items.tolist() == [1, 0, 2]
     assert second.items.tolist() == [3, 0, 1]

@@ -92,7 +92,7 @@ def test_ctrl_c_says_where_it_stopped_and_how_to_go_on(genrec, monkeypatch):
 def test_check_says_ok_and_shows_the_stages(genrec, tmp_path):
     shown = genrec("check", "pipeline.yaml")
     assert shown.code == 0
-    assert "data → embed → identify → model → train.count → recommend" in shown.out
+    assert "data → embed → tokenize → model → train.count → recommend" in shown.out
     assert not (tmp_path / "store").exists()
 
 

@@ -46,8 +46,8 @@ def everything_in(folder):
 
 def test_new_items_get_identifiers_and_no_old_one_moves_by_a_bit(ran, add):
     grown = add("new.jsonl")
-    old = load_identifiers(artefact(ran, "identify") / "identifiers")
-    new = load_identifiers(artefact(grown["run"], "identify") / "identifiers")
+    old = load_identifiers(artefact(ran, "tokenize") / "identifiers")
+    new = load_identifiers(artefact(grown["run"], "tokenize") / "identifiers")
     assert (new.codes[: len(old.codes)] == old.codes).all()
     assert new.vocabulary[: len(old.vocabulary)] == old.vocabulary
     assert (new.offsets[:13] == old.offsets).all()
@@ -112,7 +112,7 @@ def test_items_are_added_to_a_run_that_grew_before(add, tmp_path):
     (tmp_path / "all.jsonl").write_text(NEW + '{"item_id": "m0", "title": "One more"}')
     together = add("all.jsonl")
     one, other = (
-        load_identifiers(artefact(run["run"], "identify") / "identifiers") for run in (twice, together)
+        load_identifiers(artefact(run["run"], "tokenize") / "identifiers") for run in (twice, together)
     )
     assert one.digest == other.digest
 
@@ -147,7 +147,7 @@ def test_the_text_names_what_a_person_wants_to_know(genrec, ran):
 
 def test_a_damaged_artefact_is_told_with_the_command_that_makes_it_again(genrec, add):
     run = add("new.jsonl")["run"]
-    for file in (artefact(run, "identify") / "identifiers").iterdir():
+    for file in (artefact(run, "tokenize") / "identifiers").iterdir():
         file.unlink()
     shown = genrec("recommend", run, "--history", "i1")
     assert shown.code == 2
@@ -162,7 +162,7 @@ def test_identifiers_that_training_made_are_extended_too(genrec, ran, tmp_path):
     (tmp_path / "renaming.yaml").write_text(text)
     genrec("run", "renaming.yaml")
     shown = json.loads(genrec("items", "add", "runs/quick", "new.jsonl", "--json").out)
-    identifiers = load_identifiers(artefact(shown["run"], "identify") / "identifiers")
+    identifiers = load_identifiers(artefact(shown["run"], "tokenize") / "identifiers")
     assert (identifiers.text(0), identifiers.text(12)) == ("<a0><b0><x>", "<a3><b0>")
     assert genrec("recommend", shown["run"], "--history", "n0").code == 0
 

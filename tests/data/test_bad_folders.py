@@ -213,7 +213,7 @@ CASES = {
         "one line",
     ),
     "no such domain field": Bad(
-        {}, "items.jsonl", "no field `shelf`", "fields are: title", Reading(domain_field="shelf")
+        {}, "items.jsonl", "no field `artifacts`", "fields are: title", Reading(domain_field="artifacts")
     ),
     "item without domain": Bad(
         {

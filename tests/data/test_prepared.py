@@ -37,7 +37,7 @@ def test_what_is_saved_is_loaded(prepared: Prepared, tmp_path: Path) -> None:
         assert after.rows.values.dtype == np.int32
     assert (loaded.protocol, loaded.notes) == (prepared.protocol, prepared.notes)
     history = np.array([5])
-    assert np.array_equal(loaded.views.truth.next_item(history), prepared.views.truth.next_item(history))
+    assert np.array_equal(loaded.views.oracle.next_item(history), prepared.views.oracle.next_item(history))
 
 
 def test_the_same_data_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -45,18 +45,18 @@ def test_the_same_data_gives_the_same_bytes(tmp_path: Path) -> None:
         (tmp_path / run).mkdir()
         save_prepared(prepare(Synthetic(**SMALL), DomainLast(), 20, Context()), tmp_path / run)
     names = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert names == ["catalogue.json.gz", "truth.safetensors", "users.json.gz", "views.safetensors"]
+    assert names == ["catalogue.json.gz", "oracle.safetensors", "users.json.gz", "views.safetensors"]
     assert all((tmp_path / "one" / n).read_bytes() == (tmp_path / "two" / n).read_bytes() for n in names)
 
 
-def test_a_folder_without_times_or_truth_survives_too(make_folder, tmp_path: Path) -> None:
+def test_a_folder_without_times_or_oracle_survives_too(make_folder, tmp_path: Path) -> None:
     files = {"users.jsonl": '{"user_id":"u1","age":7}\n{"user_id":"u2","age":9}\n'}
     original = prepare(Folder(path=make_folder(files)), LeaveOneOut(), 5, Context())
     out = tmp_path / "artefact"
     out.mkdir()
     save_prepared(original, out)
     loaded = load_prepared(out)
-    assert loaded.views.truth is None
+    assert loaded.views.oracle is None
     assert loaded.views.test.times is None
     assert loaded.views.test.domains == ()
     assert loaded.attributes == {"u1": {"age": 7}, "u2": {"age": 9}}

@@ -8,7 +8,7 @@ import pytest
 from genrec_core import Context, ContractError, Dataset
 from genrec_core.builtin.leave_one_out import LeaveOneOut
 from genrec_core.builtin.synthetic import Synthetic
-from genrec_core.data.markov import MarkovTruth, save_truth
+from genrec_core.data.markov import MarkovOracle, save_oracle
 from genrec_core.data.wording import kinds
 
 
@@ -18,14 +18,14 @@ def made() -> Dataset:
 
 
 def test_the_law_sums_to_one_and_mixes_as_said() -> None:
-    truth = MarkovTruth(
+    oracle = MarkovOracle(
         successors=np.array([[1, 2], [2, 0], [0, 1]], dtype=np.int32),
         weights=np.array([[0.75, 0.25]] * 3),
         popularity=np.array([0.5, 0.3, 0.2]),
         noise=0.2,
     )
-    assert truth.next_item(np.array([2, 0])) == pytest.approx([0.1, 0.66, 0.24])
-    assert truth.next_item(np.array([], dtype=np.int32)) == pytest.approx([0.5, 0.3, 0.2])
+    assert oracle.next_item(np.array([2, 0])) == pytest.approx([0.1, 0.66, 0.24])
+    assert oracle.next_item(np.array([], dtype=np.int32)) == pytest.approx([0.5, 0.3, 0.2])
 
 
 def test_observed_steps_follow_the_law() -> None:
@@ -34,7 +34,7 @@ def test_observed_steps_follow_the_law() -> None:
     last, following = rows[:, :-1].ravel(), rows[:, 1:].ravel()
     for item in (0, 50):
         seen = np.bincount(following[last == item], minlength=240)
-        law = dataset.truth.next_item(np.array([item]))
+        law = dataset.oracle.next_item(np.array([item]))
         deviation = (seen / seen.sum() - law) / np.sqrt(law * (1 - law) / seen.sum())
         assert np.abs(deviation).max() < 5
         assert law.sum() == pytest.approx(1)
@@ -45,7 +45,7 @@ def test_the_oracle_is_good_and_popularity_is_far_behind(made: Dataset) -> None:
     popular = set(np.argsort(-np.bincount(views.train.rows.values, minlength=len(made.items)))[:10].tolist())
     oracle = popularity = 0
     for example in views.test.examples():
-        law = views.truth.next_item(np.array(example.history))
+        law = views.oracle.next_item(np.array(example.history))
         oracle += example.target in np.argsort(-law, kind="stable")[:10]
         popularity += example.target in popular
     assert 0.5 < oracle / len(views.test) < 0.75
@@ -74,12 +74,12 @@ def test_a_full_catalogue_still_has_distinct_titles() -> None:
 
 def test_items_that_follow_each_other_share_words(made: Dataset) -> None:
     words = [set(made.items.text(item).lower().split()) for item in range(len(made.items))]
-    truth = made.truth
+    oracle = made.oracle
 
     def shared(pairs: list[tuple[int, int]]) -> float:
         return float(np.mean([len(words[one] & words[other]) for one, other in pairs]))
 
-    near = [(item, int(other)) for item in range(len(words)) for other in truth.successors[item]]
+    near = [(item, int(other)) for item in range(len(words)) for other in oracle.successors[item]]
     far = [(one, (one * 7 + 13) % len(words)) for one in range(len(words))]
     assert shared(near) > 1.5 * shared(far)
 
@@ -104,4 +104,4 @@ def test_lengths_out_of_order_are_refused() -> None:
 
 def test_a_law_of_another_kind_is_not_written(tmp_path) -> None:
     with pytest.raises(ContractError, match="a truth of type `object` cannot be kept"):
-        save_truth(object(), tmp_path / "truth.safetensors")
+        save_oracle(object(), tmp_path / "oracle.safetensors")

@@ -16,7 +16,7 @@ TRAINING = "train.sft"
 MOMENTS = (
     ("data", 0),
     ("embed", 0),
-    ("identify", 0),
+    ("tokenize", 0),
     ("model", 0),
     (TRAINING, 0),
     (TRAINING, 2),

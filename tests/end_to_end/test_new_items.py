@@ -13,7 +13,7 @@ from genrec_core import Context, Request, Sequences
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.synthetic import Synthetic
 from genrec_core.data.folder_writer import write_folder
-from genrec_core.pipeline.opened import open_run
+from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.store.arrays import load_arrays
 from tests.end_to_end.conftest import SMALL, Place
@@ -76,7 +76,7 @@ def cold_run(tmp_path_factory):
     made = Synthetic(items=240, users=120).load(Context())
     rows = [made.sequences.row(user).tolist() for user in range(120)]
     seen = [[item for item in row[:-1] if item >= COLD] + row[-1:] for row in rows]
-    kept = replace(made, sequences=Sequences.of(seen), times=None, truth=None)
+    kept = replace(made, sequences=Sequences.of(seen), times=None, oracle=None)
     write_folder(kept, folder / "data")
     pipeline = SMALL.read_text().replace(
         "{use: core/synthetic, items: 240, users: 120}", "{use: core/folder, path: data}"

@@ -101,7 +101,7 @@ def diagnosis():
 
 
 def _stage(name: str) -> StageFacts:
-    if name in ("data", "embed.tokenizer", "identify", "model"):
+    if name in ("data", "embed.tokenizer", "tokenize", "model"):
         return StageFacts(name, "reused", "found in the store", "0f9c")
     return StageFacts(name, "run", "options changed" if name == "train.sft" else "an input changed", "77ab")
 
@@ -115,7 +115,7 @@ def report_facts() -> ReportFacts:
         "cost": {
             "data": {"seconds": 0.8},
             "embed.tokenizer": {"seconds": 2.1},
-            "identify": {"seconds": 3.4},
+            "tokenize": {"seconds": 3.4},
             "model": {"seconds": 1.2},
             "train.sft": {"seconds": 148.0, "tokens": 4_200_000, "peak_mb": 812.0},
             "recommend": {"seconds": 21.5, "peak_mb": 640.0},

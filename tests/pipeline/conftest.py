@@ -8,7 +8,7 @@ import pytest
 
 from genrec_core.pipeline.load import load_pipeline
 from genrec_core.pipeline.run import run_pipeline
-from genrec_core.pipeline.runner import Workshop
+from genrec_core.pipeline.runner import RunEnvironment
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.store.store import Store
 
@@ -34,8 +34,8 @@ def registry(monkeypatch):
 
 
 @pytest.fixture
-def workshop(registry, tmp_path):
-    return Workshop(registry, Store(tmp_path / "store"), tmp_path / "runs")
+def environment(registry, tmp_path):
+    return RunEnvironment(registry, Store(tmp_path / "store"), tmp_path / "runs")
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def load(registry, pipeline_file):
 
 
 @pytest.fixture
-def run(load, workshop):
+def run(load, environment):
     def go(*changes, **more):
-        return run_pipeline(load(*changes), workshop, **more)
+        return run_pipeline(load(*changes), environment, **more)
 
     return go
 

@@ -26,12 +26,12 @@ def test_learning_from_seen_items_changes_what_is_embedded_and_named_and_not_the
     ran = run_again(SEEN)
     assert "data" not in ran
     assert ran["embed"].what == "learn_from"
-    assert ran["identify"].what == "tokenizer.learn_from"
+    assert ran["tokenize"].what == "tokenizer.learn_from"
 
 
-def test_cold_items_are_named_too_after_the_seen_ones(run, workshop):
+def test_cold_items_are_named_too_after_the_seen_ones(run, environment):
     done = run(LATE, SEEN).done
-    arrays, head = load_arrays(done.folders["identify"] / "identifiers" / "identifiers.safetensors")
+    arrays, head = load_arrays(done.folders["tokenize"] / "identifiers" / "identifiers.safetensors")
     assert len(arrays["offsets"]) == 12 + 6 + 1
     assert len(head["vocabulary"]) == 5 + 4  # eighteen numbers in base four
 

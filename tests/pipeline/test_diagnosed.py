@@ -10,8 +10,8 @@ import pytest
 from genrec_core import GenrecError
 from genrec_core.identifiers.diagnosis.diagnosis import Care, examine
 from genrec_core.pipeline.diagnosed import patient_of
-from genrec_core.pipeline.opened import open_run
 from genrec_core.pipeline.run_folder import REPORT
+from genrec_core.pipeline.run_reader import open_run
 
 
 @pytest.fixture
@@ -53,5 +53,5 @@ def test_another_content_of_the_file_names_items_anew(given, tmp_path):
     text = (tmp_path / "sids.jsonl").read_text()
     (tmp_path / "sids.jsonl").write_text(text.replace("<b_3>", "<b_9>"))
     again = given()
-    assert again.done.outcomes["identify"] == "run"
+    assert again.done.outcomes["tokenize"] == "run"
     assert again.done.outcomes["data"] == first.done.outcomes["data"].replace("run", "reused")

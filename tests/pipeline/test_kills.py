@@ -60,7 +60,7 @@ def test_a_killed_run_goes_on_where_it_was_and_gives_the_same_metrics(start, tmp
     assert not list(tmp_path.glob("store/train.count*"))
     quick = ("--set", "train.count.epochs=3")
     metrics, cost = result(start(*quick))
-    assert cost["identify"]["reused"]
+    assert cost["tokenize"]["reused"]
     assert not list(tmp_path.glob("store/tmp/*")), "what the killed run left was swept away"
     (tmp_path / "store").rename(tmp_path / "old-store")
     assert result(start(*quick))[0] == metrics

@@ -8,12 +8,12 @@ import pytest
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.reasons import Why
-from genrec_core.pipeline.run import Wish, planned
+from genrec_core.pipeline.run import StageSelection, planned
 
 ALL = [
     "data",
     "embed",
-    "identify",
+    "tokenize",
     "model",
     "train.count",
     "recommend",
@@ -41,10 +41,10 @@ def test_nothing_runs_again_without_a_change(run_again):
         ("train.count.epochs=2", AFTER_MODEL, "train.count", "train.count.epochs"),
         ("recommend.beams=6", {"recommend", "ground", "evaluate"}, "recommend", "recommend.beams"),
         ("evaluate.resamples=30", {"evaluate"}, "evaluate", "resamples"),
-        ("tokenizer.base=5", {"identify", "model", *AFTER_MODEL}, "identify", "tokenizer.base"),
+        ("tokenizer.base=5", {"tokenize", "model", *AFTER_MODEL}, "tokenize", "tokenizer.base"),
         (
             "tokenizer.encoder.power=2.0",
-            {"embed", "identify", "model", *AFTER_MODEL},
+            {"embed", "tokenize", "model", *AFTER_MODEL},
             "embed",
             "encoder.power",
         ),
@@ -87,10 +87,10 @@ def test_another_seed_reruns_what_depends_on_one(run_again):
     assert (ran["train.count"].why, ran["train.count"].old is not None) == (Why.SEED_CHANGED, True)
 
 
-def test_a_raised_version_is_the_reason(run, load, workshop, registry, monkeypatch):
+def test_a_raised_version_is_the_reason(run, load, environment, registry, monkeypatch):
     run()
     monkeypatch.setattr(registry.resolve("recommender", "quick/follow"), "version", "2")
-    _, plan, _ = planned(load(), workshop, 0)
+    _, plan, _ = planned(load(), environment, 0)
     reason = plan.entry("recommend").reason
     assert (reason.why, reason.what, reason.old, reason.new) == (
         Why.VERSION_CHANGED, "recommend", "1", "2",
@@ -119,14 +119,14 @@ def test_a_stage_whose_artefact_is_gone_says_so(run):
 
 
 def test_from_makes_a_stage_and_its_dependents_anew(run_again):
-    ran = run_again(wish=Wish(start="count"))
+    ran = run_again(selection=StageSelection(start="count"))
     assert set(ran) == AFTER_MODEL
     assert {reason.why for reason in ran.values()} == {Why.FORCED}
 
 
 def test_only_runs_one_stage_on_what_is_there(run):
     run()
-    done = run("recommend.beams=6", wish=Wish(only="recommend"))
+    done = run("recommend.beams=6", selection=StageSelection(only="recommend"))
     assert done.done.outcomes["recommend"] == "run"
     assert "ground" not in done.done.outcomes
     assert done.folder is None
@@ -136,21 +136,23 @@ def test_only_refuses_when_an_input_is_missing(run):
     run()
     expected = r"reads the artefact of `train.count`.*option `train.count.epochs`"
     with pytest.raises(GenrecError, match=expected):
-        run("train.count.epochs=3", wish=Wish(only="recommend"))
+        run("train.count.epochs=3", selection=StageSelection(only="recommend"))
 
 
 def test_an_unknown_stage_is_refused_with_the_nearest_name(run):
     with pytest.raises(GenrecError, match="no stage `recomend`") as caught:
-        run(wish=Wish(start="recomend"))
+        run(selection=StageSelection(start="recomend"))
     assert "did you mean `recommend`?" in str(caught.value)
 
 
-def test_operational_options_and_the_files_place_do_not_count(pipeline_file, run, load, workshop, tmp_path):
+def test_operational_options_and_the_files_place_do_not_count(
+    pipeline_file, run, load, environment, tmp_path
+):
     run()
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     shutil.copy(pipeline_file, moved / "p.yaml")
     from genrec_core.pipeline.load import load_pipeline
 
-    _, plan, _ = planned(load_pipeline(moved / "p.yaml", workshop.registry), workshop, 0)
+    _, plan, _ = planned(load_pipeline(moved / "p.yaml", environment.registry), environment, 0)
     assert not any(entry.runs for entry in plan.entries)

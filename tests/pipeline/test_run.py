@@ -11,8 +11,8 @@ import pytest
 from genrec_core.contracts.errors import ContractError, GenrecError, StageError
 from genrec_core.pipeline.graph import Graph
 from genrec_core.pipeline.load import load_pipeline
-from genrec_core.pipeline.opened import open_run
-from genrec_core.pipeline.run import Wish, run_pipeline
+from genrec_core.pipeline.run import StageSelection, run_pipeline
+from genrec_core.pipeline.run_reader import open_run
 from genrec_core.pipeline.seeds import run_seeds
 from genrec_core.store.store import Store
 
@@ -46,15 +46,15 @@ def test_a_run_folder_holds_everything_that_was_promised(run, tmp_path):
     assert set(lines[0]) >= {"user", "items", "scores", "how"}
 
 
-def test_the_resolved_pipeline_runs_again_as_it_is(run, workshop):
+def test_the_resolved_pipeline_runs_again_as_it_is(run, environment):
     finished = run()
-    again = run_pipeline(load_pipeline(finished.folder / "pipeline.yaml", workshop.registry), workshop)
+    again = run_pipeline(load_pipeline(finished.folder / "pipeline.yaml", environment.registry), environment)
     assert set(again.done.outcomes.values()) == {"reused"}
 
 
-def test_two_fresh_stores_give_identical_metrics(load, workshop, tmp_path):
-    other = replace(workshop, store=Store(tmp_path / "store2"), runs=tmp_path / "runs2")
-    first, second = run_pipeline(load(), workshop), run_pipeline(load(), other)
+def test_two_fresh_stores_give_identical_metrics(load, environment, tmp_path):
+    other = replace(environment, store=Store(tmp_path / "store2"), runs=tmp_path / "runs2")
+    first, second = run_pipeline(load(), environment), run_pipeline(load(), other)
     assert without_cost(first.metrics) == without_cost(second.metrics)
 
 
@@ -78,7 +78,7 @@ def test_a_stage_that_breaks_names_itself_and_keeps_the_others(run):
         run("train.count.fail=value")
     assert "quick_plugin.py" in caught.value.where
     assert any("train.count" in note for note in caught.value.__notes__)
-    assert run().done.outcomes["identify"] == "reused"
+    assert run().done.outcomes["tokenize"] == "reused"
 
 
 def test_a_failed_run_leaves_no_latest_and_a_log_that_says_why(run, tmp_path):
@@ -92,7 +92,9 @@ def test_a_failed_run_leaves_no_latest_and_a_log_that_says_why(run, tmp_path):
     assert "the loss exploded" in failed[0]["error"]
 
 
-def test_checkpoints_survive_a_failure_and_go_when_the_artefact_stands(run, workshop, monkeypatch, registry):
+def test_checkpoints_survive_a_failure_and_go_when_the_artefact_stands(
+    run, environment, monkeypatch, registry
+):
     trainer = registry.resolve("trainer", "quick/counting")
     original = trainer.train
 
@@ -103,7 +105,7 @@ def test_checkpoints_survive_a_failure_and_go_when_the_artefact_stands(run, work
     monkeypatch.setattr(trainer, "train", broken)
     with pytest.raises(KeyboardInterrupt):
         run()
-    kept = list((workshop.store.root / "workspaces").glob("*/checkpoint.json"))
+    kept = list((environment.store.root / "workspaces").glob("*/checkpoint.json"))
     assert len(kept) == 1
     monkeypatch.setattr(trainer, "train", original)
     run()
@@ -142,13 +144,13 @@ def test_a_step_can_leave_its_model_in_another_slot(pipeline_file, load, run):
     assert stage.inputs["model.finisher"] == "train.finish"
 
 
-def test_encoders_named_twice_are_embedded_once(load, registry, workshop):
+def test_encoders_named_twice_are_embedded_once(load, registry, environment):
     graph = Graph(load("tokenizer.encoder={use: quick/lengths}"), registry)
     assert [name for name in graph.stages if name.startswith("embed")] == ["embed"]
 
 
-def test_several_seeds_share_what_no_seed_touches_and_report_the_spread(load, workshop, tmp_path):
-    finished = run_seeds(load(), workshop, [1, 2, 3])
+def test_several_seeds_share_what_no_seed_touches_and_report_the_spread(load, environment, tmp_path):
+    finished = run_seeds(load(), environment, [1, 2, 3])
     outcomes = [run.done.outcomes for run in finished.runs.values()]
     assert [outcome["data"] for outcome in outcomes] == ["run", "reused", "reused"]
     assert [outcome["train.count"] for outcome in outcomes] == ["run"] * 3
@@ -159,9 +161,9 @@ def test_several_seeds_share_what_no_seed_touches_and_report_the_spread(load, wo
     assert (tmp_path / "runs" / "quick" / "latest").resolve() == finished.folder
 
 
-def test_several_seeds_of_a_stage_without_results_are_refused(load, workshop):
+def test_several_seeds_of_a_stage_without_results_are_refused(load, environment):
     with pytest.raises(GenrecError, match="no results to average"):
-        run_seeds(load(), workshop, [1, 2], Wish(only="identify"))
+        run_seeds(load(), environment, [1, 2], StageSelection(only="tokenize"))
 
 
 def test_observers_are_told_and_one_that_raises_is_left_out(run, tmp_path, capsys):
@@ -192,7 +194,7 @@ def test_a_run_without_its_artefacts_says_how_to_get_them_back(run, registry):
     import shutil
 
     finished = run()
-    shutil.rmtree(finished.done.folders["identify"])
-    with pytest.raises(GenrecError, match="artefact of `identify`") as caught:
+    shutil.rmtree(finished.done.folders["tokenize"])
+    with pytest.raises(GenrecError, match="artefact of `tokenize`") as caught:
         open_run(finished.folder, registry).catalogue  # noqa: B018 - reading it is the point
     assert "genrec run" in caught.value.hint

@@ -15,6 +15,7 @@ from genrec_core import (
     Grounder,
     History,
     Identifiers,
+    ItemRef,
     Ranked,
     Reconstruction,
     Reward,
@@ -24,7 +25,6 @@ from genrec_core import (
     Tokenizer,
     View,
     Views,
-    Written,
 )
 from genrec_core.contracts.dataset import Sequences
 
@@ -153,7 +153,7 @@ class Leaky(Corpus):
     def samples(self, view, catalogue, context):
         for e in view.examples():
             yield Sample(
-                (*self._head(e.history), Written(e.target, "title"), Written(e.target, learn=True)), e.target
+                (*self._head(e.history), ItemRef(e.target, "title"), ItemRef(e.target, learn=True)), e.target
             )
 
     def prompt(self, request, catalogue):
@@ -168,7 +168,7 @@ class Spelling(Corpus):
 
     def samples(self, view, catalogue, context):
         for e in view.examples():
-            yield Sample((Text(catalogue.write(e.history[-1])), Written(e.target, learn=True)), e.target)
+            yield Sample((Text(catalogue.write(e.history[-1])), ItemRef(e.target, learn=True)), e.target)
 
 
 class Drifting(Leaky):

@@ -57,16 +57,16 @@ class Decoder:
         self.head = Head(model.network)
         self._constraints: dict[tuple[str, str], Constraint] = {}
 
-    def constraint(self, form: str = IDENTIFIER, closing: str = "") -> Constraint:
+    def constraint(self, form: str = IDENTIFIER, stop_text: str = "") -> Constraint:
         """The compiled answers in one form, with an end token where one answer continues another.
 
-        The end token is that of the text, or the first of `closing` where answers are followed by that.
+        The end token is that of the text, or the first of `stop_text` where answers are followed by that.
         """
-        if (form, closing) not in self._constraints:
-            end = self.renderer.literal_ids(closing)[0] if closing else self.model.end_id
+        if (form, stop_text) not in self._constraints:
+            end = self.renderer.literal_ids(stop_text)[0] if stop_text else self.model.end_id
             trie = answer_trie(self.renderer, end, form)
-            self._constraints[form, closing] = Constraint(trie, self.head.weight.device)
-        return self._constraints[form, closing]
+            self._constraints[form, stop_text] = Constraint(trie, self.head.weight.device)
+        return self._constraints[form, stop_text]
 
     def candidates(self, samples: Iterable[Sample]) -> Iterator[Candidates]:
         """The best identifiers for each sample's prompt, in order.
@@ -84,18 +84,18 @@ class Decoder:
         Raises:
             GenrecError: a sample has no constrained answer.
         """
-        free = next((sample for sample in samples if not sample.answers), None)
+        free = next((sample for sample in samples if not sample.answer_form), None)
         if free is not None:
             raise GenrecError(
                 f"task `{free.task}` has no constrained answer to decode",
-                hint="set the sample's `answers` to `identifier` or to an item field",
+                hint="set the sample's `answer_form` to `identifier` or to an item field",
             )
         found: dict[int, Candidates] = {}
         lengths, kinds = list(map(len, prompts)), list(map(_answered, samples))
         for batch in batches(lengths, self.settings.batch_tokens, room=self.settings.beams, kinds=kinds):
-            form, closing = _answered(samples[batch[0]])
-            result = self.search([prompts[index] for index in batch], form, closing=closing)
-            found.update(zip(batch, self.written(result, form, closing), strict=True))
+            form, stop_text = _answered(samples[batch[0]])
+            result = self.search([prompts[index] for index in batch], form, stop_text=stop_text)
+            found.update(zip(batch, self.written(result, form, stop_text), strict=True))
         return [found[index] for index in range(len(samples))]
 
     def search(
@@ -103,7 +103,7 @@ class Decoder:
         prompts: Sequence[Sequence[int]],
         form: str = IDENTIFIER,
         *,
-        closing: str = "",
+        stop_text: str = "",
         starts: Tensor | None = None,
         supplied: Sequence[Sequence[int]] | None = None,
         depth: int | None = None,
@@ -113,12 +113,12 @@ class Decoder:
         Args:
             prompts: token ids, one row each.
             form: which answers are legal.
-            closing: what follows an answer instead of the end of text.
+            stop_text: what follows an answer instead of the end of text.
             starts: the trie node each row starts from, behind the tokens `supplied` to it.
             supplied: tokens already written behind each prompt.
             depth: return prefixes of this many tokens instead of whole identifiers.
         """
-        constraint = self.constraint(form, closing)
+        constraint = self.constraint(form, stop_text)
         beams = self.settings.beams
         if self.settings.search == "exhaustive":
             beams = int((constraint.trie.ends > 0).sum())
@@ -126,9 +126,9 @@ class Decoder:
         settings = SearchSettings(beams, self.settings.scoring, depth=depth)
         return search(stepper, self.head, constraint, prompts, settings, starts, supplied)
 
-    def written(self, found: Found, form: str = IDENTIFIER, closing: str = "") -> list[Candidates]:
+    def written(self, found: Found, form: str = IDENTIFIER, stop_text: str = "") -> list[Candidates]:
         """What a search found, as candidates, one a row."""
-        trie = self.constraint(form, closing).trie
+        trie = self.constraint(form, stop_text).trie
         answers = []
         for nodes, scores in zip(found.nodes.tolist(), found.scores.tolist(), strict=True):
             pairs = [(node, score) for node, score in zip(nodes, scores, strict=True) if node >= 0]
@@ -147,4 +147,4 @@ class Decoder:
 
 def _answered(sample: Sample) -> tuple[str, str]:
     """In which form a sample is answered, and what follows its answer."""
-    return sample.answers, sample.closing
+    return sample.answer_form, sample.stop_text

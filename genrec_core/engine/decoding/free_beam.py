@@ -39,7 +39,7 @@ class FreeBeamSettings:
 
 
 @dataclass(frozen=True)
-class Written:
+class FreeAnswer:
     """One text of a search.
 
     Attributes:
@@ -56,7 +56,7 @@ class Written:
 @torch.inference_mode()
 def search_freely(
     stepper: Stepper, head: Head, prompts: Sequence[Tokens], settings: FreeBeamSettings
-) -> list[list[Written]]:
+) -> list[list[FreeAnswer]]:
     """The `beams` likeliest texts after each prompt, best first.
 
     Args:
@@ -69,7 +69,7 @@ def search_freely(
     device = hidden.device
     scores = torch.zeros((len(prompts), 1), device=device)
     texts = torch.zeros((len(prompts), 1, 0), dtype=torch.long, device=device)
-    done: list[list[Written]] = [[] for _ in prompts]
+    done: list[list[FreeAnswer]] = [[] for _ in prompts]
     for step in range(settings.max_tokens):
         parents, tokens, totals = _continued(head, hidden, scores, settings)
         grown = torch.cat([_of(texts, parents), tokens[..., None]], dim=2)
@@ -124,21 +124,23 @@ def _ends(texts: Tensor, stops: Sequence[Tokens]) -> Tensor:
 
 
 def _keep(
-    done: list[list[Written]], texts: Tensor, totals: Tensor, ended: Tensor, settings: FreeBeamSettings
+    done: list[list[FreeAnswer]], texts: Tensor, totals: Tensor, ended: Tensor, settings: FreeBeamSettings
 ) -> None:
     """Put complete texts into their rows' pools."""
     for row, place in (ended & (totals > -torch.inf)).nonzero().tolist():
         tokens = texts[row, place].tolist()
         stop = next(stop for stop in settings.stop if tuple(tokens[-len(stop) :]) == stop)
-        done[row].append(Written(tuple(tokens[: -len(stop)]), float(totals[row, place]), complete=True))
+        done[row].append(FreeAnswer(tuple(tokens[: -len(stop)]), float(totals[row, place]), complete=True))
         done[row].sort(key=lambda text: -text.score)
         del done[row][settings.beams :]
 
 
-def _keep_cut(done: list[list[Written]], texts: Tensor, scores: Tensor, settings: FreeBeamSettings) -> None:
+def _keep_cut(
+    done: list[list[FreeAnswer]], texts: Tensor, scores: Tensor, settings: FreeBeamSettings
+) -> None:
     """Fill pools that are not full with the best of what the budget cut off."""
     for row, pool in enumerate(done):
         for place, score in enumerate(scores[row].tolist()):
             if len(pool) < settings.beams and score > -torch.inf:
-                pool.append(Written(tuple(texts[row, place].tolist()), score, complete=False))
+                pool.append(FreeAnswer(tuple(texts[row, place].tolist()), score, complete=False))
         pool.sort(key=lambda text: -text.score)

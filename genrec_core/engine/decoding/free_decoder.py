@@ -18,7 +18,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers, Tokens
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.decoding.batches import batches
-from genrec_core.engine.decoding.free_beam import FreeBeamSettings, Written, search_freely
+from genrec_core.engine.decoding.free_beam import FreeAnswer, FreeBeamSettings, search_freely
 from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.decoding.steppers import stepper_for
 from genrec_core.engine.models.model import Model
@@ -63,7 +63,7 @@ class FreeDecoder:
             yield from self._answers(window)
 
     def _answers(self, samples: Sequence[Sample]) -> list[Candidates]:
-        other = next((sample for sample in samples if sample.answers != IDENTIFIER), None)
+        other = next((sample for sample in samples if sample.answer_form != IDENTIFIER), None)
         if other is not None:
             raise GenrecError(
                 f"task `{other.task}` is not answered with an identifier",
@@ -71,21 +71,21 @@ class FreeDecoder:
             )
         prompts = [self.renderer.prompt(sample) for sample in samples]
         found: dict[int, Candidates] = {}
-        kinds, room = [sample.closing for sample in samples], self.settings.beams * self.settings.max_tokens
+        kinds, room = [sample.stop_text for sample in samples], self.settings.beams * self.settings.max_tokens
         for batch in batches(list(map(len, prompts)), self.settings.batch_tokens, room=room, kinds=kinds):
             answers = self._batch([prompts[i] for i in batch], kinds[batch[0]])
             found.update(zip(batch, answers, strict=True))
         return [found[index] for index in range(len(samples))]
 
-    def _batch(self, prompts: Sequence[Sequence[int]], closing: str) -> list[Candidates]:
+    def _batch(self, prompts: Sequence[Sequence[int]], stop_text: str) -> list[Candidates]:
         stops: list[tuple[int, ...]] = [(self.model.end_id,)]
-        if closing:
-            stops.append(tuple(self.renderer.literal_ids(closing)))
+        if stop_text:
+            stops.append(tuple(self.renderer.literal_ids(stop_text)))
         settings = FreeBeamSettings(self.settings.beams, self.settings.max_tokens, tuple(stops))
         stepper = stepper_for(self.model, steps=settings.max_tokens, width=settings.beams)
         return [self._read(texts) for texts in search_freely(stepper, self.head, prompts, settings)]
 
-    def _read(self, written: Sequence[Written]) -> Candidates:
+    def _read(self, written: Sequence[FreeAnswer]) -> Candidates:
         distinct: dict[Tokens | str, Candidate] = {}
         for one in written:
             text = self.model.text_tokenizer.decode(

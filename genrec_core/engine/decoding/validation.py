@@ -55,7 +55,7 @@ class Validation:
         """The 0-based place of the sample's target among the items that beams reach, None if it is not."""
         before = 0
         for beam in beams:
-            items = self._reached(beam, sample.answers)
+            items = self._reached(beam, sample.answer_form)
             if sample.target in items:
                 return before + items.index(sample.target)
             before += len(items)

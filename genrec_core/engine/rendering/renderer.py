@@ -14,7 +14,7 @@ answer in the sample's form and the end token. The room does not depend on the t
 does not know it, cuts where training cut. The oldest history items go first; then unlearnt item fields
 lose their ends, which is counted in `shortened`; the target and literal texts never do.
 
-    Sample((Text("Next: "), History((3, 5)), Text(", "), Written(7, learn=True)))
+    Sample((Text("Next: "), History((3, 5)), Text(", "), ItemRef(7, learn=True)))
     → Next: <a_3><b_1>, <a_5><b_0>, <a_7><b_2><|end|>     (learnt: the last three tokens)
 """
 
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.samples import IDENTIFIER, History, Sample, Segment, Text, Turn, Written
+from genrec_core.contracts.samples import IDENTIFIER, History, ItemRef, Sample, Segment, Text, Turn
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.pieces import Pieces
 
@@ -128,8 +128,8 @@ class Renderer:
         """How many tokens too long a rendered sample is; not above 0 when it fits."""
         answer = len(rendered.ids) - rendered.prompt_length
         if not any(isinstance(segment, History) and segment.learn for segment in sample.segments):
-            known = sample.answers == IDENTIFIER or sample.answers in self.catalogue.items.fields
-            room = self._pieces.longest(sample.answers) + 1 if known else 0
+            known = sample.answer_form == IDENTIFIER or sample.answer_form in self.catalogue.items.fields
+            room = self._pieces.longest(sample.answer_form) + 1 if known else 0
             answer = max(answer, room)
         return rendered.prompt_length + answer - self.max_length
 
@@ -166,7 +166,7 @@ class Renderer:
 
     def _fields(self, sample: Sample) -> Iterator[list[int]]:
         for part in sample.segments:
-            if isinstance(part, Written) and not part.learn and part.form != IDENTIFIER:
+            if isinstance(part, ItemRef) and not part.learn and part.form != IDENTIFIER:
                 yield self._pieces.form(part.form)[part.item]
 
     def _written(self, sample: Sample, cut: _Cut) -> Rendered:
@@ -185,7 +185,7 @@ class Renderer:
             ids = self._begun(draft.ids, len(draft.ids), after)
             return Rendered(ids, [False] * len(ids), len(ids), [])
         start = draft.learn.index(True)
-        if sample.ends:
+        if sample.append_eos:
             draft.add([self.model.end_id], learn=True)
         ids = self._begun(draft.ids, start, after)
         added = len(ids) - len(draft.ids)
@@ -213,7 +213,7 @@ class Renderer:
     def _write(self, part: Segment, cut: _Cut, draft: _Draft) -> None:
         if isinstance(part, Text):
             draft.add(self._pieces.text(part.text), part.learn)
-        elif isinstance(part, Written):
+        elif isinstance(part, ItemRef):
             piece = self._pieces.form(part.form)[part.item]
             if not part.learn and part.form != IDENTIFIER:
                 piece = piece[: cut.field]

@@ -66,7 +66,7 @@ def _judged(rolled: RolledOut, policy: Policy, moment: Moment) -> Judged:
     assert sample.target is not None, "prompts without a target are refused before training"
     group = Group(
         sample=sample,
-        target=policy.named(sample.target, sample.answers),
+        target=policy.named(sample.target, sample.answer_form),
         rollouts=tuple(completion.rollout for completion in rolled.completions),
         step=moment.step,
         total=moment.total,

@@ -65,7 +65,7 @@ class Policy:
 
     def leaves(self, sample: Sample, supply: int) -> int:
         """How many distinct identifiers begin with the first `supply` tokens of the sample's target."""
-        trie = self.decoder.constraint(sample.answers).trie
+        trie = self.decoder.constraint(sample.answer_form).trie
         first = trie.descend(self._prefix(sample, supply))
         last, leaves = first + 1, 0
         while first < last:  # the nodes under a node are one run of numbers at each depth
@@ -136,9 +136,9 @@ class Policy:
         """Token ids that spell the first tokens of the target's identifier."""
         if levels == 0:
             return ()
-        if sample.answers != IDENTIFIER or sample.target is None:
+        if sample.answer_form != IDENTIFIER or sample.target is None:
             raise GenrecError(
-                f"task `{sample.task}` answers with `{sample.answers}`, and only an identifier has a prefix",
+                f"task `{sample.task}` answers with `{sample.answer_form}`; only an identifier has a prefix",
                 hint="return None from `second` for such groups",
             )
         identifiers = self.catalogue.identifiers
@@ -155,7 +155,7 @@ class Policy:
 
     def _completions(self, asked: Sequence[Asked], width: int, rows: _Rows) -> list[list[Completion]]:
         """What `rows` finds for each prompt; nothing is left to find where the whole answer is supplied."""
-        tries = [self.decoder.constraint(one.sample.answers).trie for one in asked]
+        tries = [self.decoder.constraint(one.sample.answer_form).trie for one in asked]
         begins = [trie.descend(one.supplied) for trie, one in zip(tries, asked, strict=True)]
         whole = [begin >= 0 and not trie.count[begin] for trie, begin in zip(tries, begins, strict=True)]
         made = [
@@ -164,12 +164,12 @@ class Policy:
         ]
         left = [place for place, done in enumerate(whole) if not done]
         sizes = [len(asked[place].ids) + len(asked[place].supplied) for place in left]
-        kinds = [asked[place].sample.answers for place in left]
+        kinds = [asked[place].sample.answer_form for place in left]
         for rank in batches(sizes, self.batch_tokens, room=width, kinds=kinds):
             batch = [left[number] for number in rank]
             members = [asked[place] for place in batch]
             starts = torch.tensor([begins[place] for place in batch])
-            found = rows(members, members[0].sample.answers, starts)
+            found = rows(members, members[0].sample.answer_form, starts)
             for place, nodes, scores in zip(batch, found.nodes.tolist(), found.scores.tolist(), strict=True):
                 made[place] = [
                     self._completion(asked[place], node, score)
@@ -179,7 +179,7 @@ class Policy:
         return made
 
     def _completion(self, asked: Asked, node: int, score: float) -> Completion:
-        form = asked.sample.answers
+        form = asked.sample.answer_form
         trie = self.decoder.constraint(form).trie
         ids = tuple(trie.path(node))
         item = int(trie.items[trie.starts[node]])

@@ -42,7 +42,7 @@ class Prompts:
     @property
     def forms(self) -> tuple[str, ...]:
         """Every form that a sample answers in, in a fixed order."""
-        return tuple(sorted({sample.answers for sample in self.samples}))
+        return tuple(sorted({sample.answer_form for sample in self.samples}))
 
     @property
     def digest(self) -> str:
@@ -103,7 +103,7 @@ def answerable(corpus: Corpus, view: View, catalogue: Catalogue, context: Contex
 
 def _check(name: str, samples: Iterable[Sample]) -> None:
     for sample in samples:
-        if sample.target is None or not sample.answers:
+        if sample.target is None or not sample.answer_form:
             raise GenrecError(
                 f"corpus `{name}` has samples of task `{sample.task}` without a target or a constrained "
                 "answer, which no reward can judge",

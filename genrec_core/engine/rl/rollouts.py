@@ -49,7 +49,7 @@ class Asked:
     """One prompt to answer.
 
     Attributes:
-        sample: the task, with the truth it travels with; `sample.answers` names the legal answers.
+        sample: the task, with the truth it travels with; `sample.answer_form` names the legal answers.
         ids: token ids of the prompt, from the one renderer.
         supplied: token ids of the answer that are given; the policy writes what follows them.
         levels: how many identifier tokens `supplied` spells.

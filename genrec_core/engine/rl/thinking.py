@@ -128,7 +128,7 @@ def _written(
 
 def _free_answers(behind: Sequence[Asked], policy: Policy, noise: torch.Generator) -> list[Completion]:
     """One answer behind each prompt, written without a constraint; it names an item only if it spells one."""
-    most = policy.depth({one.sample.answers for one in behind}) + 1
+    most = policy.depth({one.sample.answer_form for one in behind}) + 1
     end = policy.model.end_id
     settings = FreeSettings(most, 1, policy.temperature, stop=((end,),))
     prompts = [(*one.ids, *one.supplied) for one in behind]
@@ -138,6 +138,6 @@ def _free_answers(behind: Sequence[Asked], policy: Policy, noise: torch.Generato
         words = policy.model.text_tokenizer.decode(list(ids), clean_up_tokenization_spaces=False).strip()
         closed = (end,) if text.stopped else ()
         learn = (False,) * len(one.supplied) + (True,) * (len(text.tokens) + len(closed))
-        rollout = Rollout(policy.parsed(words, one.sample.answers), words, 0.0, one.levels)
+        rollout = Rollout(policy.parsed(words, one.sample.answer_form), words, 0.0, one.levels)
         answers.append(Completion((*ids, *closed), learn, len(ids) + len(closed), rollout))
     return answers

@@ -133,7 +133,7 @@ def pieces_of(groups: Sequence[RolledOut], policy: Policy, forms: Sequence[str])
 def _rows(groups: Sequence[RolledOut], policy: Policy, forms: Sequence[str]) -> Iterator[_Row]:
     place = 0
     for group in groups:
-        form = group.asked.sample.answers
+        form = group.asked.sample.answer_form
         walks = _walks(group.completions, policy, form)
         row = _Row(group.asked.ids)
         for completion, nodes in zip(group.completions, walks, strict=True):

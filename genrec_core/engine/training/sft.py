@@ -152,7 +152,7 @@ def _ranking(
         GenrecError: its answers cannot be searched for.
     """
     samples = list(corpus.samples(training.valid, catalogue, context))
-    if any(sample.target is None or not sample.answers for sample in samples):
+    if any(sample.target is None or not sample.answer_form for sample in samples):
         raise GenrecError(
             f"corpus `{corpus.name}` has answers that are no items, so there is no `{settings.select_by}` to "
             "select by",

@@ -60,7 +60,7 @@ class StageFacts:
     """One stage of the plan.
 
     Attributes:
-        name: `identify`, `train.sft` …
+        name: `tokenize`, `train.sft` …
         outcome: `run` or `reused`.
         why: the reason, as `--explain` prints it.
         fingerprint: of the stage.

@@ -11,8 +11,8 @@ from genrec_core.contracts.component import Component
 from genrec_core.contracts.views import Training
 from genrec_core.evaluation.rankings import Rankings
 from genrec_core.evaluation.viewed import depth_needed
-from genrec_core.pipeline.shelf import RANKINGS
-from genrec_core.pipeline.stages.stage import Stage, Work
+from genrec_core.pipeline.artifacts import RANKINGS
+from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +34,14 @@ class BaselineStage(Stage):
         """How much of each ranking is kept."""
         return {"depth": self.depth, "filter_viewed": self.filter_viewed}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Rank the test rows and keep the rankings."""
-        prepared = work.shelf.prepared(work.inputs["data"])
+        prepared = work.artifacts.prepared(work.inputs["data"])
         views = prepared.views
         width = depth_needed(self.depth, views.test.rows, filter_viewed=self.filter_viewed)
         ranked = self.baseline.rank(
             prepared.items,
-            Training(views.train, views.valid, views.truth),
+            Training(views.train, views.valid, views.oracle),
             list(views.test.requests()),
             min(width, len(prepared.items)),
             work.context,

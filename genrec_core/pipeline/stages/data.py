@@ -10,7 +10,7 @@ from genrec_core.contracts.component import Component
 from genrec_core.contracts.source import Source
 from genrec_core.contracts.split import Split
 from genrec_core.data.prepared import prepare, save_prepared
-from genrec_core.pipeline.stages.stage import Stage, Work
+from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class DataStage(Stage):
         """The history cut."""
         return {"max_history": self.max_history}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Prepare the data and keep it."""
         prepared = prepare(self.source, self.split, self.max_history, work.context)
         views = prepared.views

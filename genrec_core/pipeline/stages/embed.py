@@ -20,8 +20,8 @@ from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.tokenizer import LearnFrom
 from genrec_core.identifiers.cold_start import items_to_learn_from
-from genrec_core.pipeline.shelf import EMBEDDINGS, ENCODER
-from genrec_core.pipeline.stages.stage import Stage, Work
+from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER
+from genrec_core.pipeline.stages.stage import Stage, StageContext
 from genrec_core.store.arrays import load_arrays, save_arrays
 from genrec_core.store.canonical import fingerprint
 
@@ -48,13 +48,13 @@ class EmbedStage(Stage):
         """What is learnt from."""
         return {"learn_from": self.learn_from}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Learn, encode and keep.
 
         Raises:
             ContractError: the encoder gave another shape, type or numbers than an encoder may.
         """
-        prepared = work.shelf.prepared(work.inputs["data"])
+        prepared = work.artifacts.prepared(work.inputs["data"])
         chosen = items_to_learn_from(self.learn_from, prepared.items, prepared.views.train)
         texts = self.encoder.texts(prepared.items)
         learnt_from = self.encoder.texts(prepared.items.subset(chosen)) if chosen is not None else texts

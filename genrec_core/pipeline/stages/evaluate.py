@@ -20,8 +20,8 @@ from genrec_core.evaluation.recommendations import RECOMMENDATIONS, write_recomm
 from genrec_core.evaluation.slices import popularity_of
 from genrec_core.evaluation.viewed import without_viewed
 from genrec_core.identifiers.health import health
-from genrec_core.pipeline.shelf import METRICS, RANKINGS
-from genrec_core.pipeline.stages.stage import Stage, Work
+from genrec_core.pipeline.artifacts import METRICS, RANKINGS
+from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +52,10 @@ class EvaluateStage(Stage):
             "baselines": list(self.baselines),
         }
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Judge and keep."""
-        prepared = work.shelf.prepared(work.inputs["data"])
-        identifiers = work.shelf.identifiers(work.inputs["identifiers"])
+        prepared = work.artifacts.prepared(work.inputs["data"])
+        identifiers = work.artifacts.identifiers(work.inputs["identifiers"])
         views = prepared.views
         ours = work.inputs["rankings"]
         case = Case(
@@ -80,7 +80,9 @@ class EvaluateStage(Stage):
         judged.save_ranks(work.folder / RANKS)
         self._recommendations(work, case, judged.ranks[MODEL], prepared.items)
 
-    def _recommendations(self, work: Work, case: Case, ranks: NDArray[np.int32], items: Items) -> None:
+    def _recommendations(
+        self, work: StageContext, case: Case, ranks: NDArray[np.int32], items: Items
+    ) -> None:
         """Write what was recommended to whom, as it was judged: viewed items out, cut to the deepest k."""
         assert case.model is not None
         kept = without_viewed(case.model, case.test.rows) if self.filter_viewed else case.model

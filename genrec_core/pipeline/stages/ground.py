@@ -14,8 +14,8 @@ from genrec_core.contracts.grounder import Grounder
 from genrec_core.evaluation.candidates_file import read_candidates
 from genrec_core.evaluation.rankings import Rankings
 from genrec_core.evaluation.viewed import depth_needed
-from genrec_core.pipeline.shelf import CANDIDATES, RANKINGS
-from genrec_core.pipeline.stages.stage import Stage, Work
+from genrec_core.pipeline.artifacts import CANDIDATES, RANKINGS
+from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,10 @@ class GroundStage(Stage):
         """The views, and how much of each ranking is kept."""
         return {"views": list(self.views), "depth": self.depth, "filter_viewed": self.filter_viewed}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Ground and keep."""
-        catalogue = work.shelf.catalogue(work.inputs["data"], work.inputs["identifiers"])
-        views = work.shelf.prepared(work.inputs["data"]).views
+        catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
+        views = work.artifacts.prepared(work.inputs["data"]).views
         for name in self.views:
             view = getattr(views, name)
             width = depth_needed(self.depth, view.rows, filter_viewed=self.filter_viewed)

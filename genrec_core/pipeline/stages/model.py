@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.model import Backbone
-from genrec_core.pipeline.shelf import MODEL
-from genrec_core.pipeline.stages.stage import Stage, Work
+from genrec_core.pipeline.artifacts import MODEL
+from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,8 @@ class ModelStage(Stage):
         """The backbone."""
         return {self.name: self.backbone}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Build and keep the model."""
-        catalogue = work.shelf.catalogue(work.inputs["data"], work.inputs["identifiers"])
+        catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
         model = self.backbone.build(catalogue, work.context)
         model.save(work.folder / MODEL)

@@ -22,9 +22,9 @@ from genrec_core.data.new_items import appended
 from genrec_core.data.prepared import save_prepared
 from genrec_core.identifiers.cold_start import extended
 from genrec_core.identifiers.storage import save_identifiers
-from genrec_core.pipeline.shelf import EMBEDDINGS, ENCODER, IDENTIFIERS
+from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER, IDENTIFIERS
 from genrec_core.pipeline.stages.embed import embedded
-from genrec_core.pipeline.stages.stage import Stage, Work
+from genrec_core.pipeline.stages.stage import Stage, StageContext
 from genrec_core.store.arrays import load_arrays, save_arrays
 from genrec_core.store.canonical import fingerprint
 
@@ -45,9 +45,9 @@ class NewItemsStage(Stage):
         """The new items, as a hash."""
         return {"items": fingerprint([self.items.ids, dict(self.items.fields)])}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Append and keep."""
-        prepared = work.shelf.prepared(work.inputs["data"])
+        prepared = work.artifacts.prepared(work.inputs["data"])
         save_prepared(replace(prepared, items=appended(prepared.items, self.items)), work.folder)
 
 
@@ -64,7 +64,7 @@ class EmbedNewStage(Stage):
         """The encoder."""
         return {"encoder": self.encoder}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Encode the new items and keep all vectors.
 
         Raises:
@@ -72,7 +72,7 @@ class EmbedNewStage(Stage):
         """
         state, about = load_arrays(work.inputs["embeddings"] / ENCODER)
         old = load_arrays(work.inputs["embeddings"] / EMBEDDINGS)[0]["embeddings"]
-        items = work.shelf.prepared(work.inputs["data"]).items
+        items = work.artifacts.prepared(work.inputs["data"]).items
         texts = self.encoder.texts(items.subset(range(len(old), len(items))))
         new = embedded(self.encoder, texts, state, work.context)
         found = Embedded(np.concatenate([old, new.vectors]), state)
@@ -96,15 +96,15 @@ class ExtendStage(Stage):
         """The tokenizer."""
         return {"tokenizer": self.tokenizer}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Extend and keep the identifiers.
 
         Raises:
             GenrecError: the tokenizer cannot name these items.
             ContractError: an old identifier moved, or the model could not write a new one.
         """
-        old = work.shelf.identifiers(work.inputs["identifiers"])
-        items = work.shelf.prepared(work.inputs["data"]).items
+        old = work.artifacts.identifiers(work.inputs["identifiers"])
+        items = work.artifacts.prepared(work.inputs["data"]).items
         grown = extended(self.tokenizer, old, items.subset(range(len(old), len(items))), work.context)
         (work.folder / IDENTIFIERS).mkdir()
         save_identifiers(grown, work.folder / IDENTIFIERS)

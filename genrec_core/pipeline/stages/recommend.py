@@ -14,8 +14,8 @@ from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.model import Backbone
 from genrec_core.contracts.recommender import Recommender
 from genrec_core.evaluation.candidates_file import write_candidates
-from genrec_core.pipeline.shelf import CANDIDATES, MODEL
-from genrec_core.pipeline.stages.stage import Stage, Work
+from genrec_core.pipeline.artifacts import CANDIDATES, MODEL
+from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +38,14 @@ class RecommendStage(Stage):
         """The views that are answered."""
         return {"views": list(self.views)}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Load the models, answer every request in order, and keep what was written."""
-        catalogue = work.shelf.catalogue(work.inputs["data"], work.inputs["identifiers"])
+        catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
         models = {
             slot: backbone.load(work.inputs[f"model.{slot}"] / MODEL)
             for slot, backbone in self.backbones.items()
         }
-        views = work.shelf.prepared(work.inputs["data"]).views
+        views = work.artifacts.prepared(work.inputs["data"]).views
         for name in self.views:
             requests = list(getattr(views, name).requests())
             tokens: Counter[str] = Counter()

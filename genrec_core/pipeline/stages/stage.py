@@ -15,24 +15,24 @@ from typing import Any, ClassVar
 
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Context
-from genrec_core.pipeline.shelf import Shelf
+from genrec_core.pipeline.artifacts import ArtifactReader
 
 
 @dataclass(frozen=True)
-class Work:
+class StageContext:
     """What a stage has while it runs.
 
     Attributes:
         inputs: role → folder of the artefact it reads.
         folder: where its own files go.
         context: seed, progress, log, workspace, embeddings, teachers' answers.
-        shelf: reads artefacts.
+        artifacts: reads artefacts.
     """
 
     inputs: Mapping[str, Path]
     folder: Path
     context: Context
-    shelf: Shelf
+    artifacts: ArtifactReader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +60,7 @@ class Stage(ABC):
         return {}
 
     @abstractmethod
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Write the artefact's files into `work.folder`."""
 
     def everything(self) -> Mapping[str, Component]:

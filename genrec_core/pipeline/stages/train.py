@@ -14,8 +14,8 @@ from genrec_core.contracts.model import Backbone
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
 from genrec_core.identifiers.storage import save_identifiers
-from genrec_core.pipeline.shelf import CURVES, IDENTIFIERS, MODEL
-from genrec_core.pipeline.stages.stage import Stage, Work
+from genrec_core.pipeline.artifacts import CURVES, IDENTIFIERS, MODEL
+from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +31,10 @@ class TrainStage(Stage):
         """The trainer; the backbone is in the fingerprint of the model that is read."""
         return {self.name: self.trainer}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Load, train, keep the model, its curves, and new identifiers where the trainer learns them."""
-        catalogue = work.shelf.catalogue(work.inputs["data"], work.inputs["identifiers"])
-        views = work.shelf.prepared(work.inputs["data"]).views
+        catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
+        views = work.artifacts.prepared(work.inputs["data"]).views
         model = self.backbone.load(work.inputs["model"] / MODEL)
         trained = self.trainer.train(model, catalogue, Training(views.train, views.valid), work.context)
         self._check(trained, len(catalogue.items))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.dataset import Sequences
-from genrec_core.contracts.samples import IDENTIFIER, History, Sample, Segment, Text, Written
+from genrec_core.contracts.samples import IDENTIFIER, History, ItemRef, Sample, Segment, Text
 from genrec_core.contracts.views import View
 from genrec_core.testing.subject import Subject, snapshot
 from genrec_core.testing.toy import toy_catalogue, toy_views
@@ -49,7 +49,7 @@ def does_not_spell_identifiers(subject: Subject) -> None:
     """Samples point at items instead of spelling them, so they fit every version of the identifiers."""
     view = toy_views().train
     same = _samples(subject, view) == _samples(subject, view, toy_catalogue(mirrored=True))
-    require(same, "samples changed with the identifiers: use `Written` and `History`, not text")
+    require(same, "samples changed with the identifiers: use `ItemRef` and `History`, not text")
 
 
 def leaves_its_inputs_alone(subject: Subject) -> None:
@@ -65,11 +65,11 @@ def prompts_as_it_trains(subject: Subject) -> None:
     """`prompt(request)` is the training sample of the same history, up to its first learnt segment."""
     _must_recommend(subject)
     view, catalogue = toy_views().valid, toy_catalogue()
-    trained = {(_prompt(sample), sample.answers) for sample in _samples(subject, view)}
+    trained = {(_prompt(sample), sample.answer_form) for sample in _samples(subject, view)}
     for request in view.requests():
         sample = subject.component().prompt(request, catalogue)
         require(not _learnt(sample), "`prompt` contains a segment to learn: that is the answer")
-        same = (sample.segments, sample.answers) in trained
+        same = (sample.segments, sample.answer_form) in trained
         require(same, f"no training sample begins like the prompt for history {request.history}")
 
 
@@ -112,7 +112,7 @@ def _prompt(sample: Sample) -> tuple[Segment, ...]:
 
 def _mentions(segments: Iterable[Segment]) -> Iterable[tuple[int, str]]:
     for segment in segments:
-        if isinstance(segment, Written):
+        if isinstance(segment, ItemRef):
             yield segment.item, segment.form
         elif isinstance(segment, History):
             forms = (segment.form, segment.field) if segment.field else (segment.form,)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from genrec_core.contracts.candidates import Candidate, Candidates
 from genrec_core.contracts.groups import Group, Rollout
 from genrec_core.contracts.identifiers import Tokens
-from genrec_core.contracts.samples import History, Sample, Text, Written
+from genrec_core.contracts.samples import History, ItemRef, Sample, Text
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.toy import toy_catalogue
 from genrec_core.testing.verdicts import require
@@ -79,7 +79,7 @@ class _OneBeam:
 def _group(items: Sequence[int], more: tuple[Rollout, ...] = (), step: int = 3) -> Group:
     written = (Rollout(_tokens(item), "".join(_tokens(item)), -1.0 - n) for n, item in enumerate(items))
     rollouts = (*written, *more)
-    sample = Sample((Text("Next: "), History((1, 2)), Written(TARGET, learn=True)), target=TARGET)
+    sample = Sample((Text("Next: "), History((1, 2)), ItemRef(TARGET, learn=True)), target=TARGET)
     behind = tuple((Candidate(_tokens(TARGET), -1.0), Candidate(_tokens(2), -2.0)) for _ in rollouts)
     return Group(sample, _tokens(TARGET), rollouts, step, 10, behind, _OneBeam())
 

@@ -63,9 +63,9 @@ def gives_rows_that_fit(subject: Subject) -> None:
 def knows_a_law_that_sums_to_one(subject: Subject) -> None:
     """A true law of the next item is a probability for every item."""
     data = _load(subject)
-    if data.truth is None:
+    if data.oracle is None:
         raise NotApplicable("the data's true law is unknown")
-    law = data.truth.next_item(data.sequences.row(0)[:3])
+    law = data.oracle.next_item(data.sequences.row(0)[:3])
     require(law.shape == (len(data.items),), f"the law has shape {law.shape}")
     require((law >= 0).all() and abs(float(law.sum()) - 1) < 1e-6, "the law is no distribution")
 

@@ -19,7 +19,7 @@ import numpy as np
 from genrec_plugin_sid.missing_text import Missing
 from pydantic import Field, field_validator
 
-from genrec_core import Catalogue, Context, Corpus, DataError, Sample, Text, View, Written
+from genrec_core import Catalogue, Context, Corpus, DataError, ItemRef, Sample, Text, View
 from genrec_core.contracts.errors import examples
 from genrec_core.contracts.samples import IDENTIFIER, Segment, Turn
 
@@ -98,16 +98,16 @@ class GTI(Corpus):
         told = WORDINGS[self.options.direction] if instruction is None else instruction
         segments: list[Segment] = [Text(told)] if told else []
         for label, form in shown:
-            segments += [Text(f"{label}: "), Written(item, form=form), Text("\n")]
+            segments += [Text(f"{label}: "), ItemRef(item, form=form), Text("\n")]
         for place, (label, form) in enumerate(learnt):
             # The first label asks, so it is given; the others are part of the answer.
             turn: Turn = "assistant" if place else "user"
             segments.append(Text("\n" * bool(place) + f"{label}: ", learn=bool(place), turn=turn))
-            segments.append(Written(item, form=form, learn=True, turn="assistant"))
+            segments.append(ItemRef(item, form=form, learn=True, turn="assistant"))
         forms = [form for _, form in learnt]
         return Sample(
             tuple(segments),
             target=item,
-            answers=forms[0] if len(forms) == 1 else "",
+            answer_form=forms[0] if len(forms) == 1 else "",
             task="metadata to terms" if to_terms else "terms to metadata",
         )

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from pydantic import Field
 
-from genrec_core import Catalogue, Context, Corpus, Sample, Text, View, Written
+from genrec_core import Catalogue, Context, Corpus, ItemRef, Sample, Text, View
 from genrec_core.builtin.item_knn import ItemKNN
 from genrec_core.contracts.samples import Segment
 
@@ -54,9 +54,9 @@ class SimilarItems(Corpus):
     def _sample(self, item: int, named: list[int]) -> Sample:
         gap = self.options.separator
         segments: list[Segment] = [Text(self.options.instruction)] if self.options.instruction else []
-        segments += [Written(item), Text(gap)]
+        segments += [ItemRef(item), Text(gap)]
         for place, other in enumerate(named):
             if place:
                 segments.append(Text(gap, learn=True, turn="assistant"))
-            segments.append(Written(other, learn=True, turn="assistant"))
-        return Sample(tuple(segments), target=named[0], answers="", task="similar items")
+            segments.append(ItemRef(other, learn=True, turn="assistant"))
+        return Sample(tuple(segments), target=named[0], answer_form="", task="similar items")

@@ -32,7 +32,7 @@ from typing import Literal, Self
 from genrec_plugin_sid.missing_text import Missing, usable
 from pydantic import Field, model_validator
 
-from genrec_core import Catalogue, Context, History, Request, Sample, Text, View, Written
+from genrec_core import Catalogue, Context, History, ItemRef, Request, Sample, Text, View
 from genrec_core.builtin.item_sequences import ItemSequences
 from genrec_core.contracts.samples import Segment
 
@@ -87,21 +87,21 @@ class UBSP(ItemSequences):
 
     def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
         """All of the history, and the separator behind it."""
-        return Sample(self.asked(request.history), task=TASK, closing=self.options.between)
+        return Sample(self.asked(request.history), task=TASK, stop_text=self.options.between)
 
     def _one(self, history: tuple[int, ...], target: int, titled: bool) -> Sample:
         """One target behind its history; without its title the sample does not end, it only breaks off."""
         learnt: list[Segment] = [
-            Written(target, learn=True, turn="assistant"),
+            ItemRef(target, learn=True, turn="assistant"),
             Text(self.options.between, learn=True, turn="assistant"),
         ]
         if titled and self.options.title is not None:
-            learnt.append(Written(target, form=self.options.title, learn=True, turn="assistant"))
+            learnt.append(ItemRef(target, form=self.options.title, learn=True, turn="assistant"))
         return self._sample((*self.asked(history), *learnt), target, ends=titled)
 
     def _sample(self, segments: tuple[Segment, ...], target: int, ends: bool) -> Sample:
         ends = ends and self.options.title is not None
-        return Sample(segments, target=target, task=TASK, ends=ends, closing=self.options.between)
+        return Sample(segments, target=target, task=TASK, append_eos=ends, stop_text=self.options.between)
 
     def listed(self, items: tuple[int, ...], learn: bool) -> History:
         """Terms of each item, and its title if it is written."""

@@ -54,7 +54,7 @@ def test_a_killed_run_asks_only_for_what_was_not_kept(tmp_path):
         process.wait()
     kept = len(list(tmp_path.glob("store/answers/*/*.json")))
     with StubServer(answered) as second:
-        assert run(tmp_path, second.url, "--only", "identify").wait() == 0
+        assert run(tmp_path, second.url, "--only", "tokenize").wait() == 0
     assert ENOUGH <= kept < 240
     assert second.asked.total() == 240 - kept
     assert set(second.asked.values()) == {1}

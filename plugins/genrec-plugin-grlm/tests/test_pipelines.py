@@ -64,7 +64,7 @@ def shop(tmp_path):
             "item_id": f"i{n}",
             "title": f"{size} {tool}",
             "description": f"A {size} {tool} for job {n % 7}, with a grip.",
-            "terms": [tool, size, f"job{n % 7}", "grip", "workshop"] if n else [],
+            "terms": [tool, size, f"job{n % 7}", "grip", "environment"] if n else [],
         }
         for n, (size, tool) in enumerate(names)
     ]

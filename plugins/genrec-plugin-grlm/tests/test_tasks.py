@@ -83,7 +83,7 @@ def test_the_prompt_ends_behind_the_newest_item_and_says_what_closes_an_answer(m
     assert shown(model, catalogue, sample) == "> " + "".join(
         f"{', '.join(TERMS[n])}={TITLES[n]};" for n in range(5)
     )
-    assert (sample.closing, sample.answers) == ("=", "identifier")
+    assert (sample.stop_text, sample.answer_form) == ("=", "identifier")
 
 
 def test_next_item_prediction_gives_a_sample_a_target(model, catalogue):
@@ -181,6 +181,6 @@ def test_cross_asks_for_terms_or_titles_in_turn(model, catalogue):
         directions=("identifier -> identifier", "identifier -> title"), draw="one", separator="; "
     )
     view = View("train", ("u",) * 20, Sequences.of([USER[:4]] * 20), None, 20)
-    asked = [sample.answers for sample in samples(corpus, view, catalogue)]
+    asked = [sample.answer_form for sample in samples(corpus, view, catalogue)]
     assert len(asked) == 60
     assert {"identifier", "title"} == set(asked)

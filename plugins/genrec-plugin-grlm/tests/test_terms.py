@@ -237,7 +237,7 @@ def test_options_that_cannot_be_meant_are_refused(options, complaint):
 
 @pytest.mark.parametrize("separator", [", ", " "])
 def test_a_constrained_decoder_writes_every_identifier_and_no_other(separator):
-    from genrec_core import Sample, Text, Written
+    from genrec_core import ItemRef, Sample, Text
     from genrec_core.builtin.tiny_causal import TinyCausal
     from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 
@@ -246,7 +246,7 @@ def test_a_constrained_decoder_writes_every_identifier_and_no_other(separator):
     catalogue = Catalogue(items, ids)
     model = TinyCausal(hidden=16, layers=1, heads=2, vocabulary=300).build(catalogue, Context())
     decoder = Decoder(model, catalogue, DecoderSettings(beams=30, search="exhaustive"))
-    sample = Sample((Text("Next: "), Written(0, learn=True, turn="assistant")), target=0)
+    sample = Sample((Text("Next: "), ItemRef(0, learn=True, turn="assistant")), target=0)
     (found,) = decoder.candidates([sample])
     assert Counter(beam.tokens for beam in found.beams) == Counter(ids.distinct())
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
-from genrec_core import Catalogue, Context, Corpus, Sample, Text, View, Written
+from genrec_core import Catalogue, Context, Corpus, ItemRef, Sample, Text, View
 from genrec_core.contracts.samples import IDENTIFIER
 from genrec_plugin_sid.missing_text import Missing, usable
 from genrec_plugin_sid.wording import check_wordings, variant, worded
@@ -89,14 +89,14 @@ class ItemText(Corpus):
     def _sample(self, item: int) -> Sample:
         options = self.options
         names = {"given": options.given, "answer": options.answer}
-        shown = Written(item, form=options.given)
+        shown = ItemRef(item, form=options.given)
         asked = worded(variant(options.wordings, (item,)), shown, names)
         told = (Text(options.system, turn="system"),) if options.system else ()
-        learnt = Written(item, form=options.answer, learn=True, turn="assistant")
+        learnt = ItemRef(item, form=options.answer, learn=True, turn="assistant")
         return Sample(
             (*told, *asked, learnt),
             target=item,
-            answers=options.answer,
+            answer_form=options.answer,
             task=f"{options.given} to {options.answer}",
         )
 

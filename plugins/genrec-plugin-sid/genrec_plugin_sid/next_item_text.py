@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from genrec_core import Catalogue, Context, Corpus, History, Request, Sample, Text, View, Written
+from genrec_core import Catalogue, Context, Corpus, History, ItemRef, Request, Sample, Text, View
 from genrec_core.contracts.samples import IDENTIFIER
 from genrec_plugin_sid.missing_text import Missing, kept, usable
 from genrec_plugin_sid.wording import check_wordings, variant, worded
@@ -108,16 +108,16 @@ class NextItemText(Corpus):
         """
         given, answer = _forms(self.options.directions[0])
         history = kept(catalogue, request.history, given, self.options.missing)
-        return Sample(self._asked(history, given, answer), answers=answer, task=_task(given, answer))
+        return Sample(self._asked(history, given, answer), answer_form=answer, task=_task(given, answer))
 
     def _sample(self, history: tuple[int, ...], target: int, given: str, answer: str) -> Sample:
-        learnt = Written(target, form=answer, learn=True, turn="assistant")
+        learnt = ItemRef(target, form=answer, learn=True, turn="assistant")
         asked = self._asked(history, given, answer)
-        return Sample((*asked, learnt), target=target, answers=answer, task=_task(given, answer))
+        return Sample((*asked, learnt), target=target, answer_form=answer, task=_task(given, answer))
 
     def _asked(
         self, history: tuple[int, ...], given: str, answer: str
-    ) -> tuple[Text | Written | History, ...]:
+    ) -> tuple[Text | ItemRef | History, ...]:
         options = self.options
         separator = options.separator if given == IDENTIFIER else options.text_separator
         shown = History(history, form=given, separator=separator)

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from string import Formatter
 
-from genrec_core import History, Text, Written
+from genrec_core import History, ItemRef, Text
 
 NAMES = ("given", "answer")
 """Fields beside the slot: the names of the form that is shown and of the form that is wanted."""
@@ -39,10 +39,10 @@ def check_wordings(templates: tuple[str, ...], slot: str) -> tuple[str, ...]:
 
 
 def worded(
-    template: str, shown: Written | History, names: Mapping[str, str]
-) -> tuple[Text | Written | History, ...]:
+    template: str, shown: ItemRef | History, names: Mapping[str, str]
+) -> tuple[Text | ItemRef | History, ...]:
     """The segments of a template: `shown` in its slot, the names of forms written out."""
-    segments: list[Text | Written | History] = []
+    segments: list[Text | ItemRef | History] = []
     literal = ""
     for text, name, _, _ in Formatter().parse(template):
         literal += text

@@ -5,7 +5,7 @@ import pytest
 from genrec_plugin_sid.item_text import ItemText
 from pydantic import ValidationError
 
-from genrec_core import Catalogue, Context, DataError, Identifiers, Items, Sequences, Text, View, Written
+from genrec_core import Catalogue, Context, DataError, Identifiers, ItemRef, Items, Sequences, Text, View
 from genrec_core.testing.toy import toy_catalogue, toy_views
 
 VIEWS = toy_views()
@@ -34,11 +34,11 @@ def test_any_form_can_be_shown_and_any_other_learnt(given, answer):
     sample = samples(given=given, answer=answer)[5]
     assert sample.segments == (
         Text(f"The {given} of an item is: "),
-        Written(5, form=given),
+        ItemRef(5, form=given),
         Text(f"\nIts {answer} is: "),
-        Written(5, form=answer, learn=True, turn="assistant"),
+        ItemRef(5, form=answer, learn=True, turn="assistant"),
     )
-    assert (sample.target, sample.answers, sample.task) == (5, answer, f"{given} to {answer}")
+    assert (sample.target, sample.answer_form, sample.task) == (5, answer, f"{given} to {answer}")
 
 
 def test_wordings_are_ones_own_and_braces_can_be_written():
@@ -46,7 +46,7 @@ def test_wordings_are_ones_own_and_braces_can_be_written():
     assert first.segments[:-1] == (
         Text("Be brief.", turn="system"),
         Text("{"),
-        Written(0, form="title"),
+        ItemRef(0, form="title"),
         Text("} >"),
     )
 

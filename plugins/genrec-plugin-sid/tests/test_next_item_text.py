@@ -8,7 +8,7 @@ from genrec_plugin_sid.item_text import ItemText
 from genrec_plugin_sid.next_item_text import NextItemText
 from pydantic import ValidationError
 
-from genrec_core import Catalogue, Context, DataError, History, Identifiers, Items, Request, Text, Written
+from genrec_core import Catalogue, Context, DataError, History, Identifiers, ItemRef, Items, Request, Text
 from genrec_core.testing.toy import toy_catalogue, toy_views
 
 VIEWS = toy_views()
@@ -39,9 +39,9 @@ def test_a_direction_says_how_history_and_answer_are_written():
         Text("Chosen so far, oldest first: "),
         History(example.history, form="title", separator="; "),
         Text("\nThe tags of the next item is: "),
-        Written(example.target, form="tags", learn=True, turn="assistant"),
+        ItemRef(example.target, form="tags", learn=True, turn="assistant"),
     )
-    assert found.answers == "tags"
+    assert found.answer_form == "tags"
 
 
 def test_drawing_one_direction_an_example_costs_one_task_and_meets_all_directions():
@@ -126,4 +126,4 @@ def test_what_training_learns_behind_is_what_is_asked_later_id_for_id(chat):
     for sample in every[:200]:
         unanswered = replace(sample, segments=sample.segments[:-1])
         assert renderer.prompt(sample) == renderer.prompt(unanswered)
-        assert (sample.target, bool(sample.answers)) != (None, False)
+        assert (sample.target, bool(sample.answer_form)) != (None, False)

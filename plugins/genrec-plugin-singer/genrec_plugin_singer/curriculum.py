@@ -51,7 +51,7 @@ class PrefixCurriculum:
     def __call__(self, group: Group, leaves: Leaves) -> Second | None:
         """What to supply, for a group of identifiers that missed its target; None for every other."""
         sample = group.sample
-        if sample.answers != IDENTIFIER or group.hit():
+        if sample.answer_form != IDENTIFIER or group.hit():
             return None
         told = guided_tokens(group.step, group.total, len(group.target), allow_full=self.allow_full)
         while told and leaves(sample, told) < self.min_leaves:

@@ -33,13 +33,13 @@ class DomainDecoder(Decoder):
         self._keep = keep
         self._restricted: dict[tuple[str, str], Constraint] = {}
 
-    def constraint(self, form: str = IDENTIFIER, closing: str = "") -> Constraint:
+    def constraint(self, form: str = IDENTIFIER, stop_text: str = "") -> Constraint:
         """The compiled answers of the kept items in one form.
 
         Raises:
             GenrecError: no item is kept.
         """
-        if (form, closing) not in self._restricted:
-            trie = super().constraint(form, closing).trie.restrict(self._keep)
-            self._restricted[form, closing] = Constraint(trie, self.head.weight.device)
-        return self._restricted[form, closing]
+        if (form, stop_text) not in self._restricted:
+            trie = super().constraint(form, stop_text).trie.restrict(self._keep)
+            self._restricted[form, stop_text] = Constraint(trie, self.head.weight.device)
+        return self._restricted[form, stop_text]

@@ -54,7 +54,7 @@ class SIDNavigated(Reward):
         """One score a rollout, in beam order."""
         right = [rollout.tokens == group.target for rollout in group.rollouts]
         choice = self.options.reward
-        leveled = group.sample.answers == IDENTIFIER and choice in ("sid-all", "sid-hard")
+        leveled = group.sample.answer_form == IDENTIFIER and choice in ("sid-all", "sid-hard")
         hard = is_hard(group, right)
         if leveled and hard:
             return self._reasons(group)

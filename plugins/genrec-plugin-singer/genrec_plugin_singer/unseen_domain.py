@@ -80,7 +80,7 @@ class UnseenDomain(Split):
             domains=tuple(labels[judged.targets].tolist()),
         )
         domains = tuple(labels[views.valid.targets].tolist())
-        return replace(views, valid=replace(views.valid, domains=domains), test=test, truth=None)
+        return replace(views, valid=replace(views.valid, domains=domains), test=test, oracle=None)
 
     def _check(self, labels: NDArray[np.str_]) -> None:
         there = set(labels.tolist())

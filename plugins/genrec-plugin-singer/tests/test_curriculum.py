@@ -5,14 +5,14 @@ from genrec_plugin_singer.curriculum import PrefixCurriculum, guided_tokens
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec_core import Group, Rollout, Sample, Written
+from genrec_core import Group, ItemRef, Rollout, Sample
 
 TARGET = ("<a_1>", "<b_2>", "<c_3>")
 
 
 def group(*answers, step=10, total=100, target=TARGET, answers_form="identifier"):
     rollouts = tuple(Rollout(tokens, "".join(tokens), -1.0) for tokens in answers)
-    sample = Sample((Written(0, learn=True),), target=0, answers=answers_form)
+    sample = Sample((ItemRef(0, learn=True),), target=0, answer_form=answers_form)
     return Group(sample, target, rollouts, step, total)
 
 

@@ -9,7 +9,7 @@ from genrec_plugin_singer.reward import SIDNavigated
 from genrec_plugin_singer.sin_rl import SINRL
 from genrec_plugin_singer.tasks import Tasks
 
-from genrec_core import Context, Sample, Text, Training, View, Written
+from genrec_core import Context, ItemRef, Sample, Text, Training, View
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.engine.rl.judging import generated
 from genrec_core.engine.rl.rollouts import Moment
@@ -18,9 +18,9 @@ from genrec_core.engine.rl.strategies import Answers
 START = Moment(step=0, total=100, seed=5)
 
 
-def asking(target, text="Next: ", answers="identifier"):
-    answer = Written(target, form=answers, learn=True, turn="assistant")
-    return Sample((Text(text), answer), target=target, answers=answers)
+def asking(target, text="Next: ", answer_form="identifier"):
+    answer = ItemRef(target, form=answer_form, learn=True, turn="assistant")
+    return Sample((Text(text), answer), target=target, answer_form=answer_form)
 
 
 class Spy:
@@ -60,11 +60,11 @@ def test_the_same_prompt_with_two_targets_is_judged_by_each_of_its_own(policy):
 
 
 def test_a_batch_of_identifiers_and_titles_writes_each_from_its_own_catalogue(policy, catalogue):
-    samples = [asking(0), asking(0, answers="title"), asking(4), asking(5, answers="title")]
+    samples = [asking(0), asking(0, answer_form="title"), asking(4), asking(5, answer_form="title")]
     judged = generated(samples, policy, Answers(6), PrefixCurriculum(), START)
     for sample, one in zip(samples, judged, strict=True):
         written = {rollout.text for rollout in one.group.rollouts}
-        assert written == set(catalogue.answers(sample.answers))
+        assert written == set(catalogue.answers(sample.answer_form))
 
 
 def test_behind_a_prefix_with_two_leaves_a_beam_of_four_finds_two_and_makes_none_up(policy):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from genrec_plugin_singer.reward import SIDNavigated, matched
 
-from genrec_core import Group, Rollout, Sample, Written
+from genrec_core import Group, ItemRef, Rollout, Sample
 from genrec_core.testing.toy import toy_catalogue
 
 CATALOGUE = toy_catalogue()
@@ -16,12 +16,12 @@ def group(*answers, target=TARGET, prefix=0, **extra):
     rollouts = tuple(
         Rollout(tokens, "".join(tokens), -float(place), prefix) for place, tokens in enumerate(answers)
     )
-    return Group(Sample((Written(0, learn=True),), target=0), target, rollouts, extra=extra)
+    return Group(Sample((ItemRef(0, learn=True),), target=0), target, rollouts, extra=extra)
 
 
 def titles(*texts, target=3):
     rollouts = tuple(Rollout((text,), text, -float(place)) for place, text in enumerate(texts))
-    sample = Sample((Written(target, "title", learn=True),), target=target, answers="title")
+    sample = Sample((ItemRef(target, "title", learn=True),), target=target, answer_form="title")
     return Group(sample, (CATALOGUE.items.value(target, "title"),), rollouts)
 
 

@@ -91,7 +91,7 @@ def test_mixed_forms_keep_their_own_answers(model, catalogue):
 def test_a_task_without_answers_is_refused(model, catalogue):
     decoder = Decoder(model, catalogue, DecoderSettings())
     with pytest.raises(GenrecError, match="task `chat` has no constrained answer"):
-        list(decoder.candidates([Sample((Text("a"),), answers="", task="chat")]))
+        list(decoder.candidates([Sample((Text("a"),), answer_form="", task="chat")]))
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

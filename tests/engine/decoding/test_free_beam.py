@@ -10,7 +10,7 @@ from genrec_core.builtin.free_beam import FreeBeam
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.tiny_causal import TinyCausal
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.samples import Sample, Text, Written
+from genrec_core.contracts.samples import ItemRef, Sample, Text
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.free_beam import FreeBeamSettings, search_freely
 from genrec_core.engine.decoding.free_decoder import FreeDecoder, FreeDecoderSettings, spelt
@@ -95,8 +95,8 @@ def taught(model, catalogue, closing):
     for _ in range(30):
         for item in range(4):
             tail = (Text(closing, learn=True),) if closing else ()
-            asked = (Text("x"), Written(item, learn=True), *tail)
-            rendered = renderer.rendered(Sample(asked, ends=not closing))
+            asked = (Text("x"), ItemRef(item, learn=True), *tail)
+            rendered = renderer.rendered(Sample(asked, append_eos=not closing))
             ids = torch.tensor([rendered.ids])
             labels = ids.masked_fill(~torch.tensor([rendered.learn]), -100)
             model.network(ids, labels=labels).loss.backward()
@@ -108,7 +108,7 @@ def taught(model, catalogue, closing):
 def test_free_beams_write_the_identifiers_that_constrained_ones_do(model, catalogue):
     """GRLM 1.5 pitfall 5: without a stop behind the identifier beams differ in what follows it only."""
     taught(model, catalogue, "\n")
-    asked = Sample((Text("x"),), closing="\n")
+    asked = Sample((Text("x"),), stop_text="\n")
     free = FreeDecoder(model, catalogue, FreeDecoderSettings(8, 24))
     bound = Decoder(model, catalogue, DecoderSettings(4))
     (written,), (legal,) = list(free.candidates([asked])), list(bound.candidates([asked]))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.samples import History, Sample, Text, Written
+from genrec_core.contracts.samples import History, ItemRef, Sample, Text
 from genrec_core.contracts.views import Request
 from genrec_core.engine.rendering.renderer import Renderer
 
@@ -25,7 +25,7 @@ def shown(model, rendered):
 
 
 def test_prompt_answer_and_end_are_written_and_only_answer_and_end_are_learnt(model, catalogue):
-    sample = Sample((Text("Next: "), History((0, 5)), Text(", "), Written(7, learn=True)), target=7)
+    sample = Sample((Text("Next: "), History((0, 5)), Text(", "), ItemRef(7, learn=True)), target=7)
     rendered = Renderer(model, catalogue).rendered(sample)
     assert shown(model, rendered) == "Next: <a_0><b_0>, <a_1><b_1>, [<a_3><b_1><|end|>]"
     assert rendered.prompt_length == rendered.learn.index(True)
@@ -39,13 +39,15 @@ def test_a_learnt_history_teaches_every_item_after_the_first_and_no_separator(mo
 
 def test_a_field_behind_the_items_of_a_history_is_learnt_with_them(model, catalogue):
     told = History((0, 1), learn=True, separator=";", field="title", between="=")
-    rendered = Renderer(model, catalogue).rendered(Sample((told,), ends=False))
+    rendered = Renderer(model, catalogue).rendered(Sample((told,), append_eos=False))
     first = "<a_0><b_0>=red tent number 0;"
     assert shown(model, rendered) == first + "[<a_1><b_0>=red tent number 1]"
 
 
 def test_a_sample_that_does_not_end_has_no_end_token(model, catalogue):
-    rendered = Renderer(model, catalogue).rendered(Sample((Text("a"), Text("b", learn=True)), ends=False))
+    rendered = Renderer(model, catalogue).rendered(
+        Sample((Text("a"), Text("b", learn=True)), append_eos=False)
+    )
     assert shown(model, rendered) == "a[b]"
 
 
@@ -86,7 +88,7 @@ def test_prefixes_of_a_user_sample_are_the_prompts_to_recommend_by(model, catalo
 
 def test_the_oldest_items_go_first_and_the_target_never(model, catalogue):
     renderer = Renderer(model, catalogue, max_length=12)
-    sample = Sample((History((0, 1, 2, 3, 4), separator=";"), Text(";"), Written(7, learn=True)))
+    sample = Sample((History((0, 1, 2, 3, 4), separator=";"), Text(";"), ItemRef(7, learn=True)))
     # Room for the answer is 3 (two tokens and the end); three items of two tokens with separators take 9.
     assert shown(model, renderer.rendered(sample)) == ("<a_2><b_0>;<a_3><b_0>;<a_0><b_1>;[<a_3><b_1><|end|>]")
     assert renderer.shortened == {"histories": 1}
@@ -94,7 +96,7 @@ def test_the_oldest_items_go_first_and_the_target_never(model, catalogue):
 
 def test_fields_lose_their_ends_only_when_no_history_is_left(model, catalogue):
     renderer = Renderer(model, catalogue, max_length=4)
-    parts = (Written(0, form="title"), History((1, 2)), Written(7, learn=True))
+    parts = (ItemRef(0, form="title"), History((1, 2)), ItemRef(7, learn=True))
     rendered = renderer.rendered(Sample(parts))
     assert len(rendered.ids) == 4
     assert rendered.ids[-3:] == [*renderer.answer_ids()[7], model.end_id]
@@ -102,7 +104,7 @@ def test_fields_lose_their_ends_only_when_no_history_is_left(model, catalogue):
 
 
 def test_what_cannot_be_cut_is_refused_with_its_excess(model, catalogue):
-    sample = Sample((Text("a b c d e f g h"), Written(7, learn=True)), task="long")
+    sample = Sample((Text("a b c d e f g h"), ItemRef(7, learn=True)), task="long")
     with pytest.raises(GenrecError, match=r"task `long` is \d+ tokens longer than `max_length: 8`"):
         Renderer(model, catalogue, max_length=8).rendered(sample)
 
@@ -110,19 +112,19 @@ def test_what_cannot_be_cut_is_refused_with_its_excess(model, catalogue):
 def test_an_empty_prompt_starts_from_the_end_token(model, catalogue):
     renderer = Renderer(model, catalogue)
     assert renderer.prompt(Sample(())) == [model.end_id]
-    rendered = renderer.rendered(Sample((Written(0, learn=True),)))
+    rendered = renderer.rendered(Sample((ItemRef(0, learn=True),)))
     assert (rendered.ids[0], rendered.learn[0], rendered.prompt_length) == (model.end_id, False, 1)
 
 
 def test_a_begin_token_that_the_text_tokenizer_adds_comes_first(model, catalogue):
     model.frame = ([7], [])
-    assert Renderer(model, catalogue).prompt(Sample((Written(0),)))[0] == 7
+    assert Renderer(model, catalogue).prompt(Sample((ItemRef(0),)))[0] == 7
 
 
 def test_an_encoder_is_given_the_closed_prompt_and_cannot_learn_a_history(model, catalogue):
     model.family, model.frame = "seq2seq", ([], [9])
     renderer = Renderer(model, catalogue)
-    sample = Sample((History((0, 1), separator=";"), Written(2, learn=True)))
+    sample = Sample((History((0, 1), separator=";"), ItemRef(2, learn=True)))
     rendered = renderer.rendered(sample)
     assert rendered.ids[rendered.prompt_length - 1] == 9
     assert renderer.prompt(Sample(sample.segments[:1])) == rendered.ids[: rendered.prompt_length]
@@ -137,7 +139,7 @@ def test_a_chat_writes_the_template_around_separately_tokenised_turns(model, cat
     )
     model.chat = True
     renderer = Renderer(model, catalogue)
-    answer = Written(1, learn=True, turn="assistant")
+    answer = ItemRef(1, learn=True, turn="assistant")
     sample = Sample((Text("Be brief.", turn="system"), Text("Say <|end|>"), History((0,)), answer))
     rendered = renderer.rendered(sample)
     assert shown(model, rendered) == (

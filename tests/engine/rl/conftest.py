@@ -6,7 +6,7 @@ import torch
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.tiny_causal import TinyCausal
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.samples import Sample, Text, Written
+from genrec_core.contracts.samples import ItemRef, Sample, Text
 from genrec_core.engine.rl.policy import Policy
 from genrec_core.testing.toy import toy_catalogue, toy_training
 
@@ -60,8 +60,8 @@ def samples(catalogue, training):
     titled = [
         dataclasses.replace(
             sample,
-            segments=(Text("title of "), Written(sample.target), Written(sample.target, "title", learn=True)),
-            answers="title",
+            segments=(Text("title of "), ItemRef(sample.target), ItemRef(sample.target, "title", learn=True)),
+            answer_form="title",
             task="title",
         )
         for sample in made[:3]
@@ -112,4 +112,4 @@ def weights_of():
 @pytest.fixture
 def plain_sample():
     """A prompt without a history."""
-    return Sample((Text("go "), Written(5, learn=True)), target=5)
+    return Sample((Text("go "), ItemRef(5, learn=True)), target=5)

@@ -14,7 +14,7 @@ class Scripted:
     def roll_out(self, asked, policy, moment):
         groups = []
         for place, one in enumerate(asked):
-            levels = self.levels[place % len(self.levels)] if one.sample.answers == "identifier" else 0
+            levels = self.levels[place % len(self.levels)] if one.sample.answer_form == "identifier" else 0
             told = self.writer.asked(one.sample, levels)
             (found,) = self.writer.search([told], self.widths[place % len(self.widths)])
             groups.append(RolledOut(told, tuple(found)))
@@ -27,7 +27,7 @@ class Scripted:
     def plain(self):
         """What was rolled out, as `by_hand` takes it."""
         return [
-            [(group.asked.ids, group.completions, group.asked.sample.answers) for group in groups]
+            [(group.asked.ids, group.completions, group.asked.sample.answer_form) for group in groups]
             for groups in self.made
         ]
 

@@ -30,7 +30,7 @@ def never(group, leaves):
 
 
 def guided(group, leaves):
-    if group.hit() or group.sample.answers != "identifier":
+    if group.hit() or group.sample.answer_form != "identifier":
         return None
     return Second(2, {"hard": True, "leaves": leaves(group.sample, 2)})
 

@@ -43,7 +43,7 @@ def plainly(model, groups, tries):
     rows = [
         (torch.tensor(one.learn), *by_hand.log_probabilities(model.network, group.asked.ids, one, trie))
         for group in groups
-        for trie in [tries and tries[group.asked.sample.answers]]
+        for trie in [tries and tries[group.asked.sample.answer_form]]
         for one in group.completions
     ]
     size = (len(rows), max(len(learn) for learn, *_ in rows))

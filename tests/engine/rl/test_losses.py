@@ -67,7 +67,7 @@ def run(build, catalogue, training, samples, policy, monkeypatch):
 
 def expected(build, trainer, policy):
     script = trainer.script
-    forms = sorted({group.asked.sample.answers for groups in script.made for group in groups})
+    forms = sorted({group.asked.sample.answer_form for groups in script.made for group in groups})
     model = build()
     writer = policy(model=model)
     tries = {form: writer.decoder.constraint(form).trie for form in forms}

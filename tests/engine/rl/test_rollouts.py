@@ -57,7 +57,7 @@ def test_a_beam_group_is_the_decoders_beams_in_order(policy, samples):
 def test_each_row_answers_from_its_own_catalogue(policy, samples, how, catalogue):
     writer = policy()
     for group in Answers(5, how).roll_out(asked_of(writer, samples), writer, Moment(seed=3)):
-        form = group.asked.sample.answers
+        form = group.asked.sample.answer_form
         legal = set(catalogue.answers(form))
         assert 0 < len(group.completions) <= 5
         for completion in group.completions:

@@ -17,7 +17,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError, StageError
 from genrec_core.contracts.reward import Reward
-from genrec_core.contracts.samples import Sample, Text, Written
+from genrec_core.contracts.samples import ItemRef, Sample, Text
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.validation import Validation
@@ -283,7 +283,7 @@ class NoAnswer(Corpus):
     """A chat without a target."""
 
     def samples(self, view, catalogue, context):
-        yield Sample((Text("hello "), Text("you", learn=True)), answers="")
+        yield Sample((Text("hello "), Text("you", learn=True)), answer_form="")
 
     def prompt(self, request, catalogue):
         return Sample((Text("hello "),))
@@ -354,7 +354,7 @@ def test_rails_keep_the_earlier_of_two_equals_and_stop_when_patience_is_out():
 def test_validation_ranks_items_not_identifiers(policy, catalogue):
     writer = policy()
     items = len(catalogue.items)
-    shared = Sample((Text("x"), Written(items - 1, learn=True)), target=items - 1)
+    shared = Sample((Text("x"), ItemRef(items - 1, learn=True)), target=items - 1)
     validation = Validation([shared], writer.decoder)
     every = writer.search([writer.asked(shared)], 100)[0]
     from genrec_core.engine.rl.policy import candidate
@@ -364,6 +364,6 @@ def test_validation_ranks_items_not_identifiers(policy, catalogue):
     assert validation.rank(beams, shared) == place + 1
     assert validation.rank(beams, dataclasses.replace(shared, target=items - 2)) == place
     assert validation.rank(beams[:place], shared) is None
-    titled = dataclasses.replace(shared, answers="title")
+    titled = dataclasses.replace(shared, answer_form="title")
     named = [candidate(one) for one in writer.search([writer.asked(titled)], 100)[0]]
     assert named[validation.rank(named, titled)].text == toy_catalogue().write(items - 1, "title")

@@ -270,7 +270,7 @@ def test_a_corpus_whose_answers_are_no_items_cannot_select_by_recall(build, cata
     class Chat(NextItem):
         def samples(self, view, catalogue, context):
             for sample in super().samples(view, catalogue, context):
-                yield dataclasses.replace(sample, answers="")
+                yield dataclasses.replace(sample, answer_form="")
 
     with pytest.raises(GenrecError, match="no `recall@10` to select by"):
         SFT(corpora=[Chat()], select_by="recall@10").train(build(), catalogue, training, Context())

@@ -24,6 +24,7 @@ from genrec_core import (
     Encoder,
     History,
     Identifiers,
+    ItemRef,
     Items,
     Message,
     Observer,
@@ -35,7 +36,6 @@ from genrec_core import (
     Tokenizer,
     Trained,
     Trainer,
-    Written,
     hookimpl,
     operational,
 )
@@ -158,7 +158,7 @@ class Sneaky(Renaming):
 class Next(Corpus):
     def samples(self, view, catalogue, context):
         for example in view.examples():
-            yield Sample((History(example.history), Written(example.target, learn=True)), example.target)
+            yield Sample((History(example.history), ItemRef(example.target, learn=True)), example.target)
 
     def prompt(self, request, catalogue):
         return Sample((History(request.history),))

@@ -1,4 +1,4 @@
-"""Screen: what a person sees while a pipeline runs.
+"""Console: what a person sees while a pipeline runs.
 
 On a terminal: one line a stage with the reason it runs, and bars for everything that lasts. Elsewhere
 (pipes, notebooks' logs, cron) nothing, so that output stays clean for machines. Everything goes to standard
@@ -15,7 +15,7 @@ from typing import Protocol
 from genrec_core.contracts.context import Advance, Progress, silent
 
 
-class Screen(Protocol):
+class Console(Protocol):
     """Shows how far a run is."""
 
     @property
@@ -26,8 +26,8 @@ class Screen(Protocol):
         """One line."""
 
 
-class Dark:
-    """A screen that nobody watches; only warnings get through, as plain lines on standard error."""
+class QuietConsole:
+    """Nobody watches; only warnings get through, as plain lines on standard error."""
 
     progress: Progress = staticmethod(silent)
 
@@ -35,14 +35,14 @@ class Dark:
         """Nothing."""
 
 
-class Lit:
+class RichConsole:
     """A terminal."""
 
     def __init__(self) -> None:
-        from rich.console import Console
+        import rich.console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        self._console = Console(stderr=True, highlight=False)
+        self._console = rich.console.Console(stderr=True, highlight=False)
         text = TextColumn("  {task.description}")
         columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bars = Progress(*columns, console=self._console, transient=True)
@@ -68,6 +68,6 @@ class Lit:
                 self._bars.stop()
 
 
-def screen(*, quiet: bool = False) -> Screen:
-    """A lit screen on a terminal, a dark one elsewhere or when asked to be quiet."""
-    return Lit() if sys.stderr.isatty() and not quiet else Dark()
+def console(*, quiet: bool = False) -> Console:
+    """A rich console on a terminal, a quiet one elsewhere or when asked to be quiet."""
+    return RichConsole() if sys.stderr.isatty() and not quiet else QuietConsole()

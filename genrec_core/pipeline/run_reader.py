@@ -22,16 +22,16 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.views import Request
 from genrec_core.data.prepared import Prepared
+from genrec_core.pipeline.artifacts import MODEL, ArtifactReader
 from genrec_core.pipeline.load import Pipeline, load_pipeline
 from genrec_core.pipeline.run_folder import LATEST, METRICS, PIPELINE, PLAN
-from genrec_core.pipeline.shelf import MODEL, Shelf
 from genrec_core.registry.registry import Registry
 from genrec_core.store.manifest import damage
 from genrec_core.store.store import Store
 
 
 @dataclass(frozen=True)
-class OpenedRun:
+class RunReader:
     """A run that can be looked into; everything is read when it is first asked for.
 
     Attributes:
@@ -45,7 +45,7 @@ class OpenedRun:
     pipeline: Pipeline
     plan: dict[str, Any]
     store: Store
-    shelf: Shelf
+    artifacts: ArtifactReader
 
     def artefact(self, stage: str) -> Path:
         """The folder of a stage's artefact, verified.
@@ -80,12 +80,12 @@ class OpenedRun:
     @cached_property
     def prepared(self) -> Prepared:
         """Items and views."""
-        return self.shelf.prepared(self.artefact("data"))
+        return self.artifacts.prepared(self.artefact("data"))
 
     @cached_property
     def catalogue(self) -> Catalogue:
         """Items with the identifiers that the recommender used."""
-        return self.shelf.catalogue(self.artefact("data"), self.artefact(self.identifiers_stage))
+        return self.artifacts.catalogue(self.artefact("data"), self.artefact(self.identifiers_stage))
 
     @cached_property
     def models(self) -> dict[str, LanguageModel]:
@@ -111,7 +111,7 @@ class OpenedRun:
         return [spec.ground.ground(answer, self.catalogue) for answer in answers]
 
 
-def open_run(folder: Path, registry: Registry) -> OpenedRun:
+def open_run(folder: Path, registry: Registry) -> RunReader:
     """Open a run folder, a pipeline's folder in `runs` (its latest run), or a run with several seeds.
 
     Raises:
@@ -126,7 +126,7 @@ def open_run(folder: Path, registry: Registry) -> OpenedRun:
             f"`{folder}` is no run folder: `{PLAN}` cannot be read",
             hint="name a folder like runs/<name>/latest",
         ) from error
-    return OpenedRun(home, load_pipeline(home / PIPELINE, registry), plan, store, Shelf())
+    return RunReader(home, load_pipeline(home / PIPELINE, registry), plan, store, ArtifactReader())
 
 
 def _home(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Grown catalogues, and what is told about them: the content of `items.json`.
+"""A catalogue with added items, and a summary of them: the content of `items.json`.
 
 {"known": 480, "new": 12, "sharing": {"1": 12, "2": 9}, "colliding": 0,
  "items": [{"item": "n1", "title": "Blue tent", "identifier": "<a_3><b_2>", "shared": 2,
@@ -25,7 +25,7 @@ LOOKED_UP = 20
 
 
 @dataclass(frozen=True)
-class Grown:
+class ExtendedCatalogue:
     """A catalogue with new items behind the known ones.
 
     Attributes:
@@ -43,26 +43,30 @@ class Grown:
     folder: Path | None = None
 
 
-def told(grown: Grown) -> dict[str, Any]:
+def summary(extended: ExtendedCatalogue) -> dict[str, Any]:
     """What became of the new items, as JSON values."""
-    found = arrivals(grown.identifiers, grown.known)
+    found = arrivals(extended.identifiers, extended.known)
     items = []
-    for place, item in enumerate(range(grown.known, len(grown.items))):
+    for place, item in enumerate(range(extended.known, len(extended.items))):
         entry = {
-            "item": grown.items.ids[item],
-            "title": _title(grown, item),
-            "identifier": grown.identifiers.text(item),
+            "item": extended.items.ids[item],
+            "title": _title(extended, item),
+            "identifier": extended.identifiers.text(item),
             "shared": int(found.shared[place]),
-            "companions": [grown.items.ids[other] for other in found.companions[place]],
+            "companions": [extended.items.ids[other] for other in found.companions[place]],
         }
-        if grown.vectors is not None and place < LOOKED_UP:
+        if extended.vectors is not None and place < LOOKED_UP:
             entry["nearest"] = [
-                {"item": grown.items.ids[other], "title": _title(grown, other), "cosine": round(cosine, 4)}
-                for other, cosine in nearest_known(grown.vectors, grown.known, item)
+                {
+                    "item": extended.items.ids[other],
+                    "title": _title(extended, other),
+                    "cosine": round(cosine, 4),
+                }
+                for other, cosine in nearest_known(extended.vectors, extended.known, item)
             ]
         items.append(entry)
     return {
-        "known": grown.known,
+        "known": extended.known,
         "new": len(items),
         "sharing": {str(length): count for length, count in enumerate(found.counts, 1)},
         "colliding": found.colliding,
@@ -70,5 +74,5 @@ def told(grown: Grown) -> dict[str, Any]:
     }
 
 
-def _title(grown: Grown, item: int) -> str:
-    return item_title(Catalogue(grown.items, grown.identifiers), item)
+def _title(extended: ExtendedCatalogue, item: int) -> str:
+    return item_title(Catalogue(extended.items, extended.identifiers), item)

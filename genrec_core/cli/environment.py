@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-from genrec_core.pipeline.runner import Workshop
-from genrec_core.pipeline.screen import screen
+from genrec_core.pipeline.console import console
+from genrec_core.pipeline.runner import RunEnvironment
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.store.store import Store
 
@@ -42,8 +42,8 @@ def folders(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-def workshop(place: Folders, *, quiet: bool = False) -> Workshop:
+def environment(place: Folders, *, quiet: bool = False) -> RunEnvironment:
     """Everything a run needs; packages of usable plugins are noted with their versions."""
     registry, reports = load_plugins()
     versions = {report.distribution: report.version for report in reports if not report.error}
-    return Workshop(registry, Store(place.store), place.runs, versions, screen(quiet=quiet))
+    return RunEnvironment(registry, Store(place.store), place.runs, versions, console(quiet=quiet))

@@ -1,4 +1,4 @@
-"""Journal: everything that happens in a run, told to `log.jsonl` and to the observers.
+"""Run log: everything that happens in a run, told to `log.jsonl` and to the observers.
 
 An observer that raises is reported once and left out; a tracker that is offline must not end a training.
 """
@@ -16,7 +16,7 @@ import orjson
 from genrec_core.contracts.observer import Observer
 
 
-class Journal:
+class RunLog:
     """Tells one run's events.
 
     Args:

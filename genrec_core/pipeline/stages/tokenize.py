@@ -1,4 +1,4 @@
-"""`identify`: the tokenizer names every item."""
+"""`tokenize`: the tokenizer names every item."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import ClassVar
 
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.tokenizer import Tokenizer
-from genrec_core.identifiers.cold_start import identify
+from genrec_core.identifiers.cold_start import tokenize
 from genrec_core.identifiers.health import health
 from genrec_core.identifiers.storage import save_identifiers
-from genrec_core.pipeline.shelf import IDENTIFIERS
-from genrec_core.pipeline.stages.stage import Stage, Work
+from genrec_core.pipeline.artifacts import IDENTIFIERS
+from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
-class IdentifyStage(Stage):
+class TokenizeStage(Stage):
     """Fits a tokenizer on the catalogue and the training view."""
 
-    kind: ClassVar[str] = "identify"
+    kind: ClassVar[str] = "tokenize"
 
     tokenizer: Tokenizer
 
@@ -27,14 +27,14 @@ class IdentifyStage(Stage):
         """The tokenizer."""
         return {"tokenizer": self.tokenizer}
 
-    def run(self, work: Work) -> None:
+    def run(self, work: StageContext) -> None:
         """Fit and keep the identifiers.
 
         Raises:
             GenrecError: the tokenizer cannot name the items, or only those that it learns from.
         """
-        prepared = work.shelf.prepared(work.inputs["data"])
-        identifiers = identify(self.tokenizer, prepared.items, prepared.views.train, work.context)
+        prepared = work.artifacts.prepared(work.inputs["data"])
+        identifiers = tokenize(self.tokenizer, prepared.items, prepared.views.train, work.context)
         found = health(identifiers)
         work.context.log("identifiers", collision_rate=found["collision_rate"], distinct=found["distinct"])
         (work.folder / IDENTIFIERS).mkdir()

@@ -1,8 +1,8 @@
 """Adding items to a finished run: nothing is trained, and the run stays as it is.
 
-A run whose catalogue has grown is a run folder of its own. Its plan names the same models as the run it comes
-from, and longer artefacts in the places of its data, embeddings and identifiers; so everything that opens
-runs works on it, more items can be added to it, and the same items added twice are one and the same thing.
+A run whose catalogue was extended is a run folder of its own. Its plan names the same models as the run it
+comes from, and longer artefacts in the places of its data, embeddings and identifiers; so everything that
+opens runs works on it, more items can be added to it, and the same items added twice are the same run.
 
     runs/shop/20261121-090000              trained on 480 items
     runs/shop/20261121-090000+5be01c7d     the same models, 492 items: pipeline.yaml plan.json items.json
@@ -26,18 +26,18 @@ from genrec_core.contracts.items import Items
 from genrec_core.data.lines import write_records
 from genrec_core.data.new_items import appended
 from genrec_core.identifiers.cold_start import extended
+from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER
+from genrec_core.pipeline.extended_catalogue import ExtendedCatalogue, summary
 from genrec_core.pipeline.graph import DATA
-from genrec_core.pipeline.grown import Grown, told
-from genrec_core.pipeline.journal import Journal
-from genrec_core.pipeline.opened import OpenedRun
 from genrec_core.pipeline.plan import Plan, plan_of
 from genrec_core.pipeline.run_folder import ITEMS, PIPELINE, PLAN, plan_record, write_json, write_pipeline
-from genrec_core.pipeline.runner import Runner, Workshop
-from genrec_core.pipeline.shelf import EMBEDDINGS, ENCODER
+from genrec_core.pipeline.run_log import RunLog
+from genrec_core.pipeline.run_reader import RunReader
+from genrec_core.pipeline.runner import RunEnvironment, Runner
 from genrec_core.pipeline.stages.embed import distinct_encoders, embedded, encoder_key
 from genrec_core.pipeline.stages.new_items import EmbedNewStage, ExtendStage, NewItemsStage
 from genrec_core.pipeline.stages.stage import Stage, stage_seed
-from genrec_core.pipeline.wiring import IDENTIFY
+from genrec_core.pipeline.wiring import TOKENIZE
 from genrec_core.store.arrays import load_arrays
 from genrec_core.store.canonical import fingerprint
 
@@ -45,11 +45,11 @@ NEW_ITEMS = "new-items.jsonl"
 """The items that were added, in the run folder: what it takes to make its artefacts anew."""
 
 MODELS = ("model", "train")
-"""Kinds of stages whose artefacts a grown run shares with the run it comes from."""
+"""Kinds of stages whose artefacts a extended run shares with the run it comes from."""
 
 
-def previewed(opened: OpenedRun, new: Items) -> Grown:
-    """What `grow` would give; nothing is written.
+def preview(opened: RunReader, new: Items) -> ExtendedCatalogue:
+    """What `add_items` would give; nothing is written.
 
     Raises:
         GenrecError: the run's tokenizer cannot name these items.
@@ -58,7 +58,7 @@ def previewed(opened: OpenedRun, new: Items) -> Grown:
     items = appended(opened.catalogue.items, new)
     arriving = items.subset(range(known, len(items)))
     seeded = any(one.seeded for one in (tokenizer, *(inner for _, inner in tokenizer.nested())))
-    context = Context(seed=stage_seed(opened.plan["seed"], IDENTIFY) if seeded else 0)
+    context = Context(seed=stage_seed(opened.plan["seed"], TOKENIZE) if seeded else 0)
     identifiers = extended(tokenizer, opened.catalogue.identifiers, arriving, context)
     vectors = None
     for stage, encoder in _embeds(opened)[:1]:
@@ -66,44 +66,48 @@ def previewed(opened: OpenedRun, new: Items) -> Grown:
         old, state = load_arrays(folder / EMBEDDINGS)[0]["embeddings"], load_arrays(folder / ENCODER)[0]
         arrived = embedded(encoder, encoder.texts(arriving), state, context)
         vectors = np.concatenate([old, arrived.vectors])
-    return Grown(items, identifiers, known, vectors)
+    return ExtendedCatalogue(items, identifiers, known, vectors)
 
 
-def grow(opened: OpenedRun, new: Items, workshop: Workshop, out: Path | None = None) -> Grown:
+def add_items(
+    opened: RunReader, new: Items, environment: RunEnvironment, out: Path | None = None
+) -> ExtendedCatalogue:
     """Add items to a run: their artefacts in the store, and a run folder that names them.
 
     Args:
         opened: the run, which stays as it is.
         new: read by `data.new_items`, so that they fit the run's catalogue.
-        workshop: how to work; the store is that of the run.
+        environment: how to work; the store is that of the run.
         out: the new run folder; by default beside the run's, called after what it holds.
 
     Raises:
         GenrecError: the tokenizer cannot name these items, an artefact is gone, or `out` holds other things.
     """
-    known, workshop = len(opened.catalogue.items), replace(workshop, store=opened.store)
+    known, environment = len(opened.catalogue.items), replace(environment, store=opened.store)
     plan = _plan(opened, new)
-    home = out or _beside(opened.folder, plan.entry(IDENTIFY).key)
-    _refuse_taken(home, plan.entry(IDENTIFY).key)
-    done = Runner(workshop, Journal(None), {}).carry_out(plan, [entry.stage.name for entry in plan.entries])
+    home = out or _beside(opened.folder, plan.entry(TOKENIZE).key)
+    _refuse_taken(home, plan.entry(TOKENIZE).key)
+    done = Runner(environment, RunLog(None), {}).carry_out(plan, [entry.stage.name for entry in plan.entries])
     vectors = None
     for stage, _ in _embeds(opened)[:1]:
         vectors = load_arrays(done.folders[stage] / EMBEDDINGS)[0]["embeddings"]
-    catalogue = opened.shelf.catalogue(done.folders[DATA], done.folders[IDENTIFY])
-    grown = Grown(catalogue.items, catalogue.identifiers, known, vectors, home)
-    _write(home, opened, new, plan_record(done.plan, workshop.store.root, workshop.versions, done.outcomes))
-    write_json(home / ITEMS, told(grown))
-    return grown
+    catalogue = opened.artifacts.catalogue(done.folders[DATA], done.folders[TOKENIZE])
+    extended = ExtendedCatalogue(catalogue.items, catalogue.identifiers, known, vectors, home)
+    _write(
+        home, opened, new, plan_record(done.plan, environment.store.root, environment.versions, done.outcomes)
+    )
+    write_json(home / ITEMS, summary(extended))
+    return extended
 
 
-def _plan(opened: OpenedRun, new: Items) -> Plan:
+def _plan(opened: RunReader, new: Items) -> Plan:
     """The three kinds of stages, reading what the run left under their own names."""
     stages: list[Stage] = [NewItemsStage(name=DATA, items=new, inputs={"data": DATA})]
     for name, encoder in _embeds(opened):
         stages.append(EmbedNewStage(name=name, encoder=encoder, inputs={"data": DATA, "embeddings": name}))
     stages.append(
         ExtendStage(
-            name=IDENTIFY,
+            name=TOKENIZE,
             tokenizer=opened.pipeline.spec.tokenizer,
             inputs={"data": DATA, "identifiers": opened.identifiers_stage},
         )
@@ -114,7 +118,7 @@ def _plan(opened: OpenedRun, new: Items) -> Plan:
     return plan_of(opened.pipeline.spec.name, stages, opened.plan["seed"], opened.store, {}, keys)
 
 
-def _embeds(opened: OpenedRun) -> list[tuple[str, Encoder]]:
+def _embeds(opened: RunReader) -> list[tuple[str, Encoder]]:
     """The tokenizer's encoders, with the stages that keep their embeddings."""
     stages = {
         fingerprint(stage["ingredients"]["components"]["encoder"]): stage["name"]
@@ -131,7 +135,7 @@ def _embeds(opened: OpenedRun) -> list[tuple[str, Encoder]]:
     return [(stages[encoder_key(encoder)], encoder) for encoder in encoders.values()]
 
 
-def _write(home: Path, opened: OpenedRun, new: Items, record: dict[str, Any]) -> None:
+def _write(home: Path, opened: RunReader, new: Items, record: dict[str, Any]) -> None:
     """The run folder: the pipeline, the new items, and a plan that shares the models."""
     home.mkdir(parents=True, exist_ok=True)
     write_pipeline(home / PIPELINE, opened.pipeline.spec.described(opened.plan["seed"]))
@@ -140,7 +144,7 @@ def _write(home: Path, opened: OpenedRun, new: Items, record: dict[str, Any]) ->
     kept = [one for one in opened.plan["stages"] if one["kind"] in MODELS and one["name"] not in replaced]
     stages = [*record["stages"], *({**stage, "outcome": "reused"} for stage in kept)]
     again = ["genrec", "items", "add", str(opened.folder), str(home / NEW_ITEMS), "--out", str(home)]
-    grown = {"from": str(opened.folder.resolve()), "identifiers": IDENTIFY, "again": shlex.join(again)}
+    grown = {"from": str(opened.folder.resolve()), "identifiers": TOKENIZE, "again": shlex.join(again)}
     write_json(home / PLAN, {**record, "stages": stages, "grown": grown})
 
 
@@ -151,7 +155,7 @@ def _records(items: Items) -> Iterator[dict[str, Any]]:
 
 
 def _beside(folder: Path, key: str) -> Path:
-    """`<run>+<hash>` beside a run; a run that has grown before keeps the name of the first."""
+    """`<run>+<hash>` beside a run; a run that has extended before keeps the name of the first."""
     name = folder.resolve().name.partition("+")[0]  # `latest` is only a link
     return folder.with_name(f"{name}+{key[:8]}")
 

@@ -1,7 +1,7 @@
-"""Shelf: artefacts read back from their folders, each once in a run.
+"""Artefacts read back from their folders, each once in a run.
 
 Stages hand on nothing in memory: each reads what the stage before wrote. So a run that was resumed sees
-exactly what one that was not saw. The shelf keeps the two things that nearly every stage reads.
+exactly what one that was not saw. The reader keeps the two things that nearly every stage reads.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ENCODER = "encoder.safetensors"
 """Names inside artefacts."""
 
 
-class Shelf:
+class ArtifactReader:
     """Reads artefacts of one run."""
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Shelf:
         return self._prepared[folder]
 
     def identifiers(self, folder: Path) -> Identifiers:
-        """The identifiers that `identify`, or a training step that learns them, left."""
+        """The identifiers that `tokenize`, or a training step that learns them, left."""
         if folder not in self._identifiers:
             self._identifiers[folder] = load_identifiers(folder / IDENTIFIERS)
         return self._identifiers[folder]
