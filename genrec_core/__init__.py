@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from genrec_core.contracts.dataset import Dataset, OracleDistribution, Rows, Sequences
     from genrec_core.contracts.encoder import Encoder
     from genrec_core.contracts.errors import ContractError, DataError, ExitCode, GenrecError, StageError
-    from genrec_core.contracts.grounder import Grounder
+    from genrec_core.contracts.grounder import Grounder, GrounderSession
     from genrec_core.contracts.groups import Group, Rollout
     from genrec_core.contracts.identifiers import Identifiers
     from genrec_core.contracts.items import Items
     from genrec_core.contracts.model import Backbone, LanguageModel
     from genrec_core.contracts.observer import Observer
     from genrec_core.contracts.options import Options, operational
-    from genrec_core.contracts.recommender import Recommender
+    from genrec_core.contracts.recommender import Recommender, RecommenderSession
     from genrec_core.contracts.reward import Reward
     from genrec_core.contracts.samples import History, ItemRef, Sample, Text
     from genrec_core.contracts.source import Source
@@ -50,14 +50,14 @@ _HOME = {
     "dataset": "Dataset Rows Sequences OracleDistribution",
     "encoder": "Encoder",
     "errors": "ContractError DataError ExitCode GenrecError StageError",
-    "grounder": "Grounder",
+    "grounder": "Grounder GrounderSession",
     "groups": "Group Rollout",
     "identifiers": "Identifiers",
     "items": "Items",
     "model": "Backbone LanguageModel",
     "observer": "Observer",
     "options": "Options operational",
-    "recommender": "Recommender",
+    "recommender": "Recommender RecommenderSession",
     "reward": "Reward",
     "samples": "History Sample Text ItemRef",
     "source": "Source",
@@ -74,7 +74,7 @@ _MODULE_OF |= {"hookimpl": "genrec_core.registry.hooks", "Registry": "genrec_cor
 
 __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",
-    "Recommender", "Grounder", "Baseline", "Observer",
+    "Recommender", "RecommenderSession", "Grounder", "GrounderSession", "Baseline", "Observer",
     "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example", "Group", "History", "How",
     "Identifiers", "ItemRef", "Items", "LanguageModel", "Message", "OracleDistribution", "Ranked",
     "Reconstruction", "Request", "Rollout", "Rows", "Sample", "Sequences", "Text", "Trained", "Training",

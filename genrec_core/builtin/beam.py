@@ -7,7 +7,7 @@ identifier instead of the best few, which is exact and affordable for small cata
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
@@ -17,12 +17,12 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.options import operational
-from genrec_core.contracts.recommender import Recommender
+from genrec_core.contracts.recommender import Recommender, RecommenderSession
 from genrec_core.contracts.views import Request
 from genrec_core.engine.choices import Scoring, Search
 
 if TYPE_CHECKING:
-    from genrec_core.engine.models.model import Model
+    from genrec_core.engine.decoding.decoder import Decoder
 
 
 class Beam(Recommender):
@@ -46,24 +46,41 @@ class Beam(Recommender):
 
     options: Options
 
-    def recommend(
+    def open(
         self,
         models: Mapping[str, LanguageModel],
-        requests: Sequence[Request],
         catalogue: Catalogue,
-        prompt: Corpus,
+        prompts: Mapping[str, Corpus],
         context: Context,
-    ) -> Iterator[Candidates]:
-        """Candidates in the order of the requests."""
+    ) -> BeamSession:
+        """A session whose tries are compiled when they are first needed, and then kept."""
         # Checking and explaining a pipeline must not import torch.
         from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
+        from genrec_core.engine.models.model import Model
 
-        options, model = self.options, cast("Model", models["main"])
+        options, model = self.options, Model.of(models["main"])
         scoring = options.scoring or model.scoring
         settings = DecoderSettings(options.beams, options.search, scoring, options.batch_tokens)
-        decoder = Decoder(model, catalogue, settings)
-        samples = (prompt.prompt(request, catalogue) for request in requests)
+        return BeamSession(Decoder(model, catalogue, settings), prompts["main"], context)
+
+
+class BeamSession(RecommenderSession):
+    """Constrained beam search of one model over one catalogue.
+
+    Args:
+        decoder: searches, and keeps the compiled tries.
+        prompt: the task that writes prompts.
+        context: progress.
+    """
+
+    def __init__(self, decoder: Decoder, prompt: Corpus, context: Context) -> None:
+        self._decoder, self._prompt, self._context = decoder, prompt, context
+
+    def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
+        """Candidates in the order of the requests."""
+        catalogue, context = self._decoder.catalogue, self._context
+        samples = (self._prompt.prompt(request, catalogue, context) for request in requests)
         with context.progress("recommend", len(requests)) as advance:
-            for answer in decoder.candidates(samples):
+            for answer in self._decoder.candidates(samples):
                 yield answer
                 advance(1)

@@ -3,7 +3,7 @@
 Candidates are read in score order. An identifier that several items share reaches all of them
 (`collisions` says in which order, or that only the first counts); an item that two candidates reach keeps
 its better place; a candidate that names nothing is dropped and counted. Equal scores are settled by item
-index.
+index. A candidate that carries items (a title, say, instead of an identifier) reaches those.
 
     beams [(id of A and B), (id of C)]   expand → A B C,   first → A C
 """
@@ -15,10 +15,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core.contracts.candidates import Candidates, How, Ranked
+from genrec_core.contracts.candidates import Candidate, Candidates, How, Ranked
 from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import ContractError, GenrecError
-from genrec_core.contracts.grounder import Grounder
+from genrec_core.contracts.grounder import Grounder, GrounderSession
+
+Collisions = Literal["expand", "first", "popularity"]
 
 
 class Exact(Grounder):
@@ -27,29 +30,56 @@ class Exact(Grounder):
     class Options(Grounder.Options):
         """Options of exact grounding."""
 
-        collisions: Literal["expand", "first", "popularity"] = "expand"
+        collisions: Collisions = "expand"
         """What a shared identifier reaches: all its items in catalogue order (`expand`), all of them most
         popular in training first (`popularity`), or the first in catalogue order alone (`first`)."""
 
     options: Options
 
-    def ground(self, candidates: Candidates, catalogue: Catalogue) -> Ranked:
+    def open(self, catalogue: Catalogue, context: Context) -> ExactSession:
+        """A session over this catalogue.
+
+        Raises:
+            GenrecError: `collisions: popularity` without known popularity.
+        """
+        return ExactSession(self.options.collisions, catalogue)
+
+
+class ExactSession(GrounderSession):
+    """Exact match against one catalogue.
+
+    Args:
+        collisions: what a shared identifier reaches.
+        catalogue: the items.
+
+    Raises:
+        GenrecError: `popularity` where the catalogue does not know it.
+    """
+
+    def __init__(self, collisions: Collisions, catalogue: Catalogue) -> None:
+        if collisions == "popularity" and catalogue.popularity is None:
+            raise GenrecError(
+                "`collisions: popularity` needs to know how often items occur in training",
+                hint="use `collisions: expand`, or give the catalogue its popularity",
+            )
+        self._collisions, self._catalogue = collisions, catalogue
+
+    def ground(self, candidates: Candidates) -> Ranked:
         """Distinct items in score order, every one of them `How.DIRECT`.
 
         Raises:
             ContractError: a candidate's score is not a number.
-            GenrecError: `collisions: popularity` without known popularity.
         """
-        buckets = [catalogue.identifiers.items_of(beam.tokens) for beam in candidates.beams]
+        buckets = [meant(beam, self._catalogue) for beam in candidates.beams]
         sizes = np.asarray([len(bucket) for bucket in buckets], dtype=np.int64)
-        if self.options.collisions == "first":
+        if self._collisions == "first":
             buckets = [bucket[:1] for bucket in buckets]
         items = np.concatenate([*buckets, np.zeros(0, dtype=np.int32)])
         beams = np.repeat(np.arange(len(buckets), dtype=np.int32), [len(bucket) for bucket in buckets])
         scores = np.asarray([beam.score for beam in candidates.beams], dtype=np.float64)
         if np.isnan(scores).any():
             raise ContractError("a candidate has the score `nan`", hint="a recommender gives finite scores")
-        order = self._order(items, scores[beams], catalogue)
+        order = self._order(items, scores[beams])
         _, firsts = np.unique(items[order], return_index=True)
         kept = order[np.sort(firsts)]
         return Ranked(
@@ -62,14 +92,15 @@ class Exact(Grounder):
             reached=np.where(sizes > 0, How.DIRECT, How.NONE).astype(np.uint8),
         )
 
-    def _order(
-        self, items: NDArray[np.int32], scores: NDArray[np.float64], catalogue: Catalogue
-    ) -> NDArray[np.int64]:
-        if self.options.collisions != "popularity":
+    def _order(self, items: NDArray[np.int32], scores: NDArray[np.float64]) -> NDArray[np.int64]:
+        popularity = self._catalogue.popularity
+        if self._collisions != "popularity" or popularity is None:
             return np.lexsort((items, -scores))
-        if catalogue.popularity is None:
-            raise GenrecError(
-                "`collisions: popularity` needs to know how often items occur in training",
-                hint="use `collisions: expand`, or give the catalogue its popularity",
-            )
-        return np.lexsort((items, -catalogue.popularity[items], -scores))
+        return np.lexsort((items, -popularity[items], -scores))
+
+
+def meant(candidate: Candidate, catalogue: Catalogue) -> NDArray[np.int32]:
+    """The items that a candidate names: those it carries, else all whose identifier it is; int32."""
+    if candidate.items:
+        return np.asarray(candidate.items, dtype=np.int32)
+    return catalogue.identifiers.items_of(candidate.tokens)

@@ -7,7 +7,7 @@ valid rate at k (`vr@k`) says how often it was one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -17,11 +17,11 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.options import operational
-from genrec_core.contracts.recommender import Recommender
+from genrec_core.contracts.recommender import Recommender, RecommenderSession
 from genrec_core.contracts.views import Request
 
 if TYPE_CHECKING:
-    from genrec_core.engine.models.model import Model
+    from genrec_core.engine.decoding.free_decoder import FreeDecoder
 
 
 class FreeBeam(Recommender):
@@ -40,24 +40,42 @@ class FreeBeam(Recommender):
 
     options: Options
 
-    def recommend(
+    def open(
         self,
         models: Mapping[str, LanguageModel],
-        requests: Sequence[Request],
         catalogue: Catalogue,
-        prompt: Corpus,
+        prompts: Mapping[str, Corpus],
         context: Context,
-    ) -> Iterator[Candidates]:
-        """Candidates in the order of the requests."""
+    ) -> FreeBeamSession:
+        """A session that writes freely."""
         # Checking and explaining a pipeline must not import torch.
         from genrec_core.engine.decoding.free_decoder import FreeDecoder, FreeDecoderSettings
+        from genrec_core.engine.models.model import Model
 
-        options, cut = self.options, 0
+        options = self.options
         settings = FreeDecoderSettings(options.beams, options.max_tokens, options.batch_tokens)
-        decoder = FreeDecoder(cast("Model", models["main"]), catalogue, settings)
-        samples = (prompt.prompt(request, catalogue) for request in requests)
+        decoder = FreeDecoder(Model.of(models["main"]), catalogue, settings)
+        return FreeBeamSession(decoder, prompts["main"], context)
+
+
+class FreeBeamSession(RecommenderSession):
+    """Unconstrained beam search of one model.
+
+    Args:
+        decoder: searches.
+        prompt: the task that writes prompts.
+        context: progress, and a log of how many texts were cut off.
+    """
+
+    def __init__(self, decoder: FreeDecoder, prompt: Corpus, context: Context) -> None:
+        self._decoder, self._prompt, self._context = decoder, prompt, context
+
+    def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
+        """Candidates in the order of the requests."""
+        catalogue, context, cut = self._decoder.catalogue, self._context, 0
+        samples = (self._prompt.prompt(request, catalogue, context) for request in requests)
         with context.progress("recommend", len(requests)) as advance:
-            for answer in decoder.candidates(samples):
+            for answer in self._decoder.candidates(samples):
                 cut += answer.phases["cut"]
                 yield answer
                 advance(1)

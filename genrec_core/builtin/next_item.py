@@ -56,7 +56,7 @@ class NextItem(ItemSequences):
         for example in view.examples(newest=self.options.max_per_user):
             yield self._sample(example.history, example.target)
 
-    def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
+    def prompt(self, request: Request, catalogue: Catalogue, context: Context) -> Sample:
         """The same layout without its answer."""
         return Sample(self.asked(request.history), answer_form=self.options.target)
 

@@ -34,7 +34,8 @@ def recommend(run: Path, histories: tuple[str, ...], k: int, as_json: bool) -> N
     opened = open_run(run, load_plugins()[0])
     items = opened.catalogue.items
     history = [item for text in histories for item in find_items(text, items)]
-    ranked = _without_seen(opened, opened.recommend([history])[0], history)
+    with opened.open() as session:
+        ranked = _without_seen(opened, session.recommend([history])[0], history)
     shown = [_entry(opened, ranked, place) for place in range(min(k, len(ranked.items)))]
     if as_json:
         named = [{"item": items.ids[item], "title": item_title(opened.catalogue, item)} for item in history]

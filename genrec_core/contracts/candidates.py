@@ -19,11 +19,14 @@ class Candidate:
         tokens: the identifier's tokens; empty when the text spells none.
         score: log-probability under the recommender's own definition; higher is better.
         text: what was written, when that is more than the tokens.
+        items: the items it means, in catalogue order, where whoever wrote it knows them: an answer that is a
+            title, or was found by vectors. Empty means that the tokens tell.
     """
 
     tokens: Tokens
     score: float
     text: str = ""
+    items: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

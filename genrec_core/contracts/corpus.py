@@ -32,7 +32,7 @@ class Corpus(Component):
     def samples(self, view: View, catalogue: Catalogue, context: Context) -> Iterator[Sample]:
         """The samples of a view, in an order that depends only on the arguments."""
 
-    def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
+    def prompt(self, request: Request, catalogue: Catalogue, context: Context) -> Sample:
         """The sample without its answer, for recommending.
 
         It must render to the same bytes as the prompt of the training sample with the same history.

@@ -1,10 +1,27 @@
-"""Recommender: histories to candidate identifiers."""
+"""Recommender: requests to candidate identifiers.
+
+It is opened with what it works on, and the session it gives is asked as often as one likes:
+
+    class Constant(Recommender):
+        def open(self, models, catalogue, prompts, context):
+            return ConstantSession(catalogue.identifiers.tokens(0))
+
+    class ConstantSession(RecommenderSession):
+        def __init__(self, tokens):
+            self.tokens = tokens
+
+        def recommend(self, requests):
+            for request in requests:
+                yield Candidates((Candidate(self.tokens, 0.0),))
+"""
 
 from __future__ import annotations
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
+
+from pydantic import Field
 
 from genrec_core.contracts.candidates import Candidates
 from genrec_core.contracts.catalogue import Catalogue
@@ -13,7 +30,20 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.options import Options
+from genrec_core.contracts.session import Session
 from genrec_core.contracts.views import Request
+
+
+class RecommenderSession(Session, ABC):
+    """An opened recommender; one thread at a time."""
+
+    @abstractmethod
+    def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
+        """One answer a request, in order, yielded as they are ready.
+
+        Items of `Request.exclude` are not among the candidates. Items of the history may be: whether they
+        count is decided by who asks.
+        """
 
 
 class Recommender(Component):
@@ -26,17 +56,25 @@ class Recommender(Component):
 
         prompt: Corpus | None = None
         """The task whose prompt is used; by default the first corpus of the last training step."""
+        prompts: dict[str, Corpus] = Field(default_factory=dict)
+        """Tasks by model slot, where the slots of one recommender are asked by different prompts."""
 
     slots: ClassVar[tuple[str, ...]] = ("main",)
     """Model slots this recommender reads."""
 
     @abstractmethod
-    def recommend(
+    def open(
         self,
         models: Mapping[str, LanguageModel],
-        requests: Sequence[Request],
         catalogue: Catalogue,
-        prompt: Corpus,
+        prompts: Mapping[str, Corpus],
         context: Context,
-    ) -> Iterator[Candidates]:
-        """One answer a request, in order, yielded as they are ready; seen items are not filtered here."""
+    ) -> RecommenderSession:
+        """Get ready to recommend.
+
+        Args:
+            models: the model of every slot in `slots`.
+            catalogue: the items and their identifiers.
+            prompts: the task that writes the prompt, for every slot in `slots`.
+            context: seed, progress, log.
+        """

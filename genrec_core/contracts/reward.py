@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Component
+from genrec_core.contracts.context import Context
 from genrec_core.contracts.groups import Group, Scores
 
 
@@ -17,5 +18,5 @@ class Reward(Component):
     seeded: ClassVar[bool] = False
 
     @abstractmethod
-    def score(self, group: Group, catalogue: Catalogue) -> Scores:
+    def score(self, group: Group, catalogue: Catalogue, context: Context) -> Scores:
         """One finite number a rollout, in the group's order; a malformed one is scored, not raised on."""

@@ -8,7 +8,7 @@ all that a recommender or baseline ever receives): leaking a target into a promp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,12 +27,18 @@ class Request:
         history: item indices, oldest first, already cut to the protocol's `max_history`.
         time: when the next item was chosen (seconds), NaN when unknown.
         domain: the domain of the next item, empty when there is one domain only.
+        attributes: fields of the user (`users.jsonl`); empty when nothing is known.
+        message: what the user says or asks for, where there is such a text.
+        exclude: items that must not be recommended.
     """
 
     user: str
     history: tuple[int, ...]
     time: float = float("nan")
     domain: str = ""
+    attributes: Mapping[str, object] = field(default_factory=dict)
+    message: str = ""
+    exclude: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,7 @@ class View:
         max_history: how many of the newest items before a target may be used.
         times: seconds, beside `rows.values` in a training view, one a row otherwise; None when unknown.
         domains: labels laid out like `times`; empty when there is one domain.
+        attributes: user id → fields of that user, where the data has any.
     """
 
     name: str
@@ -67,6 +74,7 @@ class View:
     max_history: int
     times: NDArray[np.float64] | None = None
     domains: tuple[str, ...] = ()
+    attributes: Mapping[str, Mapping[str, object]] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         """How many examples the view holds."""
@@ -96,13 +104,16 @@ class View:
             history=tuple(before[-self.max_history :].tolist()) if self.max_history else (),
             time=float(self.times[place]) if self.times is not None else float("nan"),
             domain=self.domains[place] if self.domains else "",
+            attributes=self.attributes.get(user, {}),
             target=target,
         )
 
     def requests(self) -> Iterator[Request]:
         """The examples without their targets."""
         for example in self.examples():
-            yield Request(example.user, example.history, example.time, example.domain)
+            yield Request(
+                example.user, example.history, example.time, example.domain, attributes=example.attributes
+            )
 
     def sequences(self) -> Iterator[tuple[str, NDArray[np.int32]]]:
         """(user, item indices) of each row, oldest first, uncut; never contains a valid or test target."""

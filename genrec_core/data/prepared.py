@@ -63,7 +63,7 @@ def prepare(source: Source, split: Split, max_history: int, context: Context) ->
             hint="`genrec data check FOLDER` says which splits the data allows",
         )
     notes = (*dataset.notes, *views.notes)
-    views = replace(views, notes=notes, oracle=dataset.oracle)
+    views = replace(_with_attributes(views, dataset.attributes), notes=notes, oracle=dataset.oracle)
     return Prepared(
         dataset.items, views, protocol_of(dataset.items, views.test, split), dataset.attributes, notes
     )
@@ -101,8 +101,15 @@ def load_prepared(folder: Path) -> Prepared:
     truth = folder / "oracle.safetensors"
     notes = tuple(users["notes"])
     views = Views(train, valid, test, notes, load_oracle(truth) if truth.exists() else None)
+    views = _with_attributes(views, users["attributes"])
     items = Items(tuple(catalogue["ids"]), catalogue["fields"])
     return Prepared(items, views, Protocol(**users["protocol"]), users["attributes"], notes)
+
+
+def _with_attributes(views: Views, attributes: Mapping[str, Mapping[str, object]]) -> Views:
+    """The views, whose requests then carry what is known of their users."""
+    parts = {name: replace(getattr(views, name), attributes=attributes) for name in _PARTS}
+    return replace(views, **parts)
 
 
 def _pack(view: View, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ candidates alone (no time stamp in the gzip header), so equal answers make equal
 are left out:
 
     {"beams":[[["<a_1>","<b_2>"],-0.7],[["<a_1>"],-1.9,"<a_1> and then some"]],"phases":{"think":12}}
+    {"beams":[[[],-0.3,"Red tent",[7,12]]]}    an answer that is a title of the items 7 and 12
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,12 @@ def _record(answer: Candidates, row: int) -> dict[str, Any]:
                 f"candidate {len(beams)} of request {row:,} has the score `{beam.score}`",
                 hint="a recommender gives finite scores and leaves out what it could not score",
             )
-        beams.append([beam.tokens, beam.score, beam.text] if beam.text else [beam.tokens, beam.score])
+        entry: list[Any] = [beam.tokens, beam.score]
+        if beam.text or beam.items:
+            entry.append(beam.text)
+        if beam.items:
+            entry.append(beam.items)
+        beams.append(entry)
     record: dict[str, Any] = {"beams": beams}
     if answer.phases:
         record["phases"] = answer.phases
@@ -74,8 +80,9 @@ def _record(answer: Candidates, row: int) -> dict[str, Any]:
 
 
 def _answer(record: dict[str, Any]) -> Candidates:
-    beams = tuple(
-        Candidate(tuple(tokens), float(score), text[0] if text else "")
-        for tokens, score, *text in record["beams"]
-    )
+    beams = tuple(_candidate(*beam) for beam in record["beams"])
     return Candidates(beams, record.get("phases", {}), record.get("thought", ""))
+
+
+def _candidate(tokens: list[str], score: float, text: str = "", items: Sequence[int] = ()) -> Candidate:
+    return Candidate(tuple(tokens), float(score), text, tuple(items))

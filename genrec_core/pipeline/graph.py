@@ -96,7 +96,7 @@ class Graph:
         yield RecommendStage(
             name="recommend",
             recommender=spec.recommend,
-            prompt=self.pipeline.prompt,
+            prompts=self.pipeline.prompts,
             backbones={slot: self.pipeline.wiring.backbones[last.models[slot]] for slot in slots},
             views=views,
             inputs={

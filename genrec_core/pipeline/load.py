@@ -8,7 +8,7 @@ Every mistake that can be known is told at once, each on the place where it can 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +33,13 @@ class Pipeline:
     Attributes:
         spec: what it says.
         wiring: who reads what.
-        prompt: the corpus that writes the prompts to recommend by.
+        prompts: slot of the recommender → the corpus that writes the prompts of its model.
         document: the file it came from, for places in messages.
     """
 
     spec: Spec
     wiring: Wiring
-    prompt: Corpus
+    prompts: Mapping[str, Corpus]
     document: Document
 
     def refuse(self, problems: Sequence[Problem]) -> None:
@@ -72,9 +72,16 @@ def load_pipeline(file: Path, registry: Registry, overrides: Sequence[str] = ())
     wiring, problems = wire(spec)
     if problems:
         raise _told(problems, document)
-    prompt = wiring.prompt or registry.build("corpus", "core/next-item")
-    assert isinstance(prompt, Corpus)
-    return Pipeline(spec, wiring, prompt, document)
+    prompts = {
+        slot: wiring.prompts.get(slot) or _default_prompt(registry) for slot in type(spec.recommend).slots
+    }
+    return Pipeline(spec, wiring, prompts, document)
+
+
+def _default_prompt(registry: Registry) -> Corpus:
+    corpus = registry.build("corpus", "core/next-item")
+    assert isinstance(corpus, Corpus)
+    return corpus
 
 
 def _checked(document: Document, registry: Registry, folder: Path) -> Spec:

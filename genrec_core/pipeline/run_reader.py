@@ -2,24 +2,28 @@
 
 run = open_run(Path("runs/tiny/latest"), registry)
 run.catalogue.identifiers.text(3)
-run.recommend([run.catalogue.items.index_of("a1")])
+with run.open() as session:
+    session.recommend([[run.catalogue.items.index_of("a1")]])
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from genrec_core.contracts.candidates import Ranked
+from genrec_core.contracts.candidates import Candidates, Ranked
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.grounder import GrounderSession
 from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.recommender import RecommenderSession
+from genrec_core.contracts.session import Session
 from genrec_core.contracts.views import Request
 from genrec_core.data.prepared import Prepared
 from genrec_core.pipeline.artifacts import MODEL, ArtifactReader
@@ -96,19 +100,47 @@ class RunReader:
             slot: wiring.backbones[stage].load(self.artefact(stage) / MODEL) for slot, stage in stages.items()
         }
 
-    def recommend(self, histories: Sequence[Sequence[int]], context: Context | None = None) -> list[Ranked]:
-        """Ranked items after each history of item indices (oldest first), cut to what the protocol allows.
+    def open(self, context: Context | None = None) -> RunSession:
+        """The run's recommender and grounder, opened. Models and catalogue are shared between sessions.
 
         Raises:
             GenrecError: an artefact is gone.
         """
-        spec = self.pipeline.spec
-        cut = [tuple(history[-spec.data.max_history :]) for history in histories]
-        requests = [Request(f"request-{number}", history) for number, history in enumerate(cut)]
-        answers = spec.recommend.recommend(
-            self.models, requests, self.catalogue, self.pipeline.prompt, context or Context()
-        )
-        return [spec.ground.ground(answer, self.catalogue) for answer in answers]
+        spec, context = self.pipeline.spec, context or Context()
+        recommender = spec.recommend.open(self.models, self.catalogue, self.pipeline.prompts, context)
+        return RunSession(recommender, spec.ground.open(self.catalogue, context), spec.data.max_history)
+
+
+class RunSession(Session):
+    """A run that is open for recommending; one thread at a time.
+
+    Args:
+        recommender: writes candidates.
+        grounder: maps them to items.
+        max_history: how many of the newest items of a history the protocol allows.
+    """
+
+    def __init__(self, recommender: RecommenderSession, grounder: GrounderSession, max_history: int) -> None:
+        self._recommender, self._grounder, self._max_history = recommender, grounder, max_history
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Candidates, Ranked]]:
+        """What was written for each request and the items it reaches, in order, as they are ready."""
+        for answer in self._recommender.recommend([self._cut(request) for request in requests]):
+            yield answer, self._grounder.ground(answer)
+
+    def recommend(self, histories: Sequence[Sequence[int]]) -> list[Ranked]:
+        """Ranked items after each history of item indices (oldest first)."""
+        requests = [Request(f"request-{row}", tuple(history)) for row, history in enumerate(histories)]
+        return [ranked for _, ranked in self.answers(requests)]
+
+    def _cut(self, request: Request) -> Request:
+        oldest = max(0, len(request.history) - self._max_history)
+        return replace(request, history=request.history[oldest:])
+
+    def close(self) -> None:
+        """Close both."""
+        self._recommender.close()
+        self._grounder.close()
 
 
 def open_run(folder: Path, registry: Registry) -> RunReader:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.model import Backbone
+from genrec_core.contracts.recommender import Recommender
 from genrec_core.pipeline.spec import Spec
 from genrec_core.registry.problems import Problem, did_you_mean
 
@@ -39,13 +40,14 @@ class Wiring:
         steps: name of a training step → what it reads.
         last: what the recommender reads.
             backbones: stage that leaves a model → backbone that loads it.
-        prompt: the corpus that writes prompts; None means the default of `core/next-item`.
+        prompts: slot of the recommender → corpus that writes its prompts; a slot that is missing gets the
+            default, `core/next-item`.
     """
 
     steps: Mapping[str, Reads]
     last: Reads
     backbones: Mapping[str, Backbone]
-    prompt: Corpus | None
+    prompts: Mapping[str, Corpus]
 
 
 def wire(spec: Spec) -> tuple[Wiring, list[Problem]]:
@@ -73,8 +75,8 @@ def wire(spec: Spec) -> tuple[Wiring, list[Problem]]:
                 f"recommender `{spec.recommend.name}` reads a model from the slot `{slot}`, which is empty"
             )
             problems.append(Problem(("recommend",), message, f"add the slot to `model`: {{{slot}: …}}"))
-    prompt, wrong = _prompt(spec)
-    return Wiring(steps, Reads(slots, identifiers), backbones, prompt), problems + wrong
+    prompts, wrong = _prompts(spec)
+    return Wiring(steps, Reads(slots, identifiers), backbones, prompts), problems + wrong
 
 
 def model_stage(spec: Spec, slot: str) -> str:
@@ -82,17 +84,48 @@ def model_stage(spec: Spec, slot: str) -> str:
     return "model" if list(spec.model) == [slot] else f"model.{slot}"
 
 
-def _prompt(spec: Spec) -> tuple[Corpus | None, list[Problem]]:
-    """The corpus that the recommender asks by: its own, else the first of the last training step."""
-    corpus: Corpus | None = spec.recommend.options.prompt
-    path: tuple[str | int, ...] = ("recommend", "prompt")
-    if corpus is None:
-        last = next(reversed(spec.train), "")
-        corpora = spec.train[last].trainer.options.corpora if last else ()
-        corpus = corpora[0] if corpora else None
-        path = ("train", last, "corpora", 0)
-    if corpus is None or type(corpus).prompt is not Corpus.prompt:
-        return corpus, []
-    message = f"corpus `{corpus.name}` is no recommendation task, so it cannot write the prompt"
-    hint = "name one that is: recommend: {use: core/beam, prompt: core/next-item}"
-    return corpus, [Problem(path, message, hint)]
+def _prompts(spec: Spec) -> tuple[dict[str, Corpus], list[Problem]]:
+    """The corpus that each slot of the recommender is asked by.
+
+    It is the one that the recommender names for the slot, else the one it names for all, else the first
+    corpus of the last training step that left a model in the slot, else that of the last step.
+    """
+    options, slots = spec.recommend.options, type(spec.recommend).slots
+    prompts: dict[str, Corpus] = {}
+    problems = [
+        Problem(
+            ("recommend", "prompts", slot),
+            f"recommender `{spec.recommend.name}` has no model slot `{slot}`",
+            did_you_mean(slot, slots),
+        )
+        for slot in options.prompts
+        if slot not in slots
+    ]
+    for slot in slots:
+        corpus, path = _named_prompt(options, slot) or _learnt_prompt(spec, slot)
+        if corpus is None:
+            continue
+        prompts[slot] = corpus
+        if type(corpus).prompt is Corpus.prompt:
+            message = f"corpus `{corpus.name}` is no recommendation task, so it cannot write the prompt"
+            hint = "name one that is: recommend: {use: core/beam, prompt: core/next-item}"
+            problem = Problem(path, message, hint)
+            problems += [problem] if problem not in problems else []
+    return prompts, problems
+
+
+Path = tuple[str | int, ...]
+
+
+def _named_prompt(options: Recommender.Options, slot: str) -> tuple[Corpus, Path] | None:
+    if slot in options.prompts:
+        return options.prompts[slot], ("recommend", "prompts", slot)
+    return (options.prompt, ("recommend", "prompt")) if options.prompt else None
+
+
+def _learnt_prompt(spec: Spec, slot: str) -> tuple[Corpus | None, Path]:
+    """The first corpus of the last step that trained this slot, or else of the last step."""
+    own = [name for name, step in spec.train.items() if step.slot == slot]
+    last = next(reversed(own or list(spec.train)), "")
+    corpora = spec.train[last].trainer.options.corpora if last else ()
+    return (corpora[0] if corpora else None), ("train", last, "corpora", 0)

@@ -20,7 +20,7 @@ import numpy as np
 from genrec_plugin_grlm.eig import ElasticGrounding
 from genrec_plugin_grlm.term_index import TermIndex
 
-from genrec_core import Candidate, Candidates, Catalogue, Identifiers, Items
+from genrec_core import Candidate, Candidates, Catalogue, Context, Identifiers, Items
 from tests.benchmarks.measuring import arguments, machine, medians, ratio, write
 
 TERMS, LENGTH, QUERIES, LOOPED = 20_000, 5, 1_000, 20
@@ -71,14 +71,15 @@ def measured(items: int, repeats: int) -> dict[str, Any]:
     index.by_position(("t0",))
     built = time.perf_counter() - begin
     texts = [Candidates((Candidate(tuple(f"t{code}" for code in row), 0.0),)) for row in asked.tolist()]
-    position, anywhere = ElasticGrounding(), ElasticGrounding(match="anywhere", partial=0)
-    popular = ElasticGrounding(ties="popularity", collisions="popularity")
+    position = ElasticGrounding().open(catalogue, Context())
+    anywhere = ElasticGrounding(match="anywhere", partial=0).open(catalogue, Context())
+    popular = ElasticGrounding(ties="popularity", collisions="popularity").open(catalogue, Context())
     rows = codes.tolist()
     seconds = medians(
         {
-            "index": lambda: [position.ground(text, catalogue) for text in texts],
-            "index, popular first": lambda: [popular.ground(text, catalogue) for text in texts],
-            "index, anywhere": lambda: [anywhere.ground(text, catalogue) for text in texts],
+            "index": lambda: [position.ground(text) for text in texts],
+            "index, popular first": lambda: [popular.ground(text) for text in texts],
+            "index, anywhere": lambda: [anywhere.ground(text) for text in texts],
             "matrix": lambda: by_matrix(codes, asked),
             "loop": lambda: by_loop(rows, asked[:LOOPED].tolist()),
         },

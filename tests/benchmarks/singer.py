@@ -78,7 +78,8 @@ class Study:
         opened = open_run(folder, self.registry)
         examples = list(opened.prepared.views.train.examples())
         chosen = [examples[row] for row in evenly(len(examples), PROMPTS)]
-        ranked = opened.recommend([example.history for example in chosen])
+        with opened.open() as session:
+            ranked = session.recommend([example.history for example in chosen])
         hits = [
             example.target in list(answer.items)[:BEAMS]
             for example, answer in zip(chosen, ranked, strict=True)

@@ -8,6 +8,7 @@ import pytest
 from genrec_core.builtin.exact import Exact
 from genrec_core.contracts.candidates import Candidate, Candidates, How
 from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import ContractError, GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
@@ -20,7 +21,7 @@ CATALOGUE = Catalogue(Items(("A", "B", "C", "D"), {}), IDENTIFIERS, np.array([1,
 
 def ground(*beams: tuple[str, float], collisions: str = "expand"):
     answer = Candidates(tuple(Candidate((token,) if token else (), score) for token, score in beams))
-    return Exact(collisions=collisions).ground(answer, CATALOGUE)
+    return Exact(collisions=collisions).open(CATALOGUE, Context()).ground(answer)
 
 
 @pytest.mark.parametrize(("policy", "rank"), [("expand", 2), ("first", 0), ("popularity", 1)])
@@ -65,7 +66,7 @@ def test_no_candidates_give_an_empty_ranking():
 def test_popularity_that_nobody_knows_is_an_error():
     bare = Catalogue(CATALOGUE.items, IDENTIFIERS)
     with pytest.raises(GenrecError, match="how often items occur in training"):
-        Exact(collisions="popularity").ground(Candidates((Candidate(("x",), 0.0),)), bare)
+        Exact(collisions="popularity").open(bare, Context()).ground(Candidates((Candidate(("x",), 0.0),)))
 
 
 def test_a_score_that_is_not_a_number_is_an_error():

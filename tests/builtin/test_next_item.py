@@ -56,7 +56,7 @@ def test_validation_rows_give_their_one_target(each):
 def test_the_prompt_is_the_training_sample_without_its_answer(each):
     corpus = NextItem(each=each, instruction="Next:", separator=";", history="title", target="title")
     (sample,) = corpus.samples(VALID, CATALOGUE, Context())
-    prompt = corpus.prompt(Request("u", (3, 4)), CATALOGUE)
+    prompt = corpus.prompt(Request("u", (3, 4)), CATALOGUE, Context())
     assert prompt.segments == sample.segments[:-1]
     assert isinstance(sample.segments[-1], ItemRef)
     assert sample.segments[-1].learn
@@ -64,13 +64,15 @@ def test_the_prompt_is_the_training_sample_without_its_answer(each):
 
 
 def test_a_user_without_history_is_asked_with_the_instruction_alone():
-    assert NextItem().prompt(Request("u", ()), CATALOGUE).segments == ()
-    assert NextItem(instruction="Next:").prompt(Request("u", ()), CATALOGUE).segments == (Text("Next:"),)
+    assert NextItem().prompt(Request("u", ()), CATALOGUE, Context()).segments == ()
+    assert NextItem(instruction="Next:").prompt(Request("u", ()), CATALOGUE, Context()).segments == (
+        Text("Next:"),
+    )
 
 
 def test_histories_belong_to_the_user_unless_they_are_learnt():
     for each, turn in (("prefix", "user"), ("user", "assistant")):
-        segments = NextItem(each=each).prompt(Request("u", (1,)), CATALOGUE).segments
+        segments = NextItem(each=each).prompt(Request("u", (1,)), CATALOGUE, Context()).segments
         assert {segment.turn for segment in segments} == {turn}
 
 

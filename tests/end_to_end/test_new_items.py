@@ -16,6 +16,7 @@ from genrec_core.data.folder_writer import write_folder
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.store.arrays import load_arrays
+from genrec_core.testing.sessions import ask
 from tests.end_to_end.conftest import SMALL, Place
 from tests.end_to_end.processes import genrec
 
@@ -60,7 +61,7 @@ def test_the_trained_model_can_write_every_new_item_beside_every_old_one(grown):
     run = open_run(folder / "runs" / "grown", load_plugins()[0])
     beam = Beam(beams=242, search="exhaustive")
     requests = [Request("u", (3, 240, 241))]
-    (answer,) = beam.recommend(run.models, requests, run.catalogue, run.pipeline.prompt, Context())
+    (answer,) = ask(beam, run.models, requests, run.catalogue, run.pipeline.prompts["main"], Context())
     reached = {int(i) for one in answer.beams for i in run.catalogue.identifiers.items_of(one.tokens)}
     assert reached == set(range(242))
     assert np.isfinite([one.score for one in answer.beams]).all()

@@ -20,12 +20,14 @@ SCRIPT = "from genrec_core.cli import main; main()"
 def start(pipeline_file, tmp_path):
     """Starts `genrec run` on the quick pipeline as a process of its own."""
 
+    path = os.pathsep.join([str(QUICK), os.environ.get("PYTHONPATH", "")])
+
     def go(*more, name="a"):
         arguments = ["run", str(pipeline_file), "--store", "store", "--runs", f"runs-{name}", "--json", *more]
         return subprocess.Popen(
             [sys.executable, "-c", SCRIPT, *arguments],
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(QUICK), "GENREC_PLUGINS": "quick"},
+            env={**os.environ, "PYTHONPATH": path, "GENREC_PLUGINS": "quick"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -186,7 +186,8 @@ def test_teachers_answers_are_paid_for_once(run, tmp_path):
 def test_an_opened_run_recommends(run, registry):
     finished = run()
     opened = open_run(finished.folder.parent, registry)
-    (ranked,) = opened.recommend([[0, 1, 2]])
+    with opened.open() as session:
+        (ranked,) = session.recommend([[0, 1, 2]])
     assert opened.catalogue.items.ids[ranked.items[0]] == "i3"
 
 

@@ -13,6 +13,7 @@ from genrec_core import (
     Corpus,
     Encoder,
     Grounder,
+    GrounderSession,
     History,
     Identifiers,
     ItemRef,
@@ -156,7 +157,7 @@ class Leaky(Corpus):
                 (*self._head(e.history), ItemRef(e.target, "title"), ItemRef(e.target, learn=True)), e.target
             )
 
-    def prompt(self, request, catalogue):
+    def prompt(self, request, catalogue, context):
         return Sample(self._head(request.history))
 
     def _head(self, history):
@@ -177,29 +178,38 @@ class Drifting(Leaky):
     def _head(self, history):
         return (Text("After "), History(history))
 
-    def prompt(self, request, catalogue):
+    def prompt(self, request, catalogue, context):
         return Sample((Text("What comes after "), History(request.history)))
 
 
 class NotANumber(Reward):
     """Gives NaN to a group without a hit."""
 
-    def score(self, group, catalogue):
+    def score(self, group, catalogue, context):
         return [1.0 if group.hit() else float("nan")] * len(group.rollouts)
 
 
 class Impatient(Reward):
     """Expects every rollout to name an item."""
 
-    def score(self, group, catalogue):
+    def score(self, group, catalogue, context):
         return [float(len(rollout.tokens[0])) for rollout in group.rollouts]
 
 
 class Repeating(Grounder):
     """Gives an item as often as it was written."""
 
-    def ground(self, candidates: Candidates, catalogue):
-        found = [int(i) for c in candidates.beams for i in catalogue.identifiers.items_of(c.tokens)]
+    def open(self, catalogue, context):
+        return RepeatingSession(catalogue)
+
+
+class RepeatingSession(GrounderSession):
+    def __init__(self, catalogue):
+        self.catalogue = catalogue
+
+    def ground(self, candidates: Candidates):
+        items_of = self.catalogue.identifiers.items_of
+        found = [int(i) for c in candidates.beams for i in items_of(c.tokens)]
         n = len(found)
         falling = -np.arange(n, dtype=np.float32)
         return Ranked(np.array(found, np.int32), falling, np.ones(n, np.uint8), len(candidates.beams))

@@ -133,16 +133,16 @@ class Decoder:
         for nodes, scores in zip(found.nodes.tolist(), found.scores.tolist(), strict=True):
             pairs = [(node, score) for node, score in zip(nodes, scores, strict=True) if node >= 0]
             beams = [
-                self._candidate(int(trie.items[trie.starts[node]]), score, form)
+                self._candidate(trie.items[trie.starts[node] :][: trie.ends[node]].tolist(), score, form)
                 for node, score in pairs[: self.settings.beams]
             ]
             answers.append(Candidates(tuple(beams), {"finish": found.steps}))
         return answers
 
-    def _candidate(self, item: int, score: float, form: str) -> Candidate:
+    def _candidate(self, items: list[int], score: float, form: str) -> Candidate:
         if form == IDENTIFIER:
-            return Candidate(self.catalogue.identifiers.tokens(item), score)
-        return Candidate((), score, self.catalogue.write(item, form))
+            return Candidate(self.catalogue.identifiers.tokens(items[0]), score)
+        return Candidate((), score, self.catalogue.write(items[0], form), tuple(items))
 
 
 def _answered(sample: Sample) -> tuple[str, str]:

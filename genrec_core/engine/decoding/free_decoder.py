@@ -4,6 +4,8 @@ A text spells an identifier when some item has it; any other text is cut at the 
 that a grounder sees its terms. Where identifiers are written without a separator, a text must be made of
 their tokens alone to count as tokens at all. Texts that read alike, which a text tokenizer can spell in more
 than one way, are one candidate, with the best of their scores.
+
+Where the task is answered with an item field (a title), a text means the items that have it.
 """
 
 from __future__ import annotations
@@ -51,52 +53,68 @@ class FreeDecoder:
         self.renderer = Renderer(model, catalogue)
         self.head = Head(model.network)
         self._known = frozenset(catalogue.identifiers.vocabulary)
+        self._texts: dict[str, dict[str, list[int]]] = {}
 
     def candidates(self, samples: Iterable[Sample]) -> Iterator[Candidates]:
         """What is written behind each sample's prompt, in order.
 
         Raises:
-            GenrecError: a sample is not answered with an identifier.
+            GenrecError: a sample is not answered with an item.
         """
         remaining = iter(samples)
         while window := list(islice(remaining, _WINDOW)):
             yield from self._answers(window)
 
     def _answers(self, samples: Sequence[Sample]) -> list[Candidates]:
-        other = next((sample for sample in samples if sample.answer_form != IDENTIFIER), None)
-        if other is not None:
+        free = next((sample for sample in samples if not sample.answer_form), None)
+        if free is not None:
             raise GenrecError(
-                f"task `{other.task}` is not answered with an identifier",
-                hint="recommend by a task that is, such as `prompt: {use: core/next-item}`",
+                f"task `{free.task}` is answered with text that means no item",
+                hint="recommend by a task that is answered with an item, such as `prompt: core/next-item`",
             )
         prompts = [self.renderer.prompt(sample) for sample in samples]
         found: dict[int, Candidates] = {}
-        kinds, room = [sample.stop_text for sample in samples], self.settings.beams * self.settings.max_tokens
+        kinds = [(sample.answer_form, sample.stop_text) for sample in samples]
+        room = self.settings.beams * self.settings.max_tokens
         for batch in batches(list(map(len, prompts)), self.settings.batch_tokens, room=room, kinds=kinds):
-            answers = self._batch([prompts[i] for i in batch], kinds[batch[0]])
+            answers = self._batch([prompts[i] for i in batch], *kinds[batch[0]])
             found.update(zip(batch, answers, strict=True))
         return [found[index] for index in range(len(samples))]
 
-    def _batch(self, prompts: Sequence[Sequence[int]], stop_text: str) -> list[Candidates]:
+    def _batch(self, prompts: Sequence[Sequence[int]], form: str, stop_text: str) -> list[Candidates]:
         stops: list[tuple[int, ...]] = [(self.model.end_id,)]
         if stop_text:
             stops.append(tuple(self.renderer.literal_ids(stop_text)))
         settings = FreeBeamSettings(self.settings.beams, self.settings.max_tokens, tuple(stops))
         stepper = stepper_for(self.model, steps=settings.max_tokens, width=settings.beams)
-        return [self._read(texts) for texts in search_freely(stepper, self.head, prompts, settings)]
+        return [self._read(texts, form) for texts in search_freely(stepper, self.head, prompts, settings)]
 
-    def _read(self, written: Sequence[FreeAnswer]) -> Candidates:
+    def _read(self, written: Sequence[FreeAnswer], form: str) -> Candidates:
         distinct: dict[Tokens | str, Candidate] = {}
         for one in written:
             text = self.model.text_tokenizer.decode(
                 list(one.tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
             ).strip()
+            if form != IDENTIFIER:
+                items = tuple(self._named(form).get(text, ()))
+                distinct.setdefault(text, Candidate((), one.score, text, items))
+                continue
             tokens = self._spelt(text, one.tokens)
             more = "" if self.catalogue.identifiers.separator.join(tokens) == text else text
             distinct.setdefault(tokens or text, Candidate(tokens, one.score, more))
         steps = max((len(one.tokens) for one in written), default=0)
         cut = sum(not one.complete for one in written)
         return Candidates(tuple(distinct.values()), {"finish": steps, "cut": cut})
+
+    def _named(self, form: str) -> dict[str, list[int]]:
+        """What items are called in a form → the items called so, in catalogue order."""
+        if form not in self._texts:
+            named: dict[str, list[int]] = {}
+            for item, text in enumerate(self.catalogue.answers(form)):
+                if text.strip():
+                    named.setdefault(text.strip(), []).append(item)
+            self._texts[form] = named
+        return self._texts[form]
 
     def _spelt(self, text: str, ids: Sequence[int]) -> Tokens:
         identifiers = self.catalogue.identifiers

@@ -25,7 +25,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 from transformers.utils import logging as hf_logging
 
-from genrec_core.contracts.errors import GenrecError, examples
+from genrec_core.contracts.errors import ContractError, GenrecError, examples
+from genrec_core.contracts.model import LanguageModel
 from genrec_core.engine.choices import Precision, Scoring
 from genrec_core.engine.models.dropout import install_dropout
 
@@ -66,6 +67,20 @@ class Model:
                 f"the end-of-text token and the pad token are the same (`{self.end_id}`)",
                 hint="give the text tokenizer a pad token of its own",
             )
+
+    @classmethod
+    def of(cls, model: LanguageModel) -> Model:
+        """The model that a contract calls a `LanguageModel`, as the engine's own class.
+
+        Raises:
+            ContractError: it is another class, which the engine can neither train nor decode.
+        """
+        if isinstance(model, cls):
+            return model
+        raise ContractError(
+            f"a model of class `{type(model).__qualname__}` cannot be used by the engine",
+            hint="a backbone for the built-in trainers and recommenders gives `genrec_core.engine.Model`",
+        )
 
     @property
     def device(self) -> torch.device:

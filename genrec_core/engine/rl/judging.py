@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import StageError
 from genrec_core.contracts.groups import Group
 from genrec_core.contracts.reward import Reward
@@ -98,7 +99,9 @@ class Judge:
             names.append(f"{reward.name} {taken + 1}" if taken else reward.name)
         return tuple(names)
 
-    def scores(self, group: Group, catalogue: Catalogue) -> tuple[list[float], dict[str, list[float]]]:
+    def scores(
+        self, group: Group, catalogue: Catalogue, context: Context
+    ) -> tuple[list[float], dict[str, list[float]]]:
         """The weighted sum of a group's scores, and every reward's own, unweighted.
 
         Raises:
@@ -108,7 +111,7 @@ class Judge:
         totals = [0.0] * len(group.rollouts)
         weights = self.weights or (1.0,) * len(self.rewards)
         for name, reward, weight in zip(self.names, self.rewards, weights, strict=True):
-            scores = [float(score) for score in reward.score(group, catalogue)]
+            scores = [float(score) for score in reward.score(group, catalogue, context)]
             if len(scores) != len(group.rollouts) or not all(map(math.isfinite, scores)):
                 raise StageError(
                     f"reward `{reward.name}` gave `{scores}` for {len(group.rollouts)} rollouts",

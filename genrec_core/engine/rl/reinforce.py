@@ -145,13 +145,13 @@ def _parts(given: _Given, prompts: Prompts) -> LoopParts:
     scoring = settings.policy or model.scoring
     policy = Policy(model, given.catalogue, scoring, task.temperature, settings.batch_tokens)
     constraints = [policy.decoder.constraint(form) for form in prompts.forms]
-    judge, seed = Judge(task.rewards, task.weights), given.context.seed
+    judge = Judge(task.rewards, task.weights)
 
     def scorer(network: Any) -> Scorer:
         return Scorer(network, constraints, scoring, task.temperature, settings.batch_tokens)
 
     return LoopParts(
-        rounds=Rounds(prompts, policy, task.strategy, task.second, judge, settings.std, seed),
+        rounds=Rounds(prompts, policy, task.strategy, task.second, judge, settings.std, given.context),
         validation=_validation(given),
         scorer=scorer(model.network),
         reference=scorer(frozen_copy(model.network)) if settings.beta else None,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from genrec_core.contracts.context import Context
 from genrec_core.contracts.groups import Group
 from genrec_core.engine.rl.advantages import advantages
 from genrec_core.engine.rl.judging import Judge, Judged, generated
@@ -56,7 +57,7 @@ class Rounds:
         strategy, second: how groups come about.
         judge: scores them.
         std: see `advantages`.
-        seed: of the run.
+        context: seed of the run, and what rewards may use.
     """
 
     prompts: Prompts
@@ -65,13 +66,13 @@ class Rounds:
     second: SecondStage
     judge: Judge
     std: Spread
-    seed: int
+    context: Context
 
     def make(self, step: int, reference: Scorer | None) -> Round:
         """Round `step`: generated, judged and laid out; deterministic given the policy's weights."""
-        moment = Moment(step, len(self.prompts.rounds), self.seed)
+        moment = Moment(step, len(self.prompts.rounds), self.context.seed)
         judged = generated(self.prompts.of(step), self.policy, self.strategy, self.second, moment)
-        scored = [self.judge.scores(one.group, self.policy.catalogue) for one in judged]
+        scored = [self.judge.scores(one.group, self.policy.catalogue, self.context) for one in judged]
         values = [advantages(totals, self.std) for totals, _ in scored]
         completions = [completion for one in judged for completion in one.rolled.completions]
         ids, learn = _padded(completions, self.policy.model.pad_id, self.policy.model.device)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from genrec_core.contracts.candidates import Candidates, Ranked
-from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Advance
-from genrec_core.contracts.grounder import Grounder
+from genrec_core.contracts.grounder import Grounder, GrounderSession
 from genrec_core.evaluation.candidates_file import read_candidates
 from genrec_core.evaluation.rankings import Rankings
 from genrec_core.evaluation.viewed import depth_needed
@@ -42,17 +41,17 @@ class GroundStage(Stage):
         """Ground and keep."""
         catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
         views = work.artifacts.prepared(work.inputs["data"]).views
-        for name in self.views:
-            view = getattr(views, name)
-            width = depth_needed(self.depth, view.rows, filter_viewed=self.filter_viewed)
-            written = read_candidates(work.inputs["candidates"] / CANDIDATES.format(view=name))
-            with work.context.progress(f"grounding {name}", len(view)) as advance:
-                rankings = Rankings.of(self._ranked(written, catalogue, advance), width)
-            rankings.save(work.folder / RANKINGS.format(view=name))
+        with self.grounder.open(catalogue, work.context) as session:
+            for name in self.views:
+                view = getattr(views, name)
+                width = depth_needed(self.depth, view.rows, filter_viewed=self.filter_viewed)
+                written = read_candidates(work.inputs["candidates"] / CANDIDATES.format(view=name))
+                with work.context.progress(f"grounding {name}", len(view)) as advance:
+                    rankings = Rankings.of(_ranked(session, written, advance), width)
+                rankings.save(work.folder / RANKINGS.format(view=name))
 
-    def _ranked(
-        self, written: Iterator[Candidates], catalogue: Catalogue, advance: Advance
-    ) -> Iterator[Ranked]:
-        for answer in written:
-            yield self.grounder.ground(answer, catalogue)
-            advance(1)
+
+def _ranked(session: GrounderSession, written: Iterator[Candidates], advance: Advance) -> Iterator[Ranked]:
+    for answer in written:
+        yield session.ground(answer)
+        advance(1)

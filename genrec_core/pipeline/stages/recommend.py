@@ -12,7 +12,8 @@ from genrec_core.contracts.component import Component
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.model import Backbone
-from genrec_core.contracts.recommender import Recommender
+from genrec_core.contracts.recommender import Recommender, RecommenderSession
+from genrec_core.contracts.views import View
 from genrec_core.evaluation.candidates_file import write_candidates
 from genrec_core.pipeline.artifacts import CANDIDATES, MODEL
 from genrec_core.pipeline.stages.stage import Stage, StageContext
@@ -25,14 +26,16 @@ class RecommendStage(Stage):
     kind: ClassVar[str] = "recommend"
 
     recommender: Recommender
-    prompt: Corpus
+    prompts: Mapping[str, Corpus]
+    """Slot → corpus that writes the prompts of its model."""
     backbones: Mapping[str, Backbone]
     """Slot → backbone that loads its model."""
     views: tuple[str, ...]
 
     def components(self) -> Mapping[str, Component]:
-        """The recommender and the corpus that writes its prompts."""
-        return {"recommend": self.recommender, "prompt": self.prompt}
+        """The recommender and the corpora that write its prompts."""
+        named = {f"prompt.{slot}": corpus for slot, corpus in self.prompts.items()}
+        return {"recommend": self.recommender, **named}
 
     def settings(self) -> Mapping[str, Any]:
         """The views that are answered."""
@@ -46,15 +49,18 @@ class RecommendStage(Stage):
             for slot, backbone in self.backbones.items()
         }
         views = work.artifacts.prepared(work.inputs["data"]).views
-        for name in self.views:
-            requests = list(getattr(views, name).requests())
-            tokens: Counter[str] = Counter()
-            answers = self.recommender.recommend(models, requests, catalogue, self.prompt, work.context)
-            count = write_candidates(work.folder / CANDIDATES.format(view=name), _counted(answers, tokens))
-            if count != len(requests):
-                counts = f"{count:,} answers to {len(requests):,} requests"
-                raise ContractError(f"recommender `{self.recommender.name}` gave {counts}")
-            work.context.log("recommended", view=name, requests=count, tokens=tokens.total(), **tokens)
+        with self.recommender.open(models, catalogue, self.prompts, work.context) as session:
+            for name in self.views:
+                self._answer(session, getattr(views, name), work)
+
+    def _answer(self, session: RecommenderSession, view: View, work: StageContext) -> None:
+        requests, tokens = list(view.requests()), Counter[str]()
+        answers = _counted(session.recommend(requests), tokens)
+        count = write_candidates(work.folder / CANDIDATES.format(view=view.name), answers)
+        if count != len(requests):
+            counts = f"{count:,} answers to {len(requests):,} requests"
+            raise ContractError(f"recommender `{self.recommender.name}` gave {counts}")
+        work.context.log("recommended", view=view.name, requests=count, tokens=tokens.total(), **tokens)
 
 
 def _counted(answers: Iterator[Candidates], tokens: Counter[str]) -> Iterator[Candidates]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.samples import IDENTIFIER, History, ItemRef, Sample, Segment, Text
-from genrec_core.contracts.views import View
+from genrec_core.contracts.views import Request, View
 from genrec_core.testing.subject import Subject, snapshot
 from genrec_core.testing.toy import toy_catalogue, toy_views
 from genrec_core.testing.verdicts import NotApplicable, require
@@ -67,7 +67,7 @@ def prompts_as_it_trains(subject: Subject) -> None:
     view, catalogue = toy_views().valid, toy_catalogue()
     trained = {(_prompt(sample), sample.answer_form) for sample in _samples(subject, view)}
     for request in view.requests():
-        sample = subject.component().prompt(request, catalogue)
+        sample = _asked(subject, request, catalogue)
         require(not _learnt(sample), "`prompt` contains a segment to learn: that is the answer")
         same = (sample.segments, sample.answer_form) in trained
         require(same, f"no training sample begins like the prompt for history {request.history}")
@@ -84,7 +84,7 @@ def does_not_leak_the_target(subject: Subject) -> None:
         plain = toy_catalogue()
         marked, word = with_canary(plain.items, [target])
         catalogue = Catalogue(marked, plain.identifiers, plain.popularity)
-        prompts = [subject.component().prompt(request, catalogue).segments for request in view.requests()]
+        prompts = [_asked(subject, request, catalogue).segments for request in view.requests()]
         own = [s for s in _samples(subject, view, catalogue) if s.target == target]
         for segments in [*prompts, *(_prompt(sample) for sample in own)]:
             require(word not in _spelled(segments, catalogue), "the target's text stands in its own prompt")
@@ -94,6 +94,11 @@ def does_not_leak_the_target(subject: Subject) -> None:
 
 def _samples(subject: Subject, view: View, catalogue: Catalogue | None = None) -> list[Sample]:
     return list(subject.component().samples(view, catalogue or toy_catalogue(), subject.context()))
+
+
+def _asked(subject: Subject, request: Request, catalogue: Catalogue) -> Sample:
+    sample: Sample = subject.component().prompt(request, catalogue, subject.context())
+    return sample
 
 
 def _must_recommend(subject: Subject) -> None:

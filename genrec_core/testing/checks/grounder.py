@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from genrec_core.contracts.candidates import Candidate, Candidates, Ranked
+from genrec_core.contracts.context import Context
 from genrec_core.testing.checks.rankings import require_well_formed, same
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.toy import toy_catalogue
@@ -58,7 +59,7 @@ def _ground(subject: Subject, *written: int | tuple[str, ...]) -> Ranked:
     for place, name in enumerate(written):
         tokens = catalogue.identifiers.tokens(name) if isinstance(name, int) else name
         beams.append(Candidate(tokens, -1.0 - place, "".join(tokens)))
-    ranked: Ranked = subject.component().ground(Candidates(tuple(beams)), catalogue)
+    ranked: Ranked = subject.component().open(catalogue, Context()).ground(Candidates(tuple(beams)))
     return ranked
 
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import cast
 
 from genrec_core.contracts.candidates import Candidates
+from genrec_core.contracts.corpus import Corpus
+from genrec_core.contracts.recommender import Recommender
+from genrec_core.testing.sessions import ask
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.tiny_model import tiny_model
 from genrec_core.testing.toy import toy_catalogue, toy_views
@@ -48,12 +52,12 @@ def agrees_with_itself(subject: Subject) -> None:
 
 def _recommend(subject: Subject, *, again: bool = False) -> list[Candidates]:
     if again or "answers" not in subject.made:
-        component, catalogue = subject.component(), toy_catalogue()
-        prompt = component.options.prompt or subject.builder.build("corpus", TASK)
+        component, catalogue = cast("Recommender", subject.component()), toy_catalogue()
+        prompt = component.options.prompt or cast("Corpus", subject.builder.build("corpus", TASK))
         models = {slot: tiny_model(catalogue, subject.builder) for slot in component.slots}
         requests = list(toy_views().valid.requests())[:REQUESTS]
         context = subject.context("recommend")
-        subject.made["answers"] = list(component.recommend(models, requests, catalogue, prompt, context))
+        subject.made["answers"] = ask(component, models, requests, catalogue, prompt, context)
     answers: list[Candidates] = subject.made["answers"]
     return answers
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from genrec_core.contracts.candidates import Candidate, Candidates
+from genrec_core.contracts.context import Context
 from genrec_core.contracts.groups import Group, Rollout
 from genrec_core.contracts.identifiers import Tokens
 from genrec_core.contracts.samples import History, ItemRef, Sample, Text
@@ -62,7 +63,7 @@ def agrees_with_itself(subject: Subject) -> None:
 
 
 def _score(subject: Subject, group: Group) -> list[float]:
-    scores = [float(score) for score in subject.component().score(group, toy_catalogue())]
+    scores = [float(score) for score in subject.component().score(group, toy_catalogue(), Context())]
     require(len(scores) == len(group.rollouts), f"{len(group.rollouts)} rollouts got {len(scores)} scores")
     require(all(map(math.isfinite, scores)), f"scores are not finite: {scores}")
     return scores

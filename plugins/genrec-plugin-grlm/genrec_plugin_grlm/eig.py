@@ -21,9 +21,19 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from genrec_core import Candidate, Candidates, Catalogue, GenrecError, Grounder, How, Ranked
-from genrec_core.builtin.exact import Exact
-from genrec_plugin_grlm.term_index import Fit, TermIndex, index_of
+from genrec_core import (
+    Candidate,
+    Candidates,
+    Catalogue,
+    Context,
+    GenrecError,
+    Grounder,
+    GrounderSession,
+    How,
+    Ranked,
+)
+from genrec_core.builtin.exact import Exact, meant
+from genrec_plugin_grlm.term_index import Fit, TermIndex
 
 
 class ElasticGrounding(Grounder):
@@ -52,49 +62,74 @@ class ElasticGrounding(Grounder):
 
     options: Options
 
-    def ground(self, candidates: Candidates, catalogue: Catalogue) -> Ranked:
-        """Distinct items in score order, each direct or structural.
+    def open(self, catalogue: Catalogue, context: Context) -> ElasticSession:
+        """A session with the index of this catalogue's identifiers.
 
         Raises:
             GenrecError: popularity is asked for and not known, or identifiers are too long for the index.
         """
+        exact = Exact(collisions=self.options.collisions).open(catalogue, context)
+        return ElasticSession(self.options, catalogue, exact)
+
+
+class ElasticSession(GrounderSession):
+    """Elastic grounding in one catalogue.
+
+    Args:
+        options: those of `grlm/eig`.
+        catalogue: the items.
+        exact: grounds what is an identifier, or was mapped to one.
+
+    Raises:
+        GenrecError: popularity is asked for and not known, or identifiers are too long for the index.
+    """
+
+    def __init__(
+        self, options: ElasticGrounding.Options, catalogue: Catalogue, exact: GrounderSession
+    ) -> None:
+        if options.ties == "popularity" and catalogue.popularity is None:
+            raise GenrecError(
+                "`ties: popularity` needs to know how often items occur in training",
+                hint="use `ties: catalogue`, or give the catalogue its popularity",
+            )
+        self._options, self._catalogue, self._exact = options, catalogue, exact
+        self._index = None if options.match == "off" else TermIndex(catalogue.identifiers)
+
+    def ground(self, candidates: Candidates) -> Ranked:
+        """Distinct items in score order, each direct or structural."""
         beams, how = [], []
         for beam in candidates.beams:
-            direct = len(catalogue.identifiers.items_of(beam.tokens)) > 0
-            fit = None if direct or self.options.match == "off" else self._fit(beam, catalogue)
-            if fit is not None:
-                beam = replace(beam, tokens=self._chosen(fit, catalogue))
-            beams.append(beam)
-            how.append(How.DIRECT if direct else How.STRUCTURAL if fit is not None else How.NONE)
-        if self.options.order == "direct-first":
+            direct = len(meant(beam, self._catalogue)) > 0
+            mapped = None if direct else self._mapped(beam)
+            beams.append(mapped or beam)
+            how.append(How.DIRECT if direct else How.STRUCTURAL if mapped else How.NONE)
+        if self._options.order == "direct-first":
             beams = _lowered(beams, how)
-        exact = Exact(collisions=self.options.collisions)
-        ranked = exact.ground(Candidates(tuple(beams)), catalogue)
+        ranked = self._exact.ground(Candidates(tuple(beams)))
         reached = np.asarray(how, dtype=np.uint8)
         return replace(ranked, how=reached[ranked.beams], reached=reached)
 
-    def _fit(self, beam: Candidate, catalogue: Catalogue) -> Fit | None:
-        index = index_of(catalogue.identifiers)
-        if self.options.match == "anywhere":
-            return index.anywhere(beam.tokens, self.options.partial)
-        return index.by_position(beam.tokens)
+    def _mapped(self, beam: Candidate) -> Candidate | None:
+        """The candidate with the identifier that its terms fit best, None where they fit none."""
+        if self._index is None:
+            return None
+        if self._options.match == "anywhere":
+            fit = self._index.anywhere(beam.tokens, self._options.partial)
+        else:
+            fit = self._index.by_position(beam.tokens)
+        return None if fit is None else replace(beam, tokens=self._chosen(fit, self._index))
 
-    def _chosen(self, fit: Fit, catalogue: Catalogue) -> tuple[str, ...]:
-        index = index_of(catalogue.identifiers)
-        if self.options.ties == "catalogue" or len(fit.identifiers) == 1:
+    def _chosen(self, fit: Fit, index: TermIndex) -> tuple[str, ...]:
+        if self._options.ties == "catalogue" or len(fit.identifiers) == 1:
             return index.rows[int(fit.identifiers[0])]
-        return index.rows[int(fit.identifiers[np.argmax(_popularity(fit, index, catalogue))])]
+        return index.rows[int(fit.identifiers[np.argmax(_popularity(fit, index, self._catalogue))])]
 
 
 def _popularity(
     fit: Fit, index: TermIndex, catalogue: Catalogue
 ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     """How often the items of each identifier occur in training."""
-    if catalogue.popularity is None:
-        raise GenrecError(
-            "`ties: popularity` needs to know how often items occur in training",
-            hint="use `ties: catalogue`, or give the catalogue its popularity",
-        )
+    assert catalogue.popularity is not None, "refused when the session was opened"
     items = (catalogue.identifiers.items_of(index.rows[place]) for place in fit.identifiers.tolist())
     return np.asarray([int(catalogue.popularity[few].sum()) for few in items], dtype=np.int64)
 

@@ -174,14 +174,3 @@ class _Postings:
     def of(self, code: int) -> Ints:
         """The identifiers with a term, ascending."""
         return self.identifiers[self.offsets[code] : self.offsets[code + 1]]
-
-
-_BUILT: dict[str, TermIndex] = {}
-
-
-def index_of(identifiers: Identifiers) -> TermIndex:
-    """The index of these identifiers; the last one built is kept, since requests come one at a time."""
-    if identifiers.digest not in _BUILT:
-        _BUILT.clear()
-        _BUILT[identifiers.digest] = TermIndex(identifiers)
-    return _BUILT[identifiers.digest]

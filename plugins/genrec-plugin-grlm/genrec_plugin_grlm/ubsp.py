@@ -85,7 +85,7 @@ class UBSP(ItemSequences):
                 segments = (*self.told(), self.listed(window, learn=True))
                 yield self._sample(segments, window[-1], ends=True)
 
-    def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
+    def prompt(self, request: Request, catalogue: Catalogue, context: Context) -> Sample:
         """All of the history, and the separator behind it."""
         return Sample(self.asked(request.history), task=TASK, stop_text=self.options.between)
 

@@ -10,6 +10,7 @@ from genrec_plugin_grlm.eig import ElasticGrounding
 from genrec_plugin_grlm.term_index import TermIndex
 
 from genrec_core import Candidate, Candidates, Catalogue, GenrecError, How, Identifiers, Items
+from genrec_core.contracts.context import Context
 from genrec_core.evaluation.rankings import Rankings
 from genrec_core.evaluation.ranks import ranks_of
 
@@ -22,7 +23,7 @@ def catalogue_of(*rows, popularity=None):
 
 def grounded(catalogue, *written, **options):
     beams = tuple(Candidate(tuple(text.split()), -float(n)) for n, text in enumerate(written))
-    return ElasticGrounding(**options).ground(Candidates(beams), catalogue)
+    return ElasticGrounding(**options).open(catalogue, Context()).ground(Candidates(beams))
 
 
 def score(index, written):

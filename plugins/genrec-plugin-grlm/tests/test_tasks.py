@@ -79,7 +79,7 @@ def test_the_first_item_is_given_and_every_later_one_learnt_with_its_title(model
 
 
 def test_the_prompt_ends_behind_the_newest_item_and_says_what_closes_an_answer(model, catalogue):
-    sample = UBSP(**PLAIN).prompt(ASKED, catalogue)
+    sample = UBSP(**PLAIN).prompt(ASKED, catalogue, Context())
     assert shown(model, catalogue, sample) == "> " + "".join(
         f"{', '.join(TERMS[n])}={TITLES[n]};" for n in range(5)
     )
@@ -101,7 +101,7 @@ def test_without_titles_terms_and_their_end_are_all_there_is(model, catalogue):
     assert shown(model, catalogue, sample) == "> tent, dome;[lamp, gas;rope, long;axe, steel;]"
     *_, last = samples(UBSP(each="prefix", **alone), TRAIN, catalogue)
     assert shown(model, catalogue, last) == "> tent, dome;lamp, gas;rope, long;[axe, steel;]"
-    asked = UBSP(**alone).prompt(ASKED, catalogue)
+    asked = UBSP(**alone).prompt(ASKED, catalogue, Context())
     assert shown(model, catalogue, asked) == "> " + "".join(f"{', '.join(TERMS[n])};" for n in range(5))
 
 
@@ -126,7 +126,7 @@ def test_recommending_reads_what_training_wrote(model, catalogue, each, chat):
             "{% for m in messages %}<{{ m.role }}>{{ m.content }}</>{% endfor %}"
         )
     corpus, renderer = UBSP(each=each), Renderer(model, catalogue)
-    prompt = renderer.prompt(corpus.prompt(Request("u", USER[:3]), catalogue))
+    prompt = renderer.prompt(corpus.prompt(Request("u", USER[:3]), catalogue, Context()))
     (*_, last) = samples(corpus, TRAIN, catalogue)
     assert renderer.rendered(last).ids[: len(prompt)] == prompt
 

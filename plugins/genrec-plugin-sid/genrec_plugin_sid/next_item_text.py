@@ -100,7 +100,7 @@ class NextItemText(Corpus):
                     history = _present(example.history, masks, given)
                     yield self._sample(history, example.target, given, answer)
 
-    def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
+    def prompt(self, request: Request, catalogue: Catalogue, context: Context) -> Sample:
         """The first direction without its answer.
 
         Raises:

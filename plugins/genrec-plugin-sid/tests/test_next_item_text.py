@@ -74,12 +74,12 @@ def test_items_without_a_title_are_refused_in_samples_and_prompts():
         samples(catalogue=catalogue_without_a_title())
     corpus = NextItemText(directions=["title -> identifier"])
     with pytest.raises(DataError, match="`b`"):
-        corpus.prompt(Request("u", (0, 1)), catalogue_without_a_title())
+        corpus.prompt(Request("u", (0, 1)), catalogue_without_a_title(), Context())
 
 
 def test_items_without_a_title_are_left_out_of_histories_on_demand():
     corpus = NextItemText(directions=["title -> identifier"], missing="skip")
-    prompt = corpus.prompt(Request("u", (0, 1, 2)), catalogue_without_a_title())
+    prompt = corpus.prompt(Request("u", (0, 1, 2)), catalogue_without_a_title(), Context())
     assert [part.items for part in prompt.segments if isinstance(part, History)] == [(0, 2)]
 
 
@@ -117,7 +117,7 @@ def test_what_training_learns_behind_is_what_is_asked_later_id_for_id(chat):
     valid = list(corpus.samples(VIEWS.valid, catalogue, Context()))
     for request, sample in zip(VIEWS.valid.requests(), valid, strict=True):
         rendered = renderer.rendered(sample)
-        asked = renderer.prompt(corpus.prompt(request, catalogue))
+        asked = renderer.prompt(corpus.prompt(request, catalogue, Context()))
         assert rendered.ids[: rendered.prompt_length] == renderer.prompt(sample) == asked
     every = [
         *corpus.samples(VIEWS.train, catalogue, Context()),

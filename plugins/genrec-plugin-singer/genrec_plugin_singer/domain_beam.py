@@ -7,19 +7,19 @@ the dictionary of decoding. A request without a domain is answered from the whol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
-from genrec_core import Candidates, Catalogue, Context, Corpus, LanguageModel, Request
+from genrec_core import Candidates, Catalogue, Context, Corpus, LanguageModel, RecommenderSession, Request
 from genrec_core.builtin.beam import Beam
 
 if TYPE_CHECKING:
     from genrec_core.engine.decoding.decoder import Decoder
-    from genrec_core.engine.models.model import Model
 
 _WINDOW = 2048
 """Requests looked at together."""
@@ -39,47 +39,69 @@ class DomainBeam(Beam):
 
     options: Options
 
-    def recommend(
+    def open(
         self,
         models: Mapping[str, LanguageModel],
-        requests: Sequence[Request],
         catalogue: Catalogue,
-        prompt: Corpus,
+        prompts: Mapping[str, Corpus],
         context: Context,
-    ) -> Iterator[Candidates]:
+    ) -> DomainBeamSession:
+        """A session that compiles each domain's tries when it is first asked for."""
+        return DomainBeamSession(self._decoders(models["main"], catalogue), prompts["main"], context)
+
+    def _decoders(self, model: LanguageModel, catalogue: Catalogue) -> Callable[[str], Decoder]:
+        """A function from a domain ("" for all items) to the decoder over its items."""
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
+        from genrec_core.engine.models.model import Model
+        from genrec_plugin_singer.domain_decoder import DomainDecoder
+
+        options, own, items = self.options, Model.of(model), catalogue.items
+        settings = DecoderSettings(
+            options.beams, options.search, options.scoring or own.scoring, options.batch_tokens
+        )
+
+        @functools.cache
+        def decoder(domain: str) -> Decoder:
+            if not domain:
+                return Decoder(own, catalogue, settings)
+            keep = np.array([items.value(item, options.field) == domain for item in range(len(items))])
+            return DomainDecoder(own, catalogue, settings, keep)
+
+        return decoder
+
+
+class DomainBeamSession(RecommenderSession):
+    """Beam search over the items of each request's domain.
+
+    Args:
+        decoders: from a domain to its decoder.
+        prompt: the task that writes prompts.
+        context: progress.
+    """
+
+    def __init__(self, decoders: Callable[[str], Decoder], prompt: Corpus, context: Context) -> None:
+        self._decoders, self._prompt, self._context = decoders, prompt, context
+
+    def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
         """Candidates in the order of the requests.
 
         Raises:
             DataError: items have no such field.
             GenrecError: a request names a domain that no item has.
         """
-        model = cast("Model", models["main"])
-        decoders: dict[str, Decoder] = {}
         remaining = iter(requests)
-        with context.progress("recommend", len(requests)) as advance:
+        with self._context.progress("recommend", len(requests)) as advance:
             while window := list(islice(remaining, _WINDOW)):
                 answers: dict[int, Candidates] = {}
                 for domain in dict.fromkeys(request.domain for request in window):
-                    if domain not in decoders:
-                        decoders[domain] = self._decoder(model, catalogue, domain)
+                    decoder = self._decoders(domain)
                     places = [place for place, request in enumerate(window) if request.domain == domain]
-                    samples = [prompt.prompt(window[place], catalogue) for place in places]
-                    answers.update(zip(places, decoders[domain].candidates(samples), strict=True))
+                    samples = [
+                        self._prompt.prompt(window[place], decoder.catalogue, self._context)
+                        for place in places
+                    ]
+                    answers.update(zip(places, decoder.candidates(samples), strict=True))
                 for place in range(len(window)):
                     yield answers[place]
                     advance(1)
-
-    def _decoder(self, model: Model, catalogue: Catalogue, domain: str) -> Decoder:
-        # Checking and explaining a pipeline must not import torch.
-        from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-        from genrec_plugin_singer.domain_decoder import DomainDecoder
-
-        options = self.options
-        settings = DecoderSettings(
-            options.beams, options.search, options.scoring or model.scoring, options.batch_tokens
-        )
-        if not domain:
-            return Decoder(model, catalogue, settings)
-        items = catalogue.items
-        keep = np.array([items.value(item, options.field) == domain for item in range(len(items))])
-        return DomainDecoder(model, catalogue, settings, keep)

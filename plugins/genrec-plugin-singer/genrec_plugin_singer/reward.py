@@ -21,7 +21,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from genrec_core import Catalogue, Group, Reward
+from genrec_core import Catalogue, Context, Group, Reward
 from genrec_core.contracts.groups import Scores
 from genrec_core.contracts.identifiers import Tokens
 from genrec_core.contracts.samples import IDENTIFIER
@@ -50,7 +50,7 @@ class SIDNavigated(Reward):
 
     options: Options
 
-    def score(self, group: Group, catalogue: Catalogue) -> Scores:
+    def score(self, group: Group, catalogue: Catalogue, context: Context) -> Scores:
         """One score a rollout, in beam order."""
         right = [rollout.tokens == group.target for rollout in group.rollouts]
         choice = self.options.reward

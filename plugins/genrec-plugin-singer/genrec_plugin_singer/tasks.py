@@ -108,9 +108,9 @@ class Tasks(Corpus):
                     if draw.random() < share:
                         yield sample
 
-    def prompt(self, request: Request, catalogue: Catalogue) -> Sample:
+    def prompt(self, request: Request, catalogue: Catalogue, context: Context) -> Sample:
         """The semantic task without its answer."""
-        return self._next_item("semantic").prompt(request, catalogue)
+        return self._next_item("semantic").prompt(request, catalogue, context)
 
     def _aligned(self, name: Alignment) -> Corpus:
         if name in ("titles-to-sid", "sids-to-title"):

@@ -5,6 +5,7 @@ from genrec_plugin_singer.domain_beam import DomainBeam
 from genrec_plugin_singer.tasks import Tasks
 
 from genrec_core import Catalogue, Context, GenrecError, Items, Request
+from genrec_core.testing.sessions import ask
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def halves(catalogue):
 def answered(model, catalogue, *domains, beams=6):
     requests = [Request("u", (0, 3), domain=domain) for domain in domains]
     beam, prompt = DomainBeam(beams=beams), Tasks(stage="rl")
-    found = beam.recommend({"main": model}, requests, catalogue, prompt, Context())
+    found = ask(beam, {"main": model}, requests, catalogue, prompt, Context())
     tokens = [[candidate.tokens for candidate in candidates.beams] for candidates in found]
     return [sorted(int(catalogue.identifiers.items_of(one)[0]) for one in beams) for beams in tokens]
 

@@ -54,7 +54,7 @@ def test_the_same_prompt_with_two_targets_is_judged_by_each_of_its_own(policy):
     samples = hit_and_miss(policy)
     judged = generated(samples, policy, Answers(2), lambda group, leaves: None, START)
     texts = {policy.decoder.renderer.prompt_text(sample) for sample in samples}
-    scores = [SIDNavigated(reward="acc").score(one.group, policy.catalogue) for one in judged]
+    scores = [SIDNavigated(reward="acc").score(one.group, policy.catalogue, Context()) for one in judged]
     assert len(texts) == 1
     assert scores == [[1, 0], [0, 0]]
 
@@ -184,6 +184,6 @@ def test_fine_tuning_and_reinforcement_ask_the_same_bytes(policy, catalogue):
     for request, sample in zip(
         views.valid.requests(), Tasks(stage="rl").samples(views.valid, catalogue, Context()), strict=True
     ):
-        recommended = Tasks(stage="sft").prompt(request, catalogue)
+        recommended = Tasks(stage="sft").prompt(request, catalogue, Context())
         assert renderer.prompt(recommended) == list(policy.asked(sample).ids)
         assert dataclasses.replace(sample, segments=sample.segments[:-1], target=None) == recommended

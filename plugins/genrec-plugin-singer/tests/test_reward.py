@@ -5,6 +5,7 @@ import pytest
 from genrec_plugin_singer.reward import SIDNavigated, matched
 
 from genrec_core import Group, ItemRef, Rollout, Sample
+from genrec_core.contracts.context import Context
 from genrec_core.testing.toy import toy_catalogue
 
 CATALOGUE = toy_catalogue()
@@ -26,7 +27,7 @@ def titles(*texts, target=3):
 
 
 def score(which, **options):
-    return np.array(SIDNavigated(**options).score(which, CATALOGUE))
+    return np.array(SIDNavigated(**options).score(which, CATALOGUE, Context()))
 
 
 def normalised(rewards):

@@ -12,6 +12,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.handover import finish, prefixes
 from genrec_core.engine.decoding.think import ThinkSettings, think_then_beam
+from genrec_core.testing.sessions import ask
 
 TITLES = ["red tent", "red tent large", "blue lamp", "green boots", "warm socks", "blue lamp"]
 
@@ -45,7 +46,7 @@ REQUESTS = [Request("u", history) for history in [(0,), (1, 2, 3), (4, 5), (2,),
 
 
 def answers(model, catalogue, **options):
-    return list(Beam(**options).recommend({"main": model}, REQUESTS, catalogue, NextItem(), Context()))
+    return list(ask(Beam(**options), {"main": model}, REQUESTS, catalogue, NextItem(), Context()))
 
 
 def test_answers_come_in_order_and_do_not_depend_on_batching(model, catalogue):
@@ -73,7 +74,7 @@ def test_exhaustive_search_returns_as_many_as_asked_and_the_best_ones(model, cat
 def test_titles_are_answers_too_and_one_may_continue_another(model, catalogue):
     prompt = NextItem(target="title")
     decoder = Decoder(model, catalogue, DecoderSettings(beams=5))
-    found = list(decoder.candidates(prompt.prompt(request, catalogue) for request in REQUESTS))
+    found = list(decoder.candidates(prompt.prompt(request, catalogue, Context()) for request in REQUESTS))
     for answer in found:
         assert {beam.text for beam in answer.beams} == set(TITLES)
         assert all(beam.tokens == () for beam in answer.beams)
@@ -82,7 +83,8 @@ def test_titles_are_answers_too_and_one_may_continue_another(model, catalogue):
 def test_mixed_forms_keep_their_own_answers(model, catalogue):
     by_title, by_id = NextItem(target="title"), NextItem()
     samples = [
-        (by_title if n % 2 else by_id).prompt(request, catalogue) for n, request in enumerate(REQUESTS)
+        (by_title if n % 2 else by_id).prompt(request, catalogue, Context())
+        for n, request in enumerate(REQUESTS)
     ]
     for n, answer in enumerate(Decoder(model, catalogue, DecoderSettings(beams=3)).candidates(samples)):
         assert all(bool(beam.tokens) != bool(n % 2) for beam in answer.beams)
@@ -97,7 +99,7 @@ def test_a_task_without_answers_is_refused(model, catalogue):
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_thinking_spends_at_most_its_budget_and_still_answers(model, catalogue, temperature):
     decoder = Decoder(model, catalogue, DecoderSettings(beams=4))
-    samples = [NextItem().prompt(request, catalogue) for request in REQUESTS]
+    samples = [NextItem().prompt(request, catalogue, Context()) for request in REQUESTS]
     settings = ThinkSettings(budget=5, temperature=temperature)
     found = list(think_then_beam(decoder, samples, settings, torch.Generator().manual_seed(0)))
     assert len(found) == len(REQUESTS)
@@ -110,7 +112,7 @@ def test_thinking_spends_at_most_its_budget_and_still_answers(model, catalogue, 
 
 def test_a_second_model_finishes_what_the_first_began(model, catalogue):
     # OneRec-Think check 7: stage-1 prefixes, stage-2 scores, and only later tokens change with model 2.
-    sample = NextItem().prompt(REQUESTS[1], catalogue)
+    sample = NextItem().prompt(REQUESTS[1], catalogue, Context())
     first = Decoder(model, catalogue, DecoderSettings(beams=2))
     (begun,) = prefixes(first, [sample], depth=1)
     assert [len(prefix) for prefix in begun] == [1, 1]
@@ -126,6 +128,6 @@ def test_a_second_model_finishes_what_the_first_began(model, catalogue):
 
 def test_handing_over_a_prefix_nobody_has_is_an_error(model, catalogue):
     decoder = Decoder(model, catalogue, DecoderSettings())
-    sample = NextItem().prompt(REQUESTS[0], catalogue)
+    sample = NextItem().prompt(REQUESTS[0], catalogue, Context())
     with pytest.raises(GenrecError, match="no identifier begins with any of the 1 prefixes"):
         finish(decoder, sample, [("<c_2>",)])

@@ -17,6 +17,7 @@ from genrec_core.engine.decoding.free_decoder import FreeDecoder, FreeDecoderSet
 from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.decoding.steppers import stepper_for
 from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.testing.sessions import ask
 from tests.engine.decoding.random_models import END, VOCABULARY, random_model
 
 PROMPTS = [[5, 6, 7], [9]]
@@ -124,7 +125,7 @@ def test_batching_changes_nothing(model, catalogue):
 
     def answers(**options) -> list[Candidates]:
         component = FreeBeam(beams=3, max_tokens=5, **options)
-        return list(component.recommend({"main": model}, requests, catalogue, NextItem(), Context()))
+        return list(ask(component, {"main": model}, requests, catalogue, NextItem(), Context()))
 
     together, alone = answers(), answers(batch_tokens=1)
     assert [[b.text for b in one.beams] for one in together] == [[b.text for b in one.beams] for one in alone]
@@ -136,11 +137,7 @@ def test_a_text_that_spells_no_identifier_is_cut_at_the_separator(catalogue):
     assert spelt("", catalogue.identifiers) == ()
 
 
-def test_a_task_answered_with_a_title_is_refused(model, catalogue):
-    component = FreeBeam(beams=2, max_tokens=2)
-    with pytest.raises(GenrecError, match="not answered with an identifier"):
-        list(
-            component.recommend(
-                {"main": model}, [Request("u", (0,))], catalogue, NextItem(target="title"), Context()
-            )
-        )
+def test_a_task_answered_with_text_that_means_no_item_is_refused(model, catalogue):
+    decoder = FreeDecoder(model, catalogue, FreeDecoderSettings(beams=2, max_tokens=2))
+    with pytest.raises(GenrecError, match="task `chat` is answered with text that means no item"):
+        list(decoder.candidates([Sample((Text("a"),), answer_form="", task="chat")]))

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genrec_core.builtin.next_item import NextItem
+from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import History, ItemRef, Sample, Text
 from genrec_core.contracts.views import Request
@@ -73,7 +74,7 @@ def test_evaluation_prompts_equal_training_prompts_id_for_id(
     corpus = NextItem(each=each, history=form, target=answer, instruction=instruction)
     renderer = Renderer(model, catalogue, length)
     trained = renderer.rendered(corpus._sample(tuple(history), target))
-    asked = corpus.prompt(Request("u", tuple(history)), catalogue)
+    asked = corpus.prompt(Request("u", tuple(history)), catalogue, Context())
     assert renderer.prompt(asked) == trained.ids[: trained.prompt_length]
     assert trained.ids[trained.prompt_length :] == [*renderer.answer_ids(answer)[target], model.end_id]
     assert len(trained.ids) <= length
@@ -82,7 +83,7 @@ def test_evaluation_prompts_equal_training_prompts_id_for_id(
 def test_prefixes_of_a_user_sample_are_the_prompts_to_recommend_by(model, catalogue):
     corpus, renderer = NextItem(each="user"), Renderer(model, catalogue)
     whole = renderer.rendered(Sample((corpus.listed((0, 1, 2, 3), learn=True),))).ids
-    prompt = renderer.prompt(corpus.prompt(Request("u", (0, 1, 2)), catalogue))
+    prompt = renderer.prompt(corpus.prompt(Request("u", (0, 1, 2)), catalogue, Context()))
     assert whole[: len(prompt)] == prompt
 
 

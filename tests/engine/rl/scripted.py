@@ -35,7 +35,7 @@ class Scripted:
 class Letters(Reward):
     """A reward that differs from rollout to rollout and means nothing."""
 
-    def score(self, group, catalogue):
+    def score(self, group, catalogue, context):
         return [letters(rollout) for rollout in group.rollouts]
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from genrec_core.builtin.hit import Hit
+from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import StageError
 from genrec_core.contracts.reward import Reward
 from genrec_core.engine.rl.advantages import advantages
@@ -67,7 +68,7 @@ def test_prompts_with_equal_text_are_judged_by_their_own_targets(easy_and_hard):
     writer, (easy, hard, _) = easy_and_hard
     judged = generated([easy, hard], writer, Answers(4), never, Moment())
     assert judged[0].rolled.asked.ids == judged[1].rolled.asked.ids
-    scores = [Judge((Hit(),)).scores(one.group, writer.catalogue)[0] for one in judged]
+    scores = [Judge((Hit(),)).scores(one.group, writer.catalogue, Context())[0] for one in judged]
     assert scores == [[1.0, 0.0, 0.0, 0.0], [0.0] * 4]
 
 
@@ -75,7 +76,7 @@ def test_a_title_hits_by_its_text(easy_and_hard, catalogue):
     writer, (_, _, title) = easy_and_hard
     (judged,) = generated([title], writer, Answers(24), never, Moment())
     assert judged.group.target == (catalogue.write(title.target, "title"),)
-    assert sum(Judge((Hit(),)).scores(judged.group, catalogue)[0]) == 1.0
+    assert sum(Judge((Hit(),)).scores(judged.group, catalogue, Context())[0]) == 1.0
 
 
 class Constant(Reward):
@@ -84,7 +85,7 @@ class Constant(Reward):
     class Options(Reward.Options):
         value: float = 1.0
 
-    def score(self, group, catalogue):
+    def score(self, group, catalogue, context):
         return [self.options.value] * len(group.rollouts)
 
 
@@ -92,7 +93,7 @@ def test_rewards_are_added_with_weights_and_told_apart(easy_and_hard):
     writer, rows = easy_and_hard
     (judged,) = generated(rows[:1], writer, Answers(2), never, Moment())
     judge = Judge((Hit(), Constant(value=2.0), Constant(value=3.0)), (1.0, 0.5, 0.1))
-    totals, parts = judge.scores(judged.group, writer.catalogue)
+    totals, parts = judge.scores(judged.group, writer.catalogue, Context())
     assert totals == pytest.approx([2.3, 1.3])
     assert list(parts.values()) == [[1.0, 0.0], [2.0, 2.0], [3.0, 3.0]]
     assert len(set(judge.names)) == 3
@@ -103,7 +104,7 @@ def test_a_reward_that_is_no_number_is_an_error(easy_and_hard, value):
     writer, rows = easy_and_hard
     (judged,) = generated(rows[:1], writer, Answers(2), never, Moment())
     with pytest.raises(StageError, match="for 2 rollouts"):
-        Judge((Constant(value=value),)).scores(judged.group, writer.catalogue)
+        Judge((Constant(value=value),)).scores(judged.group, writer.catalogue, Context())
 
 
 def test_advantages_by_hand():

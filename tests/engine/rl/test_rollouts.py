@@ -37,7 +37,7 @@ def test_prompts_are_byte_equal_in_fine_tuning_reinforcement_and_recommending(
             corpus.samples(training.valid, catalogue, Context()), examples, strict=True
         ):
             learnt = renderer.rendered(sample)
-            asked = corpus.prompt(Request("u", example.history), catalogue)
+            asked = corpus.prompt(Request("u", example.history), catalogue, Context())
             assert list(writer.asked(sample).ids) == learnt.ids[: learnt.prompt_length]
             assert list(writer.asked(sample).ids) == renderer.prompt(asked)
 

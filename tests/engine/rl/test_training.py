@@ -57,14 +57,14 @@ class TestHit(RewardContract):
 class Favourite(Reward):
     """Rewards one item whatever the history, which makes every model worse."""
 
-    def score(self, group, catalogue):
+    def score(self, group, catalogue, context):
         return [-sum(map(ord, "".join(rollout.tokens))) / 100 for rollout in group.rollouts]
 
 
 class Fixed(Reward):
     """The same for all: no signal."""
 
-    def score(self, group, catalogue):
+    def score(self, group, catalogue, context):
         return [0.5] * len(group.rollouts)
 
 
@@ -116,7 +116,7 @@ def test_it_learns_and_says_how(start, catalogue, training, log):
 def contented(start, catalogue, training):
     """The same training rows with validation targets that the start likes best: it can only get worse."""
     decoder = Decoder(start(), catalogue, DecoderSettings(beams=10))
-    asked = [NextItem().prompt(request, catalogue) for request in training.valid.requests()]
+    asked = [NextItem().prompt(request, catalogue, Context()) for request in training.valid.requests()]
     liked = [
         catalogue.identifiers.items_of(answer.beams[0].tokens)[0] for answer in decoder.candidates(asked)
     ]
@@ -285,7 +285,7 @@ class NoAnswer(Corpus):
     def samples(self, view, catalogue, context):
         yield Sample((Text("hello "), Text("you", learn=True)), answer_form="")
 
-    def prompt(self, request, catalogue):
+    def prompt(self, request, catalogue, context):
         return Sample((Text("hello "),))
 
 

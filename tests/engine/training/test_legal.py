@@ -19,6 +19,7 @@ from genrec_core.engine.training.dataset import rendered_table
 from genrec_core.engine.training.legal import LegalLoss, led_to
 from genrec_core.engine.training.loss import learnt_losses
 from genrec_core.identifiers.compile import compile_trie
+from genrec_core.testing.sessions import ask
 
 
 def test_each_token_of_a_learnt_identifier_knows_its_node():
@@ -73,9 +74,7 @@ def test_losses_of_an_identifier_sum_to_its_score_in_legal_decoding(build, catal
         losses, _ = learnt_losses(model.network, batch, legal=LegalLoss(trie, Head(model.network)))
     learnt = losses.reshape(len(table), -1)[:, :3].sum(1)  # the fourth is the end of the text
     exhaustive = Beam(search="exhaustive", scoring="legal", beams=len(catalogue.items))
-    answers = exhaustive.recommend(
-        {"main": model}, list(training.valid.requests()), catalogue, corpus, Context()
-    )
+    answers = ask(exhaustive, {"main": model}, list(training.valid.requests()), catalogue, corpus, Context())
     for loss, answer, target in zip(learnt.tolist(), answers, training.valid.targets, strict=True):
         wanted = catalogue.identifiers.tokens(int(target))
         score = next(beam.score for beam in answer.beams if beam.tokens == wanted)
@@ -92,7 +91,7 @@ def test_a_model_remembers_what_it_was_trained_with(build, catalogue, training, 
 
     def scores(**options):
         beams = Beam(beams=2, **options)
-        answers = beams.recommend({"main": again}, requests, catalogue, NextItem(), Context())
+        answers = ask(beams, {"main": again}, requests, catalogue, NextItem(), Context())
         return [beam.score for answer in answers for beam in answer.beams]
 
     assert scores() == scores(scoring="legal")

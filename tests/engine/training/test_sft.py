@@ -17,6 +17,7 @@ from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.models.vocabulary import matrices
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.checkpointing import RELIED_UPON
+from genrec_core.testing.sessions import ask
 
 QUICK = {"batch_size": 32, "learning_rate": 3e-3, "checkpoint_minutes": 0.0}
 
@@ -61,7 +62,7 @@ def test_it_learns_a_certain_next_item(build, catalogue, training, each):
     requests = list(training.valid.requests())
     hits = 0
     for request, example in zip(requests, training.valid.examples(), strict=True):
-        ids = renderer.prompt(corpus.prompt(Request("u", request.history), catalogue))
+        ids = renderer.prompt(corpus.prompt(Request("u", request.history), catalogue, Context()))
         written = []
         for _ in range(3):
             with torch.no_grad():
@@ -258,7 +259,7 @@ def test_a_run_is_selected_by_what_it_recommends_where_asked(build, catalogue, t
     assert len(seen) == 6
     assert max(seen) > seen[0]
     corpus, requests = NextItem(), list(training.valid.requests())
-    answers = Beam(beams=20).recommend({"main": trained.model}, requests, catalogue, corpus, Context())
+    answers = ask(Beam(beams=20), {"main": trained.model}, requests, catalogue, corpus, Context())
     hits = [
         catalogue.identifiers.tokens(int(target)) in [beam.tokens for beam in answer.beams[:10]]
         for answer, target in zip(answers, training.valid.targets, strict=True)

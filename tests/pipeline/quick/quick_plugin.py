@@ -29,6 +29,7 @@ from genrec_core import (
     Message,
     Observer,
     Recommender,
+    RecommenderSession,
     Sample,
     Sequences,
     Source,
@@ -160,7 +161,7 @@ class Next(Corpus):
         for example in view.examples():
             yield Sample((History(example.history), ItemRef(example.target, learn=True)), example.target)
 
-    def prompt(self, request, catalogue):
+    def prompt(self, request, catalogue, context):
         return Sample((History(request.history),))
 
 
@@ -176,8 +177,16 @@ class Follow(Recommender):
         beams: int = 5
         short: bool = False
 
-    def recommend(self, models, requests, catalogue, prompt, context):
-        counts = models["main"].network
+    def open(self, models, catalogue, prompts, context):
+        return FollowSession(self.options, models["main"].network, catalogue)
+
+
+class FollowSession(RecommenderSession):
+    def __init__(self, options, counts, catalogue):
+        self.options, self.counts, self.catalogue = options, counts, catalogue
+
+    def recommend(self, requests):
+        counts, catalogue = self.counts, self.catalogue
         for request in requests[: -1 if self.options.short else None]:
             last = request.history[-1] if request.history else -1
             scores = [
