@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.options import Options, operational
     from genrec_core.contracts.recommender import Recommender, RecommenderSession
     from genrec_core.contracts.reward import Reward
-    from genrec_core.contracts.samples import History, ItemRef, Sample, Text
+    from genrec_core.contracts.samples import History, ItemRef, Sample, Text, UserRef
     from genrec_core.contracts.source import Source
     from genrec_core.contracts.split import Split
     from genrec_core.contracts.teacher import Chat, Message, Teacher
@@ -59,7 +59,7 @@ _HOME = {
     "options": "Options operational",
     "recommender": "Recommender RecommenderSession",
     "reward": "Reward",
-    "samples": "History Sample Text ItemRef",
+    "samples": "History Sample Text ItemRef UserRef",
     "source": "Source",
     "split": "Split",
     "teacher": "Chat Message Teacher",
@@ -78,8 +78,8 @@ __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example", "Group", "History", "How",
     "Identifiers", "ItemRef", "Items", "LanguageModel", "Message", "OracleDistribution", "Ranked",
     "Reconstruction", "Request", "Rollout", "Rows", "Sample", "Sequences", "Text", "Trained", "Training",
-    "View", "Views", "Component", "Context", "ContractError", "DataError", "ExitCode", "GenrecError",
-    "Options", "Registry", "StageError", "hookimpl", "operational",
+    "UserRef", "View", "Views", "Component", "Context", "ContractError", "DataError", "ExitCode",
+    "GenrecError", "Options", "Registry", "StageError", "hookimpl", "operational",
 ]  # fmt: skip
 
 

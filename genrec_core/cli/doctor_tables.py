@@ -70,6 +70,7 @@ def _parts(found: Diagnosis) -> tuple[dict[str, str], ...]:
 def _summary(found: Diagnosis) -> list[tuple[str, str]]:
     health = found.health
     length = health["length"]
+    merged = [("merged by the text tokenizer", f"{count(health['merged_items'])} items")]
     return [
         ("items", count(health["items"])),
         ("distinct identifiers", count(health["distinct"])),
@@ -77,6 +78,7 @@ def _summary(found: Diagnosis) -> list[tuple[str, str]]:
             "items that share theirs",
             f"{count(health['colliding_items'])} ({percent(health['collision_rate'])})",
         ),
+        *(merged if health["merged_items"] else []),
         ("largest bucket", f"{count(health['largest_bucket'])} items"),
         ("tokens", f"{length['min']} to {length['max']}, mean {length['mean']:.2f}"),
         ("new tokens", count(health["new_tokens"])),

@@ -21,7 +21,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from genrec_core.contracts.errors import ContractError, examples
+from genrec_core.contracts.errors import ContractError, GenrecError, examples
 
 Tokens = tuple[str, ...]
 
@@ -41,6 +41,9 @@ class Identifiers:
             them has a row an item: what an item is called, its tokens say.
         settings: JSON values that belong to the state.
         version: how often training has replaced the identifiers.
+        merged: how many items were given another's tokens because a text tokenizer reads both alike.
+        users: user id → the tokens that name the user, written by the segment `UserRef`; empty for
+            identifiers that name items alone.
     """
 
     vocabulary: Tokens
@@ -51,6 +54,8 @@ class Identifiers:
     state: Mapping[str, NDArray[Any]] = field(default_factory=dict, repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict)
     version: int = 1
+    merged: int = 0
+    users: Mapping[str, Tokens] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -61,6 +66,7 @@ class Identifiers:
         separator: str = "",
         state: Mapping[str, NDArray[Any]] | None = None,
         settings: Mapping[str, Any] | None = None,
+        users: Mapping[str, Sequence[str]] | None = None,
     ) -> Identifiers:
         """Build from one token tuple per item, in catalogue order.
 
@@ -74,6 +80,14 @@ class Identifiers:
                 f"{len(empty):,} items got an empty identifier or an empty token (items {examples(empty)})",
                 hint="an identifier needs at least one token and every token at least one character",
             )
+        named = {user: tuple(row) for user, row in (users or {}).items()}
+        nameless = [user for user, row in named.items() if not row or not all(row)]
+        if nameless:
+            raise ContractError(
+                f"{len(nameless):,} users got an empty identifier or an empty token (users "
+                f"{examples(nameless)})",
+                hint="leave a user without an identifier out of `users`",
+            )
         vocabulary: dict[str, int] = {}
         codes = [vocabulary.setdefault(token, len(vocabulary)) for row in rows for token in row]
         offsets = np.zeros(len(rows) + 1, dtype=np.int64)
@@ -86,6 +100,7 @@ class Identifiers:
             separator=separator,
             state=state or {},
             settings=settings or {},
+            users=named,
         )
 
     def __len__(self) -> int:
@@ -98,6 +113,19 @@ class Identifiers:
     def text(self, item: int) -> str:
         """The identifier of one item as a model reads and writes it."""
         return self.separator.join(self.tokens(item))
+
+    def user_text(self, user: str) -> str:
+        """The identifier of one user as a model reads it.
+
+        Raises:
+            GenrecError: these identifiers do not name the user.
+        """
+        if user not in self.users:
+            raise GenrecError(
+                f"user `{user}` has no identifier: the identifiers name {len(self.users):,} users",
+                hint="use a tokenizer that names users too, or a corpus that does not write them",
+            )
+        return self.separator.join(self.users[user])
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -127,14 +155,31 @@ class Identifiers:
 
     @cached_property
     def _texts(self) -> dict[str, Tokens]:
-        return {self.separator.join(tokens): tokens for tokens in self._buckets}
+        texts: dict[str, Tokens] = {}
+        alike = [
+            (text, tokens)
+            for tokens in self._buckets
+            if texts.setdefault(text := self.separator.join(tokens), tokens) != tokens
+        ]
+        if alike:
+            pairs = (f"{text}: {texts[text]} and {tokens}" for text, tokens in alike)
+            raise ContractError(
+                f"{len(alike):,} identifiers are written like another one: {examples(pairs)}",
+                hint="give the identifiers a `separator` that none of their tokens holds; a pipeline merges "
+                "such items when the identifiers meet the model's vocabulary",
+            )
+        return texts
 
     def items_of(self, tokens: Sequence[str]) -> NDArray[np.int32]:
         """Items that carry exactly this identifier, in catalogue order; empty if none does."""
         return np.asarray(self._buckets.get(tuple(tokens), ()), dtype=np.int32)
 
     def parse(self, text: str) -> Tokens | None:
-        """The identifier that a text spells, or None if no item has it."""
+        """The identifier that a text spells, or None if no item has it.
+
+        Raises:
+            ContractError: two different identifiers are written alike, so a text cannot say which is meant.
+        """
         return self._texts.get(text)
 
     def distinct(self) -> tuple[Tokens, ...]:
@@ -148,4 +193,6 @@ class Identifiers:
         body = hashlib.sha256(head)
         body.update(self.codes.tobytes())
         body.update(self.offsets.tobytes())
+        if self.users:
+            body.update(orjson.dumps(self.users))
         return body.hexdigest()

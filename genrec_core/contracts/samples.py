@@ -60,7 +60,16 @@ class History:
     between: str = ""
 
 
-Segment = Text | ItemRef | History
+@dataclass(frozen=True)
+class UserRef:
+    """One user, written by what the identifiers know of users (`Identifiers.users`)."""
+
+    user: str
+    learn: bool = False
+    turn: Turn = "user"
+
+
+Segment = Text | ItemRef | UserRef | History
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def extended(tokenizer: Tokenizer, identifiers: Identifiers, new: Items, context
             f"{examples(strange)}",
             hint="`new_tokens` must list every token that can ever occur",
         )
-    return grown
+    return replace(grown, merged=identifiers.merged, users={**identifiers.users, **grown.users})
 
 
 def _complete(tokenizer: Tokenizer, identifiers: Identifiers, items: int) -> Identifiers:

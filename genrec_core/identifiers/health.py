@@ -34,6 +34,7 @@ def health(identifiers: Identifiers, prefixes: Prefixes | None = None) -> dict[s
         "collision_rate": shared / total if total else 0.0,
         "colliding_items": shared,
         "largest_bucket": int(sizes.max(initial=0)),
+        "merged_items": identifiers.merged,
         "length": {
             "min": int(identifiers.lengths.min()) if total else 0,
             "mean": float(identifiers.lengths.mean()) if total else 0.0,

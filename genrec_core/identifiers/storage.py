@@ -1,16 +1,20 @@
-"""Identifiers on disk: one safetensors file for codes and fitted arrays, its JSON for the rest."""
+"""Identifiers on disk: one safetensors file for codes and fitted arrays, its JSON for the rest.
+
+Identifiers of users, where there are any, stand beside it in `users.json`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import orjson
 from numpy.typing import NDArray
 
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.store.arrays import load_arrays, save_arrays
 
 _FILE = "identifiers.safetensors"
+_USERS = "users.json"
 _STATE = "state."
 
 
@@ -24,8 +28,11 @@ def save_identifiers(identifiers: Identifiers, folder: Path) -> None:
         "separator": identifiers.separator,
         "settings": dict(identifiers.settings),
         "version": identifiers.version,
+        "merged": identifiers.merged,
     }
     save_arrays(folder / _FILE, arrays, head)
+    if identifiers.users:  # apart: the head of a safetensors file is small
+        (folder / _USERS).write_bytes(orjson.dumps(identifiers.users))
 
 
 def load_identifiers(folder: Path) -> Identifiers:
@@ -36,6 +43,7 @@ def load_identifiers(folder: Path) -> Identifiers:
     """
     arrays, head = load_arrays(folder / _FILE)
     state = {name.removeprefix(_STATE): array for name, array in arrays.items() if name.startswith(_STATE)}
+    users = orjson.loads((folder / _USERS).read_bytes()) if (folder / _USERS).exists() else {}
     return Identifiers(
         vocabulary=tuple(head["vocabulary"]),
         codes=arrays["codes"],
@@ -45,4 +53,6 @@ def load_identifiers(folder: Path) -> Identifiers:
         state=state,
         settings=head["settings"],
         version=head["version"],
+        merged=head["merged"],
+        users={user: tuple(tokens) for user, tokens in users.items()},
     )

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.encoder import Encoder
 from genrec_core.contracts.errors import GenrecError
@@ -26,6 +27,7 @@ from genrec_core.contracts.items import Items
 from genrec_core.data.lines import write_records
 from genrec_core.data.new_items import appended
 from genrec_core.identifiers.cold_start import extended
+from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER
 from genrec_core.pipeline.extended_catalogue import ExtendedCatalogue, summary
 from genrec_core.pipeline.graph import DATA
@@ -60,6 +62,9 @@ def preview(opened: RunReader, new: Items) -> ExtendedCatalogue:
     seeded = any(one.seeded for one in (tokenizer, *(inner for _, inner in tokenizer.nested())))
     context = Context(seed=stage_seed(opened.plan["seed"], TOKENIZE) if seeded else 0)
     identifiers = extended(tokenizer, opened.catalogue.identifiers, arriving, context)
+    for slot, model in opened.models.items():
+        backbone = opened.pipeline.wiring.backbones[opened.pipeline.wiring.last.models[slot]]
+        identifiers = meet_vocabulary(Catalogue(items, identifiers), model, backbone.options.max_merged)
     vectors = None
     for stage, encoder in _embeds(opened)[:1]:
         folder = opened.artefact(stage)
@@ -102,6 +107,8 @@ def add_items(
 
 def _plan(opened: RunReader, new: Items) -> Plan:
     """The three kinds of stages, reading what the run left under their own names."""
+    last = opened.pipeline.wiring.last
+    models = {slot: last.models[slot] for slot in type(opened.pipeline.spec.recommend).slots}
     stages: list[Stage] = [NewItemsStage(name=DATA, items=new, inputs={"data": DATA})]
     for name, encoder in _embeds(opened):
         stages.append(EmbedNewStage(name=name, encoder=encoder, inputs={"data": DATA, "embeddings": name}))
@@ -109,10 +116,15 @@ def _plan(opened: RunReader, new: Items) -> Plan:
         ExtendStage(
             name=TOKENIZE,
             tokenizer=opened.pipeline.spec.tokenizer,
-            inputs={"data": DATA, "identifiers": opened.identifiers_stage},
+            backbones={slot: opened.pipeline.wiring.backbones[stage] for slot, stage in models.items()},
+            inputs={
+                "data": DATA,
+                "identifiers": opened.identifiers_stage,
+                **{f"model.{slot}": stage for slot, stage in models.items()},
+            },
         )
     )
-    for name in {DATA, opened.identifiers_stage, *(name for name, _ in _embeds(opened))}:
+    for name in {DATA, opened.identifiers_stage, *models.values(), *(name for name, _ in _embeds(opened))}:
         opened.artefact(name)  # verified, or an error that says how to make it again
     keys = {stage["name"]: stage["fingerprint"] for stage in opened.plan["stages"]}
     return plan_of(opened.pipeline.spec.name, stages, opened.plan["seed"], opened.store, {}, keys)

@@ -45,7 +45,7 @@ def patient_of(run: RunReader) -> Patient:
             for stage in stages
         }
 
-    own = run.pipeline.wiring.last.identifiers == TOKENIZE
+    own = not run.pipeline.wiring.learns_identifiers
     catalogue = run.catalogue
     return _patient(catalogue.items, catalogue.identifiers, run.pipeline.spec.tokenizer, own, folders)
 
@@ -68,7 +68,7 @@ def diagnosed(done: Done, store: Store, artifacts: ArtifactReader) -> Diagnosis:
     assert isinstance(tokenizer, Tokenizer)
     items = artifacts.prepared(artefact(role["data"])).items
     identifiers = artifacts.identifiers(artefact(role["identifiers"]))
-    patient = _patient(items, identifiers, tokenizer, role["identifiers"] == TOKENIZE, folders)
+    patient = _patient(items, identifiers, tokenizer, not role["identifiers"].startswith("train."), folders)
     return examine(patient, Care(dear=len(items) <= DEAR, queries=min(SAMPLE, len(items)) or None))
 
 

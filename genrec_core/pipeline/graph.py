@@ -68,13 +68,12 @@ class Graph:
             yield EmbedStage(name=name, encoder=encoder, learn_from=learn_from, inputs={"data": DATA})
 
     def _models(self) -> Iterator[Stage]:
-        wiring = self.pipeline.wiring
+        wiring, identifiers = self.pipeline.wiring, TOKENIZE
         for slot, backbone in self.spec.model.items():
-            yield ModelStage(
-                name=model_stage(self.spec, slot),
-                backbone=backbone,
-                inputs={"identifiers": TOKENIZE, **self._reading(backbone)},
-            )
+            name = model_stage(self.spec, slot)
+            inputs = {"identifiers": identifiers, **self._reading(backbone)}
+            yield ModelStage(name=name, backbone=backbone, inputs=inputs)
+            identifiers = name
         for name, step in self.spec.train.items():
             reads = wiring.steps[name]
             model = reads.models[step.reads]

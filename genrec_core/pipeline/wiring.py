@@ -49,12 +49,17 @@ class Wiring:
     backbones: Mapping[str, Backbone]
     prompts: Mapping[str, Corpus]
 
+    @property
+    def learns_identifiers(self) -> bool:
+        """Whether a training step makes the identifiers that the recommender uses."""
+        return self.last.identifiers.startswith("train.")
+
 
 def wire(spec: Spec) -> tuple[Wiring, list[Problem]]:
     """The wiring of a pipeline, and what is wrong with it."""
     slots = {slot: model_stage(spec, slot) for slot in spec.model}
     backbones = {model_stage(spec, slot): backbone for slot, backbone in spec.model.items()}
-    identifiers = TOKENIZE
+    identifiers = list(backbones)[-1]  # each model's stage leaves them as its vocabulary tells them apart
     steps: dict[str, Reads] = {}
     problems: list[Problem] = []
     for name, step in spec.train.items():

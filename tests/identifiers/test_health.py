@@ -1,9 +1,11 @@
 """Identifier health and storage on cases small enough to count by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from genrec_core import Identifiers
+from genrec_core import ContractError, Identifiers
 from genrec_core.identifiers.health import health
 from genrec_core.identifiers.storage import load_identifiers, save_identifiers
 
@@ -28,14 +30,23 @@ def test_stored_identifiers_come_back_whole(tmp_path):
         separator=" ",
         state={"codebook": np.arange(6, dtype=np.float32).reshape(2, 3)},
         settings={"levels": 2},
+        users={"ann": ("<b_0>", "<a_1>")},
     )
+    identifiers = replace(identifiers, merged=1)
     save_identifiers(identifiers, tmp_path)
     loaded = load_identifiers(tmp_path)
     assert loaded.digest == identifiers.digest
     assert [loaded.tokens(item) for item in range(2)] == [("<a_1>", "<b_0>"), ("<a_1>",)]
     assert loaded.new_tokens == identifiers.new_tokens
     assert loaded.settings == {"levels": 2}
+    assert (loaded.merged, loaded.users) == (1, {"ann": ("<b_0>", "<a_1>")})
+    assert loaded.user_text("ann") == "<b_0> <a_1>"
     np.testing.assert_array_equal(loaded.state["codebook"], identifiers.state["codebook"])
+
+
+def test_users_without_tokens_are_refused():
+    with pytest.raises(ContractError, match="1 users got an empty identifier or an empty token"):
+        Identifiers.of([("a",)], users={"ann": ("a",), "bob": ()})
 
 
 def test_a_new_version_has_another_digest():

@@ -195,7 +195,7 @@ def test_a_run_without_its_artefacts_says_how_to_get_them_back(run, registry):
     import shutil
 
     finished = run()
-    shutil.rmtree(finished.done.folders["tokenize"])
-    with pytest.raises(GenrecError, match="artefact of `tokenize`") as caught:
+    shutil.rmtree(finished.done.folders["model"])
+    with pytest.raises(GenrecError, match="artefact of `model`") as caught:
         open_run(finished.folder, registry).catalogue  # noqa: B018 - reading it is the point
     assert "genrec run" in caught.value.hint

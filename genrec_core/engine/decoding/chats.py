@@ -15,7 +15,7 @@ from genrec_core.engine.decoding.free_text import FreeSettings, write_freely
 from genrec_core.engine.decoding.head import Head
 from genrec_core.engine.decoding.steppers import stepper_for
 from genrec_core.engine.models.model import Model
-from genrec_core.engine.rendering.chat import chat_layout
+from genrec_core.engine.rendering.pieces import chat_layout
 
 
 def answered_chats(

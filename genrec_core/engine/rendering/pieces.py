@@ -2,16 +2,25 @@
 
 Items are tokenised a form at a time in one batch, because the text tokenizer's own cost a call is larger
 than its cost a text; literal texts (instructions, separators) are few and are kept as they come.
+
+**Chat layouts** are the literal texts that a chat template puts around and between turns. The template is
+rendered once for each order of turns, with a unique mark in place of every turn's content, and cut at the
+marks. What lies between is literal; contents are tokenised apart from it. So contents can neither merge
+with the template's tokens nor be read as control tokens, and a training sample and the prompt for the
+same request get the same bytes: both are cut out of the layout that ends with the assistant's turn. What
+the template writes after the last turn is left out; the renderer writes the end-of-text token there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from genrec_core.contracts.catalogue import Catalogue
-from genrec_core.contracts.samples import Turn
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.samples import IDENTIFIER, Turn
 from genrec_core.engine.models.model import Model
-from genrec_core.engine.rendering.chat import chat_layout
+from genrec_core.identifiers.spelling import told_apart
 
 BATCH = 50_000
 """Items tokenised in one call: bounds memory for catalogues of millions."""
@@ -31,7 +40,11 @@ class Pieces:
         self._layouts: dict[tuple[Turn, ...], list[list[int]]] = {}
 
     def form(self, form: str) -> list[list[int]]:
-        """Token ids of every item written in a form, in catalogue order."""
+        """Token ids of every item written in a form, in catalogue order.
+
+        Raises:
+            GenrecError: two different identifiers have the same ids, or one cannot be written.
+        """
         if form not in self._forms:
             texts = self._catalogue.answers(form)
             self._forms[form] = [
@@ -39,6 +52,9 @@ class Pieces:
                 for start in range(0, len(texts), BATCH)
                 for ids in self._model.tokenise(texts[start : start + BATCH])
             ]
+            if form == IDENTIFIER:  # no item may be out of reach because another is written alike
+                unknown = self._model.text_tokenizer.unk_token_id
+                told_apart(self._catalogue, self._forms[form], unknown, largest_share=0.0)
         return self._forms[form]
 
     def longest(self, form: str) -> int:
@@ -46,6 +62,14 @@ class Pieces:
         if form not in self._longest:
             self._longest[form] = max(map(len, self.form(form)), default=0)
         return self._longest[form]
+
+    def user(self, user: str) -> list[int]:
+        """Token ids of a user's identifier.
+
+        Raises:
+            GenrecError: the identifiers do not name the user.
+        """
+        return self.text(self._catalogue.identifiers.user_text(user))
 
     def text(self, text: str) -> list[int]:
         """Token ids of a literal text."""
@@ -66,3 +90,41 @@ class Pieces:
                 for literal in chat_layout(tokenizer, key)
             ]
         return self._layouts[key]
+
+
+def chat_layout(text_tokenizer: Any, turns: Sequence[Turn]) -> list[str]:
+    """Literal text before each turn's content, one string a turn.
+
+    Args:
+        text_tokenizer: one with a chat template.
+        turns: who speaks, in order, no speaker twice in a row.
+
+    Raises:
+        GenrecError: the template refuses this order of turns or does not write every turn once.
+    """
+    marks = [f"⟦turn-{place}⟧" for place in range(len(turns))]
+    messages = [{"role": turn, "content": mark} for turn, mark in zip(turns, marks, strict=True)]
+    order = ", ".join(turns)
+    try:
+        rendered = text_tokenizer.apply_chat_template(messages, tokenize=False)
+    except Exception as error:  # templates are programs; they raise whatever their authors chose
+        raise GenrecError(
+            f"the chat template refuses the turns {order}: {error}",
+            hint="use `chat: never` on the model, or a corpus with turns that it allows",
+        ) from error
+    repeated = [turn for turn, mark in zip(turns, marks, strict=True) if rendered.count(mark) > 1]
+    if repeated:
+        raise GenrecError(
+            f"the chat template writes the content of the turn `{repeated[0]}` more than once",
+            hint="use `chat: never` on the model: what is rendered must hold every content once",
+        )
+    literals = []
+    for mark in marks:
+        literal, found, rendered = rendered.partition(mark)
+        if not found:
+            raise GenrecError(
+                f"the chat template does not write the turns {order} in order",
+                hint="use `chat: never` on the model, or a corpus with turns that it allows",
+            )
+        literals.append(literal)
+    return literals

@@ -16,6 +16,9 @@ lose their ends, which is counted in `shortened`; the target and literal texts n
 
     Sample((Text("Next: "), History((3, 5)), Text(", "), ItemRef(7, learn=True)))
     → Next: <a_3><b_1>, <a_5><b_0>, <a_7><b_2><|end|>     (learnt: the last three tokens)
+
+`Rendered.spans` tells which tokens spell which item or user, after everything above: a trainer that puts
+other embeddings there, or looks at them, need not search.
 """
 
 from __future__ import annotations
@@ -23,12 +26,30 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.samples import IDENTIFIER, History, ItemRef, Sample, Segment, Text, Turn
+from genrec_core.contracts.samples import IDENTIFIER, History, ItemRef, Sample, Segment, Text, Turn, UserRef
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.pieces import Pieces
+
+
+class Span(NamedTuple):
+    """Tokens `ids[start:end]` of a rendered sample that spell one item or one user.
+
+    Attributes:
+        start, end: places in `Rendered.ids`.
+        item: the item; None where a user is spelt.
+        form: how the item is written: its identifier or a field.
+        user: the user's id; "" where an item is spelt.
+    """
+
+    start: int
+    end: int
+    item: int | None
+    form: str = IDENTIFIER
+    user: str = ""
 
 
 @dataclass(frozen=True)
@@ -41,12 +62,17 @@ class Rendered:
         prompt_length: how many ids come before the first learnt one; for an encoder-decoder model these
             are the encoder's input and the others are the labels.
         starts: places in `ids` where a learnt identifier begins.
+        spans: which places in `ids` spell which item or user, in order. What was cut off has none; an item
+            whose field lost its end has a shorter one. Spans that start at `prompt_length` or behind it are
+            the answer's: of an encoder-decoder model those are places of the labels, once `prompt_length`
+            is subtracted.
     """
 
     ids: list[int]
     learn: list[bool]
     prompt_length: int
     starts: list[int]
+    spans: list[Span]
 
 
 @dataclass
@@ -56,11 +82,20 @@ class _Draft:
     ids: list[int]
     learn: list[bool]
     starts: list[int]
+    spans: list[Span]
 
-    def add(self, piece: list[int], learn: bool, identifier: bool = False) -> None:
-        """One more piece; learnt identifiers are remembered."""
-        if learn and identifier:
-            self.starts.append(len(self.ids))
+    def add(self, piece: list[int], learn: bool) -> None:
+        """One more piece of literal text."""
+        self.ids += piece
+        self.learn += [learn] * len(piece)
+
+    def add_item(self, piece: list[int], learn: bool, item: int, form: str) -> None:
+        """One more item; where it stands is remembered, and where a learnt identifier begins."""
+        start = len(self.ids)
+        if learn and form == IDENTIFIER:
+            self.starts.append(start)
+        if piece:
+            self.spans.append(Span(start, start + len(piece), item, form))
         self.ids += piece
         self.learn += [learn] * len(piece)
 
@@ -118,7 +153,8 @@ class Renderer:
         """Prompt and answer of a sample.
 
         Raises:
-            GenrecError: it does not fit, or the model's family cannot learn it.
+            GenrecError: it does not fit, the model's family cannot learn it, or it names a user whom the
+                identifiers do not.
         """
         whole = self._written(sample, _WHOLE)
         excess = self._excess(sample, whole)
@@ -171,7 +207,7 @@ class Renderer:
 
     def _written(self, sample: Sample, cut: _Cut) -> Rendered:
         before, after = ([], []) if self.model.chat else self.model.frame
-        draft = _Draft(list(before), [False] * len(before), [])
+        draft = _Draft(list(before), [False] * len(before), [], [])
         literals = iter(self._literals(sample))
         turn: Turn | None = None
         for part in sample.segments:
@@ -182,15 +218,29 @@ class Renderer:
         for literal in literals:
             draft.add(literal, learn=False)
         if True not in draft.learn:
-            ids = self._begun(draft.ids, len(draft.ids), after)
-            return Rendered(ids, [False] * len(ids), len(ids), [])
+            start = len(draft.ids)
+            ids = self._begun(draft.ids, start, after)
+            return Rendered(
+                ids, [False] * len(ids), len(ids), [], self._moved(draft, start, len(ids) - start)
+            )
         start = draft.learn.index(True)
         if sample.append_eos:
             draft.add([self.model.end_id], learn=True)
         ids = self._begun(draft.ids, start, after)
         added = len(ids) - len(draft.ids)
         starts = [place + added for place in draft.starts]
-        return Rendered(ids, [False] * added + draft.learn, start + added, starts)
+        learn = [False] * added + draft.learn
+        return Rendered(ids, learn, start + added, starts, self._moved(draft, start, added))
+
+    def _moved(self, draft: _Draft, start: int, added: int) -> list[Span]:
+        """The draft's spans after `_begun` put `added` tokens behind the prompt, or before an empty one."""
+        if not added:
+            return draft.spans
+        first = start if self.model.family == "seq2seq" else 0
+        return [
+            span._replace(start=span.start + added, end=span.end + added) if span.start >= first else span
+            for span in draft.spans
+        ]
 
     def _begun(self, ids: list[int], start: int, after: list[int]) -> list[int]:
         """Close the encoder's input; give a causal prompt without any token the end token to start from."""
@@ -217,7 +267,11 @@ class Renderer:
             piece = self._pieces.form(part.form)[part.item]
             if not part.learn and part.form != IDENTIFIER:
                 piece = piece[: cut.field]
-            draft.add(piece, part.learn, part.form == IDENTIFIER)
+            draft.add_item(piece, part.learn, part.item, part.form)
+        elif isinstance(part, UserRef):
+            piece = self._pieces.user(part.user)
+            draft.spans.append(Span(len(draft.ids), len(draft.ids) + len(piece), None, user=part.user))
+            draft.add(piece, part.learn)
         else:
             self._write_history(part, cut, draft)
 
@@ -234,8 +288,8 @@ class Renderer:
             if place:
                 draft.add(separator, learn=False)
             learn = part.learn and place > 0
-            draft.add(forms[item], learn, part.form == IDENTIFIER)
+            draft.add_item(forms[item], learn, item, part.form)
             if between:
                 draft.add(between, learn)
             if part.field:
-                draft.add(self._pieces.form(part.field)[item], learn)
+                draft.add_item(self._pieces.form(part.field)[item], learn, item, part.field)

@@ -8,15 +8,21 @@ from typing import ClassVar
 
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.model import Backbone
-from genrec_core.pipeline.artifacts import MODEL
+from genrec_core.identifiers.spelling import meet_vocabulary
+from genrec_core.identifiers.storage import save_identifiers
+from genrec_core.pipeline.artifacts import IDENTIFIERS, MODEL
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelStage(Stage):
-    """Builds a backbone with the identifiers' new tokens in its vocabulary."""
+    """Builds a backbone with the identifiers' new tokens in its vocabulary.
+
+    It leaves the identifiers too, as the model can tell them apart; whatever comes later reads those.
+    """
 
     kind: ClassVar[str] = "model"
+    version: ClassVar[str] = "2"
 
     backbone: Backbone
 
@@ -25,7 +31,16 @@ class ModelStage(Stage):
         return {self.name: self.backbone}
 
     def run(self, work: StageContext) -> None:
-        """Build and keep the model."""
+        """Build and keep the model and the identifiers.
+
+        Raises:
+            GenrecError: the model cannot write some identifiers, or tell too many of them apart.
+        """
         catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
         model = self.backbone.build(catalogue, work.context)
         model.save(work.folder / MODEL)
+        identifiers = meet_vocabulary(catalogue, model, self.backbone.options.max_merged)
+        if identifiers.merged:
+            work.context.log("identifiers", merged=identifiers.merged, items=len(identifiers))
+        (work.folder / IDENTIFIERS).mkdir()
+        save_identifiers(identifiers, work.folder / IDENTIFIERS)

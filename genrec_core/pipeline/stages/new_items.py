@@ -13,16 +13,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Embedded
 from genrec_core.contracts.encoder import Encoder
 from genrec_core.contracts.items import Items
+from genrec_core.contracts.model import Backbone
 from genrec_core.contracts.tokenizer import Tokenizer
 from genrec_core.data.new_items import appended
 from genrec_core.data.prepared import save_prepared
 from genrec_core.identifiers.cold_start import extended
+from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.identifiers.storage import save_identifiers
-from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER, IDENTIFIERS
+from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER, IDENTIFIERS, MODEL
 from genrec_core.pipeline.stages.embed import embedded
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 from genrec_core.store.arrays import load_arrays, save_arrays
@@ -89,8 +92,11 @@ class ExtendStage(Stage):
     """Names the new items; old identifiers stay, or it is an error."""
 
     kind: ClassVar[str] = "extend"
+    version: ClassVar[str] = "2"
 
     tokenizer: Tokenizer
+    backbones: Mapping[str, Backbone]
+    """Slot → backbone that loads its model; the model is the input `model.<slot>`."""
 
     def components(self) -> Mapping[str, Component]:
         """The tokenizer."""
@@ -100,11 +106,14 @@ class ExtendStage(Stage):
         """Extend and keep the identifiers.
 
         Raises:
-            GenrecError: the tokenizer cannot name these items.
+            GenrecError: the tokenizer cannot name these items, or the model cannot tell them apart.
             ContractError: an old identifier moved, or the model could not write a new one.
         """
         old = work.artifacts.identifiers(work.inputs["identifiers"])
         items = work.artifacts.prepared(work.inputs["data"]).items
         grown = extended(self.tokenizer, old, items.subset(range(len(old), len(items))), work.context)
+        for slot, backbone in self.backbones.items():
+            model = backbone.load(work.inputs[f"model.{slot}"] / MODEL)
+            grown = meet_vocabulary(Catalogue(items, grown), model, backbone.options.max_merged)
         (work.folder / IDENTIFIERS).mkdir()
         save_identifiers(grown, work.folder / IDENTIFIERS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import orjson
@@ -13,6 +13,7 @@ from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.model import Backbone
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
+from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.identifiers.storage import save_identifiers
 from genrec_core.pipeline.artifacts import CURVES, IDENTIFIERS, MODEL
 from genrec_core.pipeline.stages.stage import Stage, StageContext
@@ -40,8 +41,10 @@ class TrainStage(Stage):
         self._check(trained, len(catalogue.items))
         trained.model.save(work.folder / MODEL)
         if self.trainer.learns_identifiers:
+            new = replace(catalogue, identifiers=trained.identifiers or catalogue.identifiers)
+            identifiers = meet_vocabulary(new, trained.model, self.backbone.options.max_merged)
             (work.folder / IDENTIFIERS).mkdir()
-            save_identifiers(trained.identifiers or catalogue.identifiers, work.folder / IDENTIFIERS)
+            save_identifiers(identifiers, work.folder / IDENTIFIERS)
         (work.folder / CURVES).write_bytes(orjson.dumps(trained.curves, option=orjson.OPT_SERIALIZE_NUMPY))
 
     def _check(self, trained: Trained, items: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.dataset import Sequences
-from genrec_core.contracts.samples import IDENTIFIER, History, ItemRef, Sample, Segment, Text
+from genrec_core.contracts.samples import IDENTIFIER, History, ItemRef, Sample, Segment, Text, UserRef
 from genrec_core.contracts.views import Request, View
 from genrec_core.testing.subject import Subject, snapshot
 from genrec_core.testing.toy import toy_catalogue, toy_views
@@ -130,6 +130,8 @@ def _spelled(segments: Iterable[Segment], catalogue: Catalogue) -> str:
     for segment in segments:
         if isinstance(segment, Text):
             parts.append(segment.text)
+        elif isinstance(segment, UserRef):
+            parts.append(segment.user)
         else:
             parts += [catalogue.write(item, form) for item, form in _mentions([segment])]
     return "\n".join(parts)

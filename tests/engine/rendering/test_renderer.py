@@ -1,6 +1,7 @@
 """One renderer: prompts are the same ids whatever follows, masks cover exactly what is learnt."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.samples import History, ItemRef, Sample, Text
+from genrec_core.contracts.samples import IDENTIFIER, History, ItemRef, Sample, Text, UserRef
 from genrec_core.contracts.views import Request
 from genrec_core.engine.rendering.renderer import Renderer
 
@@ -165,3 +166,100 @@ def test_prompt_text_is_what_the_ids_say(model, catalogue):
     assert Renderer(model, catalogue).prompt_text(Sample((Text("Next: "), History((0, 1))))) == (
         "Next: <a_0><b_0>, <a_1><b_0>"
     )
+
+
+@pytest.mark.parametrize(
+    "template", ["{{ m['content'] }}{{ m['content'] }}", "{{ m['content'] }} ({{ m['content'] }})"]
+)
+def test_a_template_that_writes_a_content_twice_is_refused_and_leaves_no_mark_in_the_prompt(
+    model, catalogue, template
+):
+    model.text_tokenizer.chat_template = "{% for m in messages %}" + template + "{% endfor %}"
+    model.chat = True
+    with pytest.raises(GenrecError, match="writes the content of the turn `user` more than once"):
+        Renderer(model, catalogue).prompt(Sample((Text("a"),)))
+
+
+def spelt(model, rendered):
+    """What stands at each span: (text, item or user)."""
+    return [
+        (model.text_tokenizer.decode(rendered.ids[span.start : span.end]), span.user or span.item)
+        for span in rendered.spans
+    ]
+
+
+SPANS = Sample(
+    (
+        Text("For "),
+        UserRef("ann"),
+        Text(": "),
+        History((0, 5, 6), separator=";"),
+        Text(" by "),
+        ItemRef(3, form="title"),
+        Text(" → "),
+        ItemRef(7, learn=True, turn="assistant"),
+    )
+)
+
+
+@pytest.fixture
+def named(catalogue):
+    """The catalogue with a user's identifier, written in the items' tokens."""
+    return replace(catalogue, identifiers=replace(catalogue.identifiers, users={"ann": ("<a_2>", "<a_1>")}))
+
+
+@pytest.mark.parametrize("chat", [False, True])
+@pytest.mark.parametrize(
+    ("family", "frame"),
+    [("causal", ([], [])), ("causal", ([7], [])), ("seq2seq", ([], [9])), ("seq2seq", ([7], [9, 9]))],
+)
+def test_spans_tell_which_tokens_spell_which_item_or_user(model, named, family, frame, chat):
+    model.family, model.frame, model.chat = family, frame, chat
+    model.text_tokenizer.chat_template = (
+        "{% for m in messages %}<{{ m['role'] }}>{{ m['content'] }}{% endfor %}"
+    )
+    rendered = Renderer(model, named).rendered(SPANS)
+    assert spelt(model, rendered) == [
+        ("<a_2><a_1>", "ann"), ("<a_0><b_0>", 0), ("<a_1><b_1>", 5), ("<a_2><b_1>", 6),
+        ("red tent number 3", 3), ("<a_3><b_1>", 7),
+    ]  # fmt: skip
+    assert [span.form for span in rendered.spans] == [IDENTIFIER] * 4 + ["title", IDENTIFIER]
+    assert rendered.spans[-1].start == rendered.prompt_length == rendered.starts[0]
+    prompt = Renderer(model, named).rendered(Sample(SPANS.segments[:-1]))
+    assert prompt.spans == rendered.spans[:-1]
+
+
+def test_spans_name_what_is_left_after_truncation(model, named):
+    short = Renderer(model, named, max_length=len(Renderer(model, named).rendered(SPANS).ids) - 3)
+    rendered = short.rendered(SPANS)
+    assert [what for _, what in spelt(model, rendered)] == ["ann", 5, 6, 3, 7]
+    assert spelt(model, rendered)[1] == ("<a_1><b_1>", 5)
+
+
+def test_a_shortened_field_has_a_shorter_span_and_none_when_nothing_is_left(model, catalogue):
+    parts = (Text("a"), ItemRef(0, form="title"), ItemRef(7, learn=True))
+    rendered = Renderer(model, catalogue, max_length=5).rendered(Sample(parts))
+    assert [(span.item, span.end - span.start) for span in rendered.spans] == [(0, 1), (7, 2)]
+    rendered = Renderer(model, catalogue, max_length=4).rendered(Sample(parts))
+    assert [span.item for span in rendered.spans] == [7]
+
+
+def test_spans_behind_the_token_that_starts_an_empty_prompt_are_moved_with_it(model, catalogue):
+    rendered = Renderer(model, catalogue).rendered(Sample((ItemRef(0, learn=True),)))
+    assert spelt(model, rendered) == [("<a_0><b_0>", 0)]
+    assert rendered.spans[0].start == 1
+
+
+def test_fields_inside_a_learnt_history_have_spans_of_their_own(model, catalogue):
+    history = History((0, 1), learn=True, separator=";", field="title", between="=")
+    rendered = Renderer(model, catalogue).rendered(Sample((history,)))
+    assert spelt(model, rendered) == [
+        ("<a_0><b_0>", 0), ("red tent number 0", 0), ("<a_1><b_0>", 1), ("red tent number 1", 1),
+    ]  # fmt: skip
+
+
+def test_a_user_without_an_identifier_is_named(model, named):
+    with pytest.raises(GenrecError) as caught:
+        Renderer(model, named).prompt(Sample((UserRef("bob"),)))
+    assert caught.value.message == "user `bob` has no identifier: the identifiers name 1 users"
+    assert "a tokenizer that names users too" in caught.value.hint

@@ -1,0 +1,127 @@
+"""Identifiers meet text tokenizers: an item is decoded or its identifier is refused; none is out of reach."""
+
+from __future__ import annotations
+
+import pytest
+
+from genrec_core.builtin.exact import Exact
+from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.errors import ContractError, GenrecError
+from genrec_core.contracts.identifiers import Identifiers
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.samples import Sample, Text
+from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
+from genrec_core.engine.models.vocabulary import extend
+from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.identifiers.health import health
+from genrec_core.identifiers.spelling import meet_vocabulary, merge_same
+from tests.engine.text_tokenizers import TEXT_TOKENIZERS, model_with
+
+IDENTIFIERS = {
+    "codes": Identifiers.of(
+        [("<a_0>", "<b_0>"), ("<a_0>", "<b_1>"), ("<a_1>",)], new_tokens=("<a_0>", "<a_1>", "<b_0>", "<b_1>")
+    ),
+    "codes, two shared": Identifiers.of([("<a_0>",), ("<a_1>",), ("<a_0>",)], new_tokens=("<a_0>", "<a_1>")),
+    "numbers without separator": Identifiers.of([("1", "12"), ("11", "2"), ("2",)]),
+    "a separator inside a token": Identifiers.of([("red", "tent"), ("red tent",), ("lamp",)], separator=" "),
+    "case": Identifiers.of([("Red", "tent"), ("red", "tent"), ("lamp",)], separator=" "),
+    "full width": Identifiers.of([("red",), ("ｒｅｄ",), ("lamp",)], separator=" "),
+    "another script": Identifiers.of([("мяч",), ("кот",), ("lamp",)], separator=" "),
+    "one begins the other": Identifiers.of([("red",), ("red", "tent"), ("lamp",)], separator=" "),
+}
+
+
+def _catalogue(identifiers):
+    names = tuple(f"i{place}" for place in range(len(identifiers)))
+    return Catalogue(Items(names, {"title": list(names)}), identifiers)
+
+
+@pytest.mark.parametrize("family", ["causal", "seq2seq"])
+@pytest.mark.parametrize("text_tokenizer", TEXT_TOKENIZERS)
+@pytest.mark.parametrize("kind", IDENTIFIERS)
+def test_every_item_is_decoded_or_its_identifier_is_refused(kind, text_tokenizer, family):
+    model, catalogue = model_with(text_tokenizer, family), _catalogue(IDENTIFIERS[kind])
+    extend(model, catalogue)
+    spelt = model.tokenise([catalogue.identifiers.text(item) for item in range(3)])
+    if any(model.text_tokenizer.unk_token_id in ids for ids in spelt):
+        with pytest.raises(GenrecError, match="cannot write the identifiers of"):
+            meet_vocabulary(catalogue, model, largest_share=1.0)
+        return
+    met = meet_vocabulary(catalogue, model, largest_share=1.0)
+    catalogue = Catalogue(catalogue.items, met)
+    decoder = Decoder(model, catalogue, DecoderSettings(beams=3, search="exhaustive"))
+    (answer,) = decoder.candidates([Sample((Text("red"),))])
+    ranked = Exact().ground(answer, catalogue)
+    assert sorted(ranked.items.tolist()) == [0, 1, 2]
+    assert ranked.invalid == 0
+    distinct = len({tuple(ids) for ids in decoder.renderer.answer_ids()})
+    assert health(met)["distinct"] == distinct == len(answer.beams)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text_tokenizer", "merged"),
+    [
+        ("codes", "lower-casing", 0),
+        ("numbers without separator", "byte-level", 1),
+        ("a separator inside a token", "byte-level", 1),
+        ("case", "lower-casing", 1),
+        ("case", "byte-level", 0),
+        ("full width", "nfkc", 1),
+        ("full width", "every-script", 0),
+    ],
+)
+def test_identifiers_that_are_equal_as_token_ids_are_counted_as_collisions(kind, text_tokenizer, merged):
+    model, catalogue = model_with(text_tokenizer), _catalogue(IDENTIFIERS[kind])
+    extend(model, catalogue)
+    found = health(meet_vocabulary(catalogue, model, largest_share=1.0))
+    assert found["merged_items"] == merged
+    assert found["colliding_items"] == 2 * merged
+
+
+def test_more_merged_items_than_allowed_are_refused_by_name():
+    catalogue = _catalogue(IDENTIFIERS["case"])
+    with pytest.raises(GenrecError) as caught:
+        meet_vocabulary(catalogue, model_with("lower-casing"), largest_share=0.3)
+    assert caught.value.message == (
+        "1 of 3 identifiers are equal to another item's once the model's text tokenizer has read them: "
+        "`i1: red tent = Red tent`"
+    )
+    assert "model: {max_merged: 0.34}" in caught.value.hint
+    assert meet_vocabulary(catalogue, model_with("lower-casing"), largest_share=0.34).merged == 1
+
+
+def test_identifiers_with_unknown_characters_are_refused_with_counts_and_examples():
+    with pytest.raises(GenrecError) as caught:
+        meet_vocabulary(_catalogue(IDENTIFIERS["another script"]), model_with("t5-like"), largest_share=1.0)
+    assert caught.value.message == (
+        "the model's text tokenizer cannot write the identifiers of 2 of 3 items: `i0: мяч`, `i1: кот`"
+    )
+    assert "a model whose vocabulary has these characters" in caught.value.hint
+
+
+def test_a_user_whom_the_vocabulary_cannot_write_is_refused():
+    identifiers = Identifiers.of([("lamp",)], users={"u1": ("lamp",), "u2": ("кот",)})
+    with pytest.raises(GenrecError, match="identifiers of 1 of 2 users: `u2`"):
+        meet_vocabulary(_catalogue(identifiers), model_with("t5-like"), largest_share=1.0)
+
+
+def test_the_renderer_refuses_identifiers_that_never_met_the_vocabulary():
+    renderer = Renderer(model_with("lower-casing"), _catalogue(IDENTIFIERS["case"]))
+    with pytest.raises(GenrecError, match="1 of 3 identifiers are equal to another item's"):
+        renderer.answer_ids()
+
+
+def test_a_text_that_two_identifiers_spell_is_not_read_as_the_last_of_them():
+    with pytest.raises(ContractError) as caught:
+        IDENTIFIERS["a separator inside a token"].parse("red tent")
+    assert caught.value.message == (
+        "1 identifiers are written like another one: `red tent: ('red', 'tent') and ('red tent',)`"
+    )
+
+
+def test_merging_keeps_the_first_identifier_and_everything_else():
+    identifiers = Identifiers.of([("a",), ("b",), ("c", "d"), ("b",)], users={"u": ("a",)})
+    met = merge_same(identifiers, ["x", "y", "x", "z"])
+    assert [met.tokens(item) for item in range(4)] == [("a",), ("b",), ("a",), ("b",)]
+    assert (met.merged, met.users) == (1, {"u": ("a",)})
+    assert merge_same(identifiers, ["w", "x", "y", "x"]) is identifiers
