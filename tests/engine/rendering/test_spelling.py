@@ -6,6 +6,7 @@ import pytest
 
 from genrec_core.builtin.exact import Exact
 from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import ContractError, GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
@@ -51,7 +52,7 @@ def test_every_item_is_decoded_or_its_identifier_is_refused(kind, text_tokenizer
     catalogue = Catalogue(catalogue.items, met)
     decoder = Decoder(model, catalogue, DecoderSettings(beams=3, search="exhaustive"))
     (answer,) = decoder.candidates([Sample((Text("red"),))])
-    ranked = Exact().ground(answer, catalogue)
+    ranked = Exact().open(catalogue, Context()).ground(answer)
     assert sorted(ranked.items.tolist()) == [0, 1, 2]
     assert ranked.invalid == 0
     distinct = len({tuple(ids) for ids in decoder.renderer.answer_ids()})
