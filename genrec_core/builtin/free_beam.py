@@ -21,7 +21,7 @@ from genrec_core.contracts.recommender import Recommender, RecommenderSession
 from genrec_core.contracts.views import Request
 
 if TYPE_CHECKING:
-    from genrec_core.engine.decoding.free_decoder import FreeDecoder
+    from genrec_core.engine.decoding.free_beam import FreeDecoder
 
 
 class FreeBeam(Recommender):
@@ -49,7 +49,7 @@ class FreeBeam(Recommender):
     ) -> FreeBeamSession:
         """A session that writes freely."""
         # Checking and explaining a pipeline must not import torch.
-        from genrec_core.engine.decoding.free_decoder import FreeDecoder, FreeDecoderSettings
+        from genrec_core.engine.decoding.free_beam import FreeDecoder, FreeDecoderSettings
         from genrec_core.engine.models.model import Model
 
         options = self.options

@@ -38,7 +38,7 @@ class Gguf(ExtendedBackbone):
     def start(self, catalogue: Catalogue, context: Context) -> Model:
         """The file's weights as floats."""
         # Checking and explaining a pipeline must not import torch.
-        from genrec_core.engine.models.gguf import gguf_model
+        from genrec_core.engine.models.pretrained import gguf_model
 
         options = self.options
         model = gguf_model(

@@ -21,7 +21,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.options import operational
 from genrec_core.contracts.teacher import Chat, Teacher
 from genrec_core.engine.choices import ChatUse, Precision
-from genrec_core.engine.models.origin import is_folder
+from genrec_core.engine.models.loading import is_folder
 
 if TYPE_CHECKING:
     from genrec_core.engine.models.model import Model
@@ -83,7 +83,7 @@ class LocalTeacher(Teacher):
             GenrecError: the model cannot be found or read, or a chat leaves no room for an answer.
         """
         # Checking and explaining a pipeline must not import torch.
-        from genrec_core.engine.decoding.chats import answered_chats
+        from genrec_core.engine.decoding.free_text import answered_chats
 
         options = self.options
         yield from answered_chats(
@@ -91,8 +91,7 @@ class LocalTeacher(Teacher):
         )
 
     def _model(self) -> Model:
-        from genrec_core.engine.models.gguf import gguf_model
-        from genrec_core.engine.models.pretrained import pretrained_model
+        from genrec_core.engine.models.pretrained import gguf_model, pretrained_model
 
         options = self.options
         path = Path(options.path).expanduser()

@@ -11,7 +11,7 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.engine.choices import ChatUse
 from genrec_core.engine.models.backbone import ExtendedBackbone
-from genrec_core.engine.models.origin import is_folder
+from genrec_core.engine.models.loading import is_folder
 
 if TYPE_CHECKING:
     from genrec_core.engine.models.model import Model

@@ -19,7 +19,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.encoder import Encoder, State
 from genrec_core.contracts.options import operational
 from genrec_core.engine.choices import Pooling, Precision
-from genrec_core.engine.models.origin import is_folder
+from genrec_core.engine.models.loading import is_folder
 
 
 class Sentence(Encoder):

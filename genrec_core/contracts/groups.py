@@ -31,7 +31,7 @@ class Rollout:
     thought: str = ""
 
 
-class Decoder(Protocol):
+class LookaheadDecoder(Protocol):
     """Look-ahead for rewards: what the policy would write after a text."""
 
     def beams(self, sample: Sample, continuation: str, width: int) -> Candidates:
@@ -57,7 +57,7 @@ class Group:
     step: int = 0
     total: int = 1
     lookahead: tuple[tuple[Candidate, ...], ...] = ()
-    decoder: Decoder | None = field(default=None, repr=False)
+    decoder: LookaheadDecoder | None = field(default=None, repr=False)
     extra: dict[str, Any] = field(default_factory=dict)
 
     def hit(self) -> bool:

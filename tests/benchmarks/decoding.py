@@ -27,8 +27,8 @@ from transformers import LlamaConfig, LlamaForCausalLM, LogitsProcessor, LogitsP
 
 from genrec_core.engine.decoding.beam import SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.steppers import stepper_for
+from genrec_core.engine.decoding.decode_state import decode_state_for
+from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.identifiers.compile import compile_trie
 from genrec_core.identifiers.trie import Trie
 from tests.benchmarks.measuring import arguments, machine, medians, ratio, write
@@ -53,7 +53,7 @@ class Shape:
 
 @dataclass
 class Bare:
-    """What a stepper needs of a model."""
+    """What a state needs of a model."""
 
     network: Any
     family: str = "causal"
@@ -111,7 +111,7 @@ def contestants(shape: Shape, bare: Bare, trie: Trie) -> dict[str, Callable[[], 
     prompts = rng.integers(3000, shape.vocabulary, (ROWS, shape.prompt))
     ids, head, constraint = (
         torch.from_numpy(prompts),
-        Head(bare.network),
+        OutputHead(bare.network),
         Constraint(trie, torch.device("cpu")),
     )
     beams = {"num_beams": shape.beams, "num_return_sequences": shape.beams, "do_sample": False,
@@ -122,8 +122,8 @@ def contestants(shape: Shape, bare: Bare, trie: Trie) -> dict[str, Callable[[], 
         return trie.legal(trie.descend(row.tolist()[shape.prompt :])).tolist()
 
     def ours(scoring: Any) -> Any:
-        stepper = stepper_for(bare, steps=LEVELS, width=shape.beams)
-        return search(stepper, head, constraint, prompts.tolist(), SearchSettings(shape.beams, scoring))
+        state = decode_state_for(bare, steps=LEVELS, width=shape.beams)
+        return search(state, head, constraint, prompts.tolist(), SearchSettings(shape.beams, scoring))
 
     @torch.inference_mode()
     def generate(**constraint: Any) -> Any:
@@ -139,15 +139,15 @@ def contestants(shape: Shape, bare: Bare, trie: Trie) -> dict[str, Callable[[], 
     }
 
 
-def floors(shape: Shape, bare: Bare, head: Head, prompts: np.ndarray) -> dict[str, Callable[[], Any]]:
+def floors(shape: Shape, bare: Bare, head: OutputHead, prompts: np.ndarray) -> dict[str, Callable[[], Any]]:
     """The model's own work, without any search: see the module's story."""
     tokens = torch.full((ROWS, shape.beams), FIRST_CODE)
     parents = torch.zeros_like(tokens)
 
     def legal() -> list[torch.Tensor]:
-        stepper = stepper_for(bare, steps=LEVELS, width=shape.beams)
-        states = [stepper.start(prompts.tolist())]
-        return states + [stepper.advance(parents, tokens) for _ in range(LEVELS - 1)]
+        state = decode_state_for(bare, steps=LEVELS, width=shape.beams)
+        states = [state.start(prompts.tolist())]
+        return states + [state.advance(parents, tokens) for _ in range(LEVELS - 1)]
 
     @torch.inference_mode()
     def floor(scoring: str) -> None:
@@ -163,20 +163,20 @@ def floors(shape: Shape, bare: Bare, head: Head, prompts: np.ndarray) -> dict[st
 
 def unconstrained(shape: Shape, bare: Bare) -> Callable[[], Any]:
     """The same loop without a constraint: at each level take the best of the level's 256 codes."""
-    head = Head(bare.network)
+    head = OutputHead(bare.network)
     prompts = np.random.default_rng(1).integers(3000, shape.vocabulary, (ROWS, shape.prompt)).tolist()
 
     @torch.inference_mode()
     def run() -> torch.Tensor:
-        stepper = stepper_for(bare, steps=LEVELS, width=shape.beams)
-        hidden, scores = stepper.start(prompts), torch.zeros(ROWS, 1)
+        state = decode_state_for(bare, steps=LEVELS, width=shape.beams)
+        hidden, scores = state.start(prompts), torch.zeros(ROWS, 1)
         for level in range(LEVELS):
             begin = FIRST_CODE + level * CODES
             flat = hidden.reshape(-1, hidden.shape[-1])
             logs = head.logits(flat, slice(begin, begin + CODES)).log_softmax(1).reshape(ROWS, -1, CODES)
             scores, flat_best = (scores[..., None] + logs).reshape(ROWS, -1).topk(shape.beams)
             if level + 1 < LEVELS:
-                hidden = stepper.advance(flat_best // CODES, begin + flat_best % CODES)
+                hidden = state.advance(flat_best // CODES, begin + flat_best % CODES)
         return scores
 
     return run
@@ -228,14 +228,17 @@ def constraint_cost(rows: list[dict[str, Any]], quick: bool) -> dict[str, Any]:
     shape = Shape("small", 32_000, 200, 20)
     bare = model(shape.size, shape.vocabulary)
     sizes = (10_000, 1_000_000)
-    head, prompts = Head(bare.network), np.random.default_rng(1).integers(3000, 32_000, (ROWS, 200)).tolist()
+    head, prompts = (
+        OutputHead(bare.network),
+        np.random.default_rng(1).integers(3000, 32_000, (ROWS, 200)).tolist(),
+    )
     runs: dict[str, Callable[[], Any]] = {"unconstrained": unconstrained(shape, bare)}
     for items in sizes:
         constraint = Constraint(catalogue(items), torch.device("cpu"))
 
         def constrained(constraint: Constraint = constraint) -> Any:
-            stepper = stepper_for(bare, steps=LEVELS, width=shape.beams)
-            return search(stepper, head, constraint, prompts, SearchSettings(shape.beams, "legal"))
+            state = decode_state_for(bare, steps=LEVELS, width=shape.beams)
+            return search(state, head, constraint, prompts, SearchSettings(shape.beams, "legal"))
 
         runs[f"{items:,} items"] = constrained
     times = medians(runs, 7 if quick else 15)

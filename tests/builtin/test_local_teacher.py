@@ -9,7 +9,7 @@ from genrec_core import Context, GenrecError, Message
 from genrec_core.builtin import local_teacher
 from genrec_core.builtin.local_teacher import LocalTeacher
 from genrec_core.builtin.tiny_causal import TinyCausal
-from genrec_core.engine.decoding.chats import chat_prompt
+from genrec_core.engine.decoding.free_text import chat_prompt
 from genrec_core.store.answers import Answers
 from genrec_core.testing.contracts import TeacherContract
 from genrec_core.testing.toy import toy_catalogue

@@ -5,7 +5,7 @@ wait in a pool of their own so that they take no beam from longer ones. On equal
 prompts, `length_penalty=0`, an explicit terminator) the result is that of `transformers.generate` with a
 prefix function; with at least as many beams as identifiers it is exact.
 
-    found = search(stepper, head, Constraint(trie, device), prompts, SearchSettings(beams=20))
+    found = search(state, head, Constraint(trie, device), prompts, SearchSettings(beams=20))
     found.nodes[row, 0]      # trie node of the best identifier; trie.items_at(node) are its items
 
 Sampling is the same search ordered by another key: log-probabilities perturbed from the root down by
@@ -23,10 +23,10 @@ from torch import Tensor
 
 from genrec_core.contracts.errors import GenrecError, examples
 from genrec_core.engine.choices import Scoring
+from genrec_core.engine.decoding.batches import TokenIds
 from genrec_core.engine.decoding.constraint import Choices, Constraint, log_probabilities
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.prompts import Tokens
-from genrec_core.engine.decoding.steppers import Stepper
+from genrec_core.engine.decoding.decode_state import DecodeState
+from genrec_core.engine.decoding.output_head import OutputHead
 
 
 @dataclass(frozen=True)
@@ -85,18 +85,18 @@ class _Beams:
 
 @torch.inference_mode()
 def search(
-    stepper: Stepper,
-    head: Head,
+    state: DecodeState,
+    head: OutputHead,
     constraint: Constraint,
-    prompts: Sequence[Tokens],
+    prompts: Sequence[TokenIds],
     settings: SearchSettings,
     starts: Tensor | None = None,
-    prefixes: Sequence[Tokens] | None = None,
+    prefixes: Sequence[TokenIds] | None = None,
 ) -> Found:
     """The best (or drawn) identifiers after each prompt.
 
     Args:
-        stepper: a fresh search state of the model.
+        state: a fresh search state of the model.
         head: the model's output matrix.
         constraint: the legal identifiers.
         prompts: token ids, one row each, any lengths.
@@ -108,7 +108,7 @@ def search(
     Raises:
         GenrecError: no token is legal at some row's start.
     """
-    hidden = stepper.start(prompts, prefixes)
+    hidden = state.start(prompts, prefixes)
     begin = _start_nodes(constraint, starts, len(prompts), hidden.device)
     zeros = torch.zeros(begin.shape, device=hidden.device)
     beams = _Beams(begin, zeros, zeros)
@@ -140,7 +140,7 @@ def search(
         entry, best = entry[:, :width], best[:, :width]
         parents = choices.beams[entry] % hidden.shape[1]
         beams = _Beams(choices.nodes[entry], scores[entry], best)
-        hidden = stepper.advance(parents, choices.tokens[entry])
+        hidden = state.advance(parents, choices.tokens[entry])
 
 
 def _start_nodes(constraint: Constraint, starts: Tensor | None, rows: int, device: torch.device) -> Tensor:

@@ -2,6 +2,10 @@
 
 The candidates of a step are ragged (a beam may have one legal token or two hundred), so they are kept
 flat: parallel arrays with one entry for each legal (beam, token) pair, rows after one another.
+
+`answer_trie` compiles what may be answered: every item of a catalogue in one form. Decoding walks it and
+legal training normalises over it, so both mean the same by "legal". Where one answer is the beginning of
+another, an end token tells them apart; nowhere else is it part of an answer.
 """
 
 from __future__ import annotations
@@ -11,8 +15,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genrec_core.contracts.samples import IDENTIFIER
 from genrec_core.engine.choices import Scoring
-from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.identifiers.compile import compile_trie
 from genrec_core.identifiers.trie import Trie
 
 
@@ -62,21 +69,19 @@ class Constraint:
 
 
 def log_probabilities(
-    head: Head, hidden: Tensor, choices: Choices, scoring: Scoring, temperature: float = 1.0
+    head: OutputHead, hidden: Tensor, choices: Choices, scoring: Scoring, temperature: float = 1.0
 ) -> Tensor:
     """Log-probability float32 [C] of each choice given the hidden states [B × W, H] of the beams.
 
     Logits are divided by `temperature` before they are normalised.
     """
-    if temperature != 1.0:
-        hidden = hidden / temperature  # the head is linear, so this divides the logits
     used = torch.zeros(head.size, dtype=torch.bool, device=hidden.device)
     used[choices.tokens] = True
     columns = used.nonzero().squeeze(1)
     place = torch.cumsum(used, 0)[choices.tokens] - 1
-    logits = head.logits(hidden, columns)[choices.beams, place]
+    logits = head.logits(hidden, columns)[choices.beams, place] / temperature
     if scoring == "full":
-        return logits - head.normaliser(hidden)[choices.beams]
+        return logits - head.normaliser(hidden, temperature)[choices.beams]
     return logits - _normaliser_by_beam(logits, choices)[choices.beams]
 
 
@@ -85,3 +90,10 @@ def _normaliser_by_beam(logits: Tensor, choices: Choices) -> Tensor:
     highest = highest.scatter_reduce(0, choices.beams, logits, "amax")
     summed = torch.zeros_like(highest).scatter_add(0, choices.beams, (logits - highest[choices.beams]).exp())
     return highest + summed.log()
+
+
+def answer_trie(renderer: Renderer, end_id: int, form: str = IDENTIFIER) -> Trie:
+    """The trie of all answers in a form; items that have none in it are left out."""
+    ids = renderer.answer_ids(form)
+    named = [item for item, tokens in enumerate(ids) if tokens]
+    return compile_trie([ids[item] for item in named], named, terminator=end_id, terminate="ambiguous")

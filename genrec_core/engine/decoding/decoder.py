@@ -3,6 +3,13 @@
 It binds a model to a catalogue: prompts come from the one renderer, constraints are compiled once for each
 form an answer can take (identifier, title …), requests are batched by length, and results come back in
 the order asked, a window at a time, so that memory does not grow with the number of requests.
+
+    decoder = Decoder(model, catalogue, DecoderSettings(beams=10))    # open once: tries are kept
+    for answer in decoder.candidates(samples): ...                    # ask as often as you like
+
+Two models may share the work: one writes the first tokens of identifiers (`prefixes`), another finishes them
+(`finish`). The first may be large and slow and run ahead of time; only the prefixes travel, as identifier
+tokens, because the two models need not share a text tokenizer. What follows is scored by the second alone.
 """
 
 from __future__ import annotations
@@ -11,24 +18,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import torch
 from torch import Tensor
 
 from genrec_core.contracts.candidates import Candidate, Candidates
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.identifiers import Tokens
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.choices import Scoring, Search
-from genrec_core.engine.decoding.answers import answer_trie
-from genrec_core.engine.decoding.batches import batches
+from genrec_core.engine.decoding.batches import WINDOW, batches
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
-from genrec_core.engine.decoding.constraint import Constraint
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.steppers import stepper_for
+from genrec_core.engine.decoding.constraint import Constraint, answer_trie
+from genrec_core.engine.decoding.decode_state import decode_state_for
+from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
-
-_WINDOW = 2048
-"""Requests looked at together when batching by length."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Decoder:
     def __init__(self, model: Model, catalogue: Catalogue, settings: DecoderSettings) -> None:
         self.model, self.catalogue, self.settings = model, catalogue, settings
         self.renderer = Renderer(model, catalogue)
-        self.head = Head(model.network)
+        self.head = OutputHead(model.network)
         self._constraints: dict[tuple[str, str], Constraint] = {}
 
     def constraint(self, form: str = IDENTIFIER, stop_text: str = "") -> Constraint:
@@ -75,7 +80,7 @@ class Decoder:
             GenrecError: a sample has no constrained answer.
         """
         remaining = iter(samples)
-        while window := list(islice(remaining, _WINDOW)):
+        while window := list(islice(remaining, WINDOW)):
             yield from self.answers(window, [self.renderer.prompt(sample) for sample in window])
 
     def answers(self, samples: Sequence[Sample], prompts: Sequence[Sequence[int]]) -> list[Candidates]:
@@ -122,9 +127,9 @@ class Decoder:
         beams = self.settings.beams
         if self.settings.search == "exhaustive":
             beams = int((constraint.trie.ends > 0).sum())
-        stepper = stepper_for(self.model, steps=constraint.depth, width=beams)
+        state = decode_state_for(self.model, steps=constraint.depth, width=beams)
         settings = SearchSettings(beams, self.settings.scoring, depth=depth)
-        return search(stepper, self.head, constraint, prompts, settings, starts, supplied)
+        return search(state, self.head, constraint, prompts, settings, starts, supplied)
 
     def written(self, found: Found, form: str = IDENTIFIER, stop_text: str = "") -> list[Candidates]:
         """What a search found, as candidates, one a row."""
@@ -148,3 +153,52 @@ class Decoder:
 def _answered(sample: Sample) -> tuple[str, str]:
     """In which form a sample is answered, and what follows its answer."""
     return sample.answer_form, sample.stop_text
+
+
+def prefixes(decoder: Decoder, samples: Sequence[Sample], depth: int) -> list[list[Tokens]]:
+    """The best distinct identifier prefixes of `depth` tokens for each sample, best first."""
+    prompts = [decoder.renderer.prompt(sample) for sample in samples]
+    found = decoder.search(prompts, depth=depth)
+    trie, identifiers = decoder.constraint().trie, decoder.catalogue.identifiers
+    rows = []
+    for nodes in found.nodes.tolist():
+        items = [int(trie.items[trie.starts[node]]) for node in nodes if node >= 0]
+        rows.append([identifiers.tokens(item)[:depth] for item in items])
+    return rows
+
+
+def finish(decoder: Decoder, sample: Sample, given: Sequence[Tokens]) -> Candidates:
+    """The best identifiers that begin with one of the given prefixes, scored by this decoder's model.
+
+    Raises:
+        GenrecError: no identifier begins with any of the prefixes.
+    """
+    prompt = decoder.renderer.prompt(sample)
+    supplied = [decoder.model.token_ids(prefix) for prefix in given]
+    trie = decoder.constraint().trie
+    starts = [trie.descend(ids) for ids in supplied]
+    usable = [index for index, node in enumerate(starts) if node >= 0]
+    if not usable:
+        raise GenrecError(
+            f"no identifier begins with any of the {len(given)} prefixes handed over",
+            hint="both models must use the same identifiers",
+        )
+    whole = [index for index in usable if not trie.count[starts[index]]]
+    beams = [_item_at(decoder, starts[index]) for index in whole]
+    open_ended = [index for index in usable if trie.count[starts[index]]]
+    if open_ended:
+        found = decoder.search(
+            [prompt] * len(open_ended),
+            starts=torch.tensor([starts[index] for index in open_ended]),
+            supplied=[supplied[index] for index in open_ended],
+        )
+        beams += [candidate for answer in decoder.written(found) for candidate in answer.beams]
+    best = sorted(beams, key=lambda candidate: -candidate.score)[: decoder.settings.beams]
+    depth = max(len(prefix) for prefix in given)
+    return Candidates(tuple(best), {"prefix": depth, "finish": max(len(c.tokens) for c in best) - depth})
+
+
+def _item_at(decoder: Decoder, node: int) -> Candidate:
+    """A prefix that is a whole identifier already: nothing is left to write, so its score is zero."""
+    trie = decoder.constraint().trie
+    return Candidate(decoder.catalogue.identifiers.tokens(int(trie.items[trie.starts[node]])), 0.0)

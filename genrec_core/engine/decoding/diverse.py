@@ -16,9 +16,9 @@ import torch
 from torch import Tensor
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.prompts import Tokens
-from genrec_core.engine.decoding.steppers import Stepper
+from genrec_core.engine.decoding.batches import TokenIds
+from genrec_core.engine.decoding.decode_state import DecodeState
+from genrec_core.engine.decoding.output_head import OutputHead
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class DiverseText:
 
 @torch.inference_mode()
 def diverse_beam_search(
-    stepper: Stepper, head: Head, prompts: Sequence[Tokens], settings: DiverseSettings
+    state: DecodeState, head: OutputHead, prompts: Sequence[TokenIds], settings: DiverseSettings
 ) -> list[list[DiverseText]]:
     """`beams` texts for each prompt, group by group, best first within a group.
 
     Args:
-        stepper: a fresh search state with room for `max_tokens` steps of `beams` beams.
+        state: a fresh search state with room for `max_tokens` steps of `beams` beams.
         head: the model's output matrix.
         prompts: token ids, one row each.
         settings: how to search.
@@ -74,23 +74,23 @@ def diverse_beam_search(
             hint="choose `beams` as a multiple of `groups`",
         )
     rows, size = len(prompts), settings.beams // settings.groups
-    hidden = stepper.start(prompts)
-    states = [_Group(rows, size, settings, hidden.device) for _ in range(settings.groups)]
+    hidden = state.start(prompts)
+    groups = [_Group(rows, size, settings, hidden.device) for _ in range(settings.groups)]
     for step in range(settings.max_tokens + 1):
         logs = head.logits(hidden.reshape(-1, hidden.shape[-1])).log_softmax(dim=1)
         logs = logs.reshape(rows, -1, head.size)
         taken = torch.zeros((rows, head.size), device=hidden.device)
-        for number, state in enumerate(states):
+        for number, group in enumerate(groups):
             own = logs if step == 0 else logs[:, number * size : (number + 1) * size]
-            tokens = state.choose(own - settings.penalty * taken[:, None], step)
+            tokens = group.choose(own - settings.penalty * taken[:, None], step)
             taken.scatter_add_(1, tokens, torch.ones_like(tokens, dtype=taken.dtype))
-        if step == settings.max_tokens or not any(bool(state.running().any()) for state in states):
+        if step == settings.max_tokens or not any(bool(group.running().any()) for group in groups):
             break
         offsets = [0 if step == 0 else number * size for number in range(settings.groups)]
-        parents = torch.cat([state.parents + at for state, at in zip(states, offsets, strict=True)], dim=1)
-        hidden = stepper.advance(parents, torch.cat([state.tokens for state in states], dim=1))
+        parents = torch.cat([group.parents + at for group, at in zip(groups, offsets, strict=True)], dim=1)
+        hidden = state.advance(parents, torch.cat([group.tokens for group in groups], dim=1))
     return [
-        [text for number, state in enumerate(states) for text in state.texts(row, number)]
+        [text for number, group in enumerate(groups) for text in group.texts(row, number)]
         for row in range(rows)
     ]
 

@@ -1,20 +1,33 @@
 """Free text: greedy or sampled, several continuations a prompt, until a stop sequence or a budget.
 
-Thoughts before an answer are written here. Every setting is explicit: the model's own generation config
-is never looked at.
+Every setting is explicit: the model's own generation config is never looked at. Two things are written so:
+
+- *thoughts* before an answer (`think_then_beam`): free text up to a budget, then constrained beams behind it.
+  A thought that does not close within its budget is cut there and closed for it, and counted as such, so
+  that the answer always starts from the same tokens;
+- *answers to chats* (`answered_chats`): greedy, a batch at a time. Turns are tokenised apart from what the
+  chat template writes between them, so no item's text can end a turn. A model without a template reads the
+  turns as paragraphs and goes on writing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.prompts import Tokens
-from genrec_core.engine.decoding.steppers import Stepper
+from genrec_core.contracts.candidates import Candidates
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.samples import Sample, Turn
+from genrec_core.contracts.teacher import Chat
+from genrec_core.engine.decoding.batches import TokenIds
+from genrec_core.engine.decoding.decode_state import DecodeState, decode_state_for
+from genrec_core.engine.decoding.decoder import Decoder
+from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.models.model import Model
+from genrec_core.engine.rendering.pieces import chat_layout
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,7 @@ class FreeSettings:
 
 
 @dataclass(frozen=True)
-class Text:
+class WrittenText:
     """One written text: its tokens without the stop sequence, and which of them was reached (-1: none)."""
 
     tokens: tuple[int, ...]
@@ -51,22 +64,22 @@ class Text:
 
 @torch.inference_mode()
 def write_freely(
-    stepper: Stepper,
-    head: Head,
-    prompts: Sequence[Tokens],
+    state: DecodeState,
+    head: OutputHead,
+    prompts: Sequence[TokenIds],
     settings: FreeSettings,
     noise: torch.Generator | None = None,
-) -> list[list[Text]]:
+) -> list[list[WrittenText]]:
     """`count` texts for each prompt.
 
     Args:
-        stepper: a fresh search state with room for `max_tokens` steps of `count` beams.
+        state: a fresh search state with room for `max_tokens` steps of `count` beams.
         head: the model's output matrix.
         prompts: token ids, one row each.
         settings: how to write.
         noise: needed when the temperature is above 0.
     """
-    hidden = stepper.start(prompts).expand(-1, settings.count, -1)
+    hidden = state.start(prompts).expand(-1, settings.count, -1)
     written: list[list[list[int]]] = [[[] for _ in range(settings.count)] for _ in prompts]
     stops = torch.full(hidden.shape[:2], -1)
     parents = torch.zeros(hidden.shape[:2], dtype=torch.long, device=hidden.device)
@@ -80,10 +93,10 @@ def write_freely(
                     stops[row, beam] = _cut(written[row][beam], settings.stop)
         if bool((stops >= 0).all()) or step + 1 == settings.max_tokens:
             break
-        hidden = stepper.advance(parents, tokens)
+        hidden = state.advance(parents, tokens)
         parents = torch.arange(settings.count, device=hidden.device).expand(len(prompts), -1)
     return [
-        [Text(tuple(text), int(stops[row, beam])) for beam, text in enumerate(texts)]
+        [WrittenText(tuple(text), int(stops[row, beam])) for beam, text in enumerate(texts)]
         for row, texts in enumerate(written)
     ]
 
@@ -107,3 +120,111 @@ def _next(logits: Tensor, settings: FreeSettings, noise: torch.Generator | None)
         ordered[ordered.cumsum(1) - ordered >= settings.top_p] = 0.0
         shares = torch.zeros_like(shares).scatter(1, order, ordered)
     return torch.multinomial(shares, 1, generator=noise).squeeze(1)
+
+
+@dataclass(frozen=True)
+class ThinkSettings:
+    """How to think.
+
+    Attributes:
+        budget: tokens of a thought at most.
+        opening: text that begins a thought.
+        closing: text that ends it; written for the model when the budget runs out.
+        temperature: 0 thinks greedily.
+        top_p: see `FreeSettings`.
+    """
+
+    budget: int
+    opening: str = "<think>\n"
+    closing: str = "\n</think>\n\n"
+    temperature: float = 0.0
+    top_p: float = 1.0
+
+
+def think_then_beam(
+    decoder: Decoder, samples: Sequence[Sample], settings: ThinkSettings, noise: torch.Generator | None = None
+) -> Iterator[Candidates]:
+    """One thought and its best identifiers for each sample, in order.
+
+    `Candidates.phases` counts the tokens: `think`, `cut` (1 when the budget ran out) and `finish`.
+    """
+    opening, closing = decoder.model.tokenise([settings.opening, settings.closing])
+    free = FreeSettings(
+        settings.budget,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        stop=(tuple(closing), (decoder.model.end_id,)),
+    )
+    rows = max(1, decoder.settings.batch_tokens // (decoder.model.max_length + settings.budget))
+    for begin in range(0, len(samples), rows):
+        batch = samples[begin : begin + rows]
+        prompts = [[*decoder.renderer.prompt(sample), *opening] for sample in batch]
+        state = decode_state_for(decoder.model, steps=settings.budget, width=1)
+        thoughts = [texts[0] for texts in write_freely(state, decoder.head, prompts, free, noise)]
+        closed = [
+            [*prompt, *thought.tokens, *closing] for prompt, thought in zip(prompts, thoughts, strict=True)
+        ]
+        for thought, answer in zip(thoughts, decoder.answers(batch, closed), strict=True):
+            phases = {"think": len(thought.tokens), "cut": int(not thought.stopped), **answer.phases}
+            text = decoder.model.text_tokenizer.decode(list(thought.tokens))
+            yield Candidates(answer.beams, phases, text)
+
+
+def answered_chats(
+    model: Model, chats: Sequence[Chat], *, max_tokens: int, stop: Sequence[str], batch: int
+) -> Iterator[tuple[int, str]]:
+    """The place of each chat among `chats` and its answer, the longest chats first.
+
+    Args:
+        model: writes.
+        chats: each ends with the turn to be answered.
+        max_tokens: most tokens of an answer.
+        stop: texts before which an answer is cut off.
+        batch: chats answered together.
+
+    Raises:
+        GenrecError: a chat leaves no room for an answer.
+    """
+    prompts = [chat_prompt(model, chat) for chat in chats]
+    longest = max(map(len, prompts), default=0)
+    if longest + max_tokens > model.max_length:
+        raise GenrecError(
+            f"a chat of {longest:,} tokens and an answer of `{max_tokens}` do not fit into the "
+            f"{model.max_length:,} tokens that the model may use",
+            hint="raise `max_length` of the teacher, or show it less",
+        )
+    head, settings = OutputHead(model.network), FreeSettings(max_tokens, stop=((model.end_id,),))
+    order = sorted(range(len(chats)), key=lambda place: -len(prompts[place]))
+    for start in range(0, len(order), batch):
+        places = order[start : start + batch]
+        state = decode_state_for(model, steps=max_tokens, width=1)
+        written = write_freely(state, head, [prompts[place] for place in places], settings)
+        for place, (text,) in zip(places, written, strict=True):
+            answer = model.text_tokenizer.decode(list(text.tokens), skip_special_tokens=True)
+            yield place, _before(answer, stop)
+
+
+def chat_prompt(model: Model, chat: Chat) -> list[int]:
+    """Token ids of a chat up to where the answer begins."""
+    contents = model.tokenise([message.text for message in chat])
+    if not model.chat:
+        between = model.tokenise(["\n\n"])[0]
+        ids = list(model.frame[0])
+        for place, content in enumerate(contents):
+            ids += [*(between if place else ()), *content]
+        return ids
+    turns: list[Turn] = [*(message.turn for message in chat), "assistant"]
+    layout = chat_layout(model.text_tokenizer, turns)
+    literals = [
+        model.text_tokenizer(literal, add_special_tokens=False)["input_ids"] if literal else []
+        for literal in layout
+    ]
+    ids = []
+    for literal, content in zip(literals, [*contents, []], strict=True):
+        ids += [*literal, *content]
+    return ids
+
+
+def _before(answer: str, stop: Sequence[str]) -> str:
+    places = [answer.find(text) for text in stop]
+    return answer[: min((place for place in places if place >= 0), default=len(answer))]

@@ -1,4 +1,4 @@
-"""Validation: recall and NDCG at 10, by the beam search that recommends, on the same rows every time.
+"""SearchValidation: recall and NDCG at 10, by the beam search that recommends, on the same rows every time.
 
 Ranks are of items, as in evaluation: items that share an answer are expanded in catalogue order, and every
 row counts, also one whose target was not found. No test row can be among them: training code has none.
@@ -26,7 +26,7 @@ def evenly(count: int, most: int) -> list[int]:
     return [int(place) for place in np.linspace(0, count - 1, most)]
 
 
-class Validation:
+class SearchValidation:
     """A fixed sample of validation rows.
 
     Args:

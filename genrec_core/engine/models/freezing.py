@@ -26,7 +26,7 @@ from genrec_core.engine.models.vocabulary import matrices
 Trainable = Literal["all", "new-rows", "none"]
 
 
-class Rows:
+class TrainedRows:
     """The rows of some matrices as small parameters of their own.
 
     Attributes:
@@ -76,7 +76,9 @@ def _only(ids: Tensor) -> Any:
 
 
 @contextmanager
-def training_only(network: Any, trainable: Trainable, new_ids: Sequence[int] = ()) -> Iterator[Rows | None]:
+def training_only(
+    network: Any, trainable: Trainable, new_ids: Sequence[int] = ()
+) -> Iterator[TrainedRows | None]:
     """Freeze a network for the length of a block, then set it as it was.
 
     Args:
@@ -103,7 +105,7 @@ def training_only(network: Any, trainable: Trainable, new_ids: Sequence[int] = (
         trained = matrices(network)
         for matrix in trained:
             matrix.requires_grad_(True)
-        rows = Rows(trained, new_ids)
+        rows = TrainedRows(trained, new_ids)
         hooks = rows.masks()
     try:
         yield rows

@@ -29,6 +29,7 @@ from genrec_core.contracts.errors import ContractError, GenrecError, examples
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.engine.choices import Precision, Scoring
 from genrec_core.engine.models.dropout import install_dropout
+from genrec_core.engine.models.loading import from_checkpoint, unreadable
 
 Family = Literal["causal", "seq2seq"]
 
@@ -171,11 +172,11 @@ def load_model(folder: Path, dtype: Precision = "float32", device: str = "auto")
     if side.pop("format") != FORMAT:
         raise GenrecError(f"`{side_file}` has another format than `{FORMAT}`", hint="train the model again")
     kind = AutoModelForCausalLM if side["family"] == "causal" else AutoModelForSeq2SeqLM
-    with quiet():
-        network = kind.from_pretrained(
-            folder, dtype=torch_dtype(dtype), local_files_only=True, use_safetensors=True
-        )
-        text_tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    try:
+        network = from_checkpoint(kind, folder, dtype=torch_dtype(dtype), use_safetensors=True)
+        text_tokenizer = from_checkpoint(AutoTokenizer, folder)
+    except (OSError, ValueError, KeyError) as error:
+        raise unreadable("model", str(folder), error) from error
     install_dropout(network)
     return Model(network.to(chosen_device(device)).eval(), text_tokenizer, **side)
 

@@ -1,20 +1,28 @@
 """Pretrained models: any causal or encoder-decoder model of Hugging Face format, from a folder or the hub.
 
-Code that comes with a checkpoint is never run (`trust_remote_code` stays off), and pickled weights are
-refused. The pad token is replaced when it is the end token: first by the unknown token, which never occurs
-in byte-level vocabularies, else by a new `<|pad|>`.
+Code that comes with a checkpoint is never run (`loading`), and pickled weights are refused. The pad token is
+replaced when it is the end token: first by the unknown token, which never occurs in byte-level vocabularies,
+else by a new `<|pad|>`.
+
+A GGUF file (llama.cpp) becomes an ordinary model too. What transformers loads from one carries a mark that it
+is quantised, refuses to be saved and refuses to be trained, although its weights are dequantised floats. So
+the network is built again from its config without the mark, and given the same weights: the same logits to
+the last bit. Reading the file is slow (most of a minute for 135 million weights); the model stage does it
+once and keeps safetensors. The weights stay those of the quantised file, not of the model it was made from.
 """
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.choices import ChatUse, Precision
-from genrec_core.engine.models.model import Family, Model, chosen_device, quiet, torch_dtype
-from genrec_core.engine.models.origin import is_folder, unreadable
+from genrec_core.engine.models.loading import from_checkpoint, unreadable
+from genrec_core.engine.models.model import Family, Model, chosen_device, torch_dtype
 
 PAD = "<|pad|>"
 
@@ -42,21 +50,52 @@ def pretrained_model(
     Raises:
         GenrecError: it cannot be found or read.
     """
-    where: dict[str, Any] = {"trust_remote_code": False}
-    if is_folder(path):
-        where["local_files_only"] = True
-    else:
-        where["revision"] = revision
     try:
-        with quiet():
-            config = AutoConfig.from_pretrained(path, **where)
-            family: Family = "seq2seq" if config.is_encoder_decoder else "causal"
-            kind = AutoModelForSeq2SeqLM if family == "seq2seq" else AutoModelForCausalLM
-            network = kind.from_pretrained(path, dtype=torch_dtype(dtype), use_safetensors=True, **where)
-            text_tokenizer = AutoTokenizer.from_pretrained(path, **where)
+        config = from_checkpoint(AutoConfig, path, revision=revision)
+        family: Family = "seq2seq" if config.is_encoder_decoder else "causal"
+        kind = AutoModelForSeq2SeqLM if family == "seq2seq" else AutoModelForCausalLM
+        network = from_checkpoint(
+            kind, path, revision=revision, dtype=torch_dtype(dtype), use_safetensors=True
+        )
+        text_tokenizer = from_checkpoint(AutoTokenizer, path, revision=revision)
     except (OSError, ValueError, KeyError) as error:
         raise unreadable("model", path, error) from error
     return assembled(network.to(chosen_device(device)), text_tokenizer, family, chat, path)
+
+
+def gguf_model(
+    path: Path, *, dtype: Precision = "float32", device: str = "auto", chat: ChatUse = "auto"
+) -> Model:
+    """Read a `.gguf` file of a causal model.
+
+    Raises:
+        GenrecError: it is absent or cannot be read, or the package `gguf` is not installed.
+    """
+    if not path.is_file():
+        raise GenrecError(f"there is no GGUF file `{path}`", hint="give the path of a .gguf file")
+    try:
+        text_tokenizer = from_checkpoint(AutoTokenizer, path.parent, gguf_file=path.name)
+        read = from_checkpoint(
+            AutoModelForCausalLM, path.parent, gguf_file=path.name, dtype=torch_dtype(dtype)
+        )
+    except ImportError as error:
+        raise GenrecError(
+            f"`{path}` cannot be read: {error}", hint="pip install 'genrec-core[engine]', which brings gguf"
+        ) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise unreadable("GGUF file", str(path), error) from error
+    return assembled(_unmarked(read).to(chosen_device(device)), text_tokenizer, "causal", chat, str(path))
+
+
+def _unmarked(network: Any) -> Any:
+    """The same network without the mark of quantisation."""
+    config = copy.deepcopy(network.config)
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    clean = type(network)(config).to(network.dtype)
+    clean.load_state_dict(network.state_dict())
+    clean.tie_weights()
+    return clean
 
 
 def assembled(network: Any, text_tokenizer: Any, family: Family, chat: ChatUse, path: str) -> Model:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,8 +17,8 @@ from torch import Tensor
 from transformers import AutoModel, AutoTokenizer
 
 from genrec_core.engine.choices import Pooling, Precision
-from genrec_core.engine.models.model import chosen_device, quiet, torch_dtype
-from genrec_core.engine.models.origin import is_folder, unreadable
+from genrec_core.engine.models.loading import from_checkpoint, unreadable
+from genrec_core.engine.models.model import chosen_device, torch_dtype
 
 
 @dataclass(frozen=True)
@@ -76,15 +75,11 @@ def load_network(path: str, revision: str, dtype: Precision, device: str) -> tup
     Raises:
         GenrecError: they cannot be found or read.
     """
-    local = is_folder(path)
-    where: dict[str, Any] = {"local_files_only": True} if local else {"revision": revision}
-    name = str(Path(path).expanduser()) if local else path
     try:
-        with quiet():
-            text_tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **where)
-            network = AutoModel.from_pretrained(
-                name, trust_remote_code=False, use_safetensors=True, dtype=torch_dtype(dtype), **where
-            )
+        text_tokenizer = from_checkpoint(AutoTokenizer, path, revision=revision)
+        network = from_checkpoint(
+            AutoModel, path, revision=revision, use_safetensors=True, dtype=torch_dtype(dtype)
+        )
     except (OSError, ValueError, KeyError) as error:
         raise unreadable("sentence encoder", path, error) from error
     if text_tokenizer.pad_token is None:

@@ -12,26 +12,26 @@ import torch
 from torch import Tensor
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.engine.decoding.batches import TokenIds
 from genrec_core.engine.decoding.beam import Found, SearchSettings
 from genrec_core.engine.decoding.constraint import Choices, Constraint, log_probabilities
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.prompts import Tokens
-from genrec_core.engine.decoding.steppers import Stepper
+from genrec_core.engine.decoding.decode_state import DecodeState
+from genrec_core.engine.decoding.output_head import OutputHead
 
 
 @torch.inference_mode()
 def draw(
-    stepper: Stepper,
-    head: Head,
+    state: DecodeState,
+    head: OutputHead,
     constraint: Constraint,
-    prompts: Sequence[Tokens],
+    prompts: Sequence[TokenIds],
     settings: SearchSettings,
     starts: Tensor,
 ) -> Found:
     """`settings.beams` answers behind each prompt.
 
     Args:
-        stepper: a fresh search state with room for as many beams.
+        state: a fresh search state with room for as many beams.
         head: the model's output matrix.
         constraint: the legal answers.
         prompts: token ids, one row each.
@@ -43,7 +43,7 @@ def draw(
     """
     if settings.noise is None:
         raise GenrecError("drawing needs noise", hint="give the settings a generator")
-    hidden = stepper.start(prompts).expand(-1, settings.beams, -1)
+    hidden = state.start(prompts).expand(-1, settings.beams, -1)
     if bool((starts < 0).any()):
         raise GenrecError(
             "a row has no legal token to begin with",
@@ -55,7 +55,7 @@ def draw(
     steps = 0
     while bool((live := ~constraint.ended(nodes)).any()):
         if steps:
-            hidden = stepper.advance(parents, tokens)
+            hidden = state.advance(parents, tokens)
             parents = torch.arange(settings.beams, device=hidden.device).expand(len(prompts), -1)
         steps += 1
         choices = constraint.choices(nodes, live)

@@ -21,7 +21,7 @@ from torch.utils.checkpoint import checkpoint
 
 from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.constraint import Constraint
-from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.rl.trees import FREE, Piece
 
 LOGITS = 1 << 25
@@ -47,7 +47,7 @@ class Scorer:
         temperature: float,
         batch_tokens: int = 32768,
     ) -> None:
-        self.network, self._head = network, Head(network)
+        self.network, self._head = network, OutputHead(network)
         self._constraints, self._scoring, self._temperature = constraints, scoring, temperature
         self._batch_tokens = batch_tokens
 
@@ -85,7 +85,7 @@ class Scorer:
                 use_cache=False,
             )
         states = out.last_hidden_state
-        hidden = states.reshape(-1, states.shape[-1])[piece.spots] / self._temperature
+        hidden = states.reshape(-1, states.shape[-1])[piece.spots]
         scores = hidden.new_zeros(len(piece.reads), dtype=torch.float32)
         entropies = hidden.new_zeros(len(piece.spots), dtype=torch.float32)
         for form in range(FREE, len(self._constraints)):
@@ -142,6 +142,7 @@ class Scorer:
         self, hidden: Tensor, reads: Tensor, tokens: Tensor, columns: Tensor | None, allowed: Tensor | None
     ) -> tuple[Tensor, Tensor]:
         logits = self._head.logits(hidden) if columns is None else self._head.logits(hidden, columns)
+        logits = logits / self._temperature
         if allowed is not None:
             logits = logits.masked_fill(~allowed, torch.finfo(logits.dtype).min)
         normaliser = logits.logsumexp(dim=1)

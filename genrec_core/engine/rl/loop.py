@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import TrainerCallback, get_scheduler
 
 from genrec_core.contracts.context import Advance, Context
-from genrec_core.engine.decoding.validation import Validation
+from genrec_core.engine.decoding.validation import SearchValidation
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rl.log_probabilities import Scorer, evaluating
 from genrec_core.engine.rl.rails import Rails
@@ -46,7 +46,7 @@ class LoopParts:
     """
 
     rounds: Rounds
-    validation: Validation
+    validation: SearchValidation
     scorer: Scorer
     reference: Scorer | None
 
@@ -161,7 +161,7 @@ class Loop(PolicyTrainer):
         return loss
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
-        """Validation metrics; keeps the weights when they are the best, stops when patience is out."""
+        """SearchValidation metrics; keeps the weights when they are the best, stops when patience is out."""
         step = self.state.global_step
         with evaluating(self.model), self.accelerator.autocast():
             metrics = self._parts.validation.metrics()

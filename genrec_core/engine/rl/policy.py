@@ -26,8 +26,8 @@ from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.batches import batches
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
+from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-from genrec_core.engine.decoding.steppers import stepper_for
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rl.drawing import draw
 from genrec_core.engine.rl.rollouts import Asked, Completion, Moment
@@ -108,9 +108,9 @@ class Policy:
         def rows(batch: list[Asked], form: str, starts: Tensor) -> Found:
             constraint = self.decoder.constraint(form)
             settings = SearchSettings(width, self.scoring, noise, self.temperature)
-            stepper = stepper_for(self.model, steps=constraint.depth, width=width)
+            state = decode_state_for(self.model, steps=constraint.depth, width=width)
             prompts, prefixes = [one.ids for one in batch], [one.supplied for one in batch]
-            return search(stepper, self.decoder.head, constraint, prompts, settings, starts, prefixes)
+            return search(state, self.decoder.head, constraint, prompts, settings, starts, prefixes)
 
         return self._completions(asked, width, rows)
 
@@ -120,9 +120,9 @@ class Policy:
         def rows(batch: list[Asked], form: str, starts: Tensor) -> Found:
             constraint = self.decoder.constraint(form)
             settings = SearchSettings(count, self.scoring, noise, self.temperature)
-            stepper = stepper_for(self.model, steps=constraint.depth, width=count)
+            state = decode_state_for(self.model, steps=constraint.depth, width=count)
             prompts = [(*one.ids, *one.supplied) for one in batch]
-            return draw(stepper, self.decoder.head, constraint, prompts, settings, starts)
+            return draw(state, self.decoder.head, constraint, prompts, settings, starts)
 
         return self._completions(asked, count, rows)
 

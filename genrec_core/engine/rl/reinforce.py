@@ -23,7 +23,7 @@ from genrec_core.contracts.reward import Reward
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-from genrec_core.engine.decoding.validation import Validation, evenly
+from genrec_core.engine.decoding.validation import SearchValidation, evenly
 from genrec_core.engine.models.model import Model, quiet
 from genrec_core.engine.rl.judging import Judge
 from genrec_core.engine.rl.log_probabilities import Scorer
@@ -158,14 +158,14 @@ def _parts(given: _Given, prompts: Prompts) -> LoopParts:
     )
 
 
-def _validation(given: _Given) -> Validation:
+def _validation(given: _Given) -> SearchValidation:
     """A fixed, even choice of the first corpus' validation rows."""
     settings, model = given.settings, given.model
     first, view = given.task.corpora[0], given.training.valid
     rows = answerable(first, view, given.catalogue, given.context)
     rows = [rows[place] for place in evenly(len(rows), settings.valid_samples)]
     searching = DecoderSettings(settings.valid_beams, "beam", model.scoring, settings.batch_tokens)
-    return Validation(rows, Decoder(model, given.catalogue, searching))
+    return SearchValidation(rows, Decoder(model, given.catalogue, searching))
 
 
 def _run(given: _Given, parts: LoopParts, folder: Path) -> Loop:

@@ -1,7 +1,7 @@
 """Thinking: a rollout is a sampled thought and an answer behind it.
 
 Every prompt is read once for its G thoughts. A thought that does not close within its budget is closed for
-it, as in evaluation (`engine.decoding.think`). The loss counts what the policy wrote: the thought, the
+it, as in evaluation (`engine.decoding.free_text`). The loss counts what the policy wrote: the thought, the
 closing text if the policy wrote it, and the answer unless `learn_answer` is off, for rewards that judge a
 thought by the beams behind it and would otherwise credit tokens that they never looked at.
 
@@ -22,8 +22,8 @@ from dataclasses import dataclass
 import torch
 
 from genrec_core.contracts.groups import Rollout
-from genrec_core.engine.decoding.free_text import FreeSettings, Text, write_freely
-from genrec_core.engine.decoding.steppers import stepper_for
+from genrec_core.engine.decoding.decode_state import decode_state_for
+from genrec_core.engine.decoding.free_text import FreeSettings, WrittenText, write_freely
 from genrec_core.engine.rl.policy import Policy, candidate
 from genrec_core.engine.rl.rollouts import Asked, Completion, Moment, RolledOut
 
@@ -101,7 +101,7 @@ class Thinking:
             for texts in _written(prompts, settings, policy, noise)
         ]
 
-    def _thought(self, text: Text, opening: list[int], closing: list[int], policy: Policy) -> _Thought:
+    def _thought(self, text: WrittenText, opening: list[int], closing: list[int], policy: Policy) -> _Thought:
         closed = text.stop == 0
         learn = (False,) * len(opening) + (True,) * len(text.tokens) + (closed,) * len(closing)
         words = policy.model.text_tokenizer.decode(list(text.tokens))
@@ -117,13 +117,13 @@ class Thinking:
 
 def _written(
     prompts: Sequence[tuple[int, ...]], settings: FreeSettings, policy: Policy, noise: torch.Generator
-) -> Iterator[list[Text]]:
+) -> Iterator[list[WrittenText]]:
     """`settings.count` texts behind each prompt, as many prompts at once as the policy reads together."""
     longest = max(map(len, prompts)) + settings.count * settings.max_tokens
     rows = max(1, policy.batch_tokens // longest)
     for begin in range(0, len(prompts), rows):
-        stepper = stepper_for(policy.model, steps=settings.max_tokens, width=settings.count)
-        yield from write_freely(stepper, policy.decoder.head, prompts[begin : begin + rows], settings, noise)
+        state = decode_state_for(policy.model, steps=settings.max_tokens, width=settings.count)
+        yield from write_freely(state, policy.decoder.head, prompts[begin : begin + rows], settings, noise)
 
 
 def _free_answers(behind: Sequence[Asked], policy: Policy, noise: torch.Generator) -> list[Completion]:

@@ -2,8 +2,9 @@
 
 The usual update copies a prompt for each of its G rollouts and reads all copies, forwards and backwards. Here
 the completions stand behind one copy as a tree, and a mask lets each token see the prompt and its own
-ancestors only: the layout of constrained decoding (`engine.decoding.causal`), now with gradients. Beams of
-one prompt share most of their first tokens, so of the output matrix too only distinct places are asked.
+ancestors only: the layout of constrained decoding (`engine.decoding.decode_state`), now with gradients.
+Beams of one prompt share most of their first tokens, so of the output matrix too only distinct places are
+asked.
 
     prompt      tree            spots (where a next token is predicted)
     p p p p     a  b  (a)c      after p: a, b    after a: c, d    after (a)c: …

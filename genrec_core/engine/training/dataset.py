@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.samples import Sample
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.legal import led_to
+from genrec_core.engine.training.legal import target_nodes
 from genrec_core.identifiers.trie import Trie
 
 CHUNK = 4096
@@ -112,7 +112,9 @@ def rendered_table(
     return Table(
         ids=flat,
         learn=learnt,
-        nodes=np.full(total, -1, dtype=np.int32) if trie is None else led_to(trie, flat, learnt, starts),
+        nodes=np.full(total, -1, dtype=np.int32)
+        if trie is None
+        else target_nodes(trie, flat, learnt, starts),
         offsets=_offsets(lengths),
         prompts=np.array(prompts, dtype=np.int32),
         weights=np.array(weights, dtype=np.float32),

@@ -24,11 +24,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.identifiers.trie import Trie
 
 
-def led_to(
+def target_nodes(
     trie: Trie, ids: NDArray[np.int32], learn: NDArray[np.bool_], starts: Sequence[int]
 ) -> NDArray[np.int32]:
     """The node that each learnt identifier token leads to, int32 beside `ids`; -1 elsewhere.
@@ -79,7 +79,7 @@ class LegalLoss:
         head: the output matrix of the model that is trained.
     """
 
-    def __init__(self, trie: Trie, head: Head) -> None:
+    def __init__(self, trie: Trie, head: OutputHead) -> None:
         self._head = head
         device = head.weight.device
         self._first = torch.from_numpy(trie.first).to(device).long()

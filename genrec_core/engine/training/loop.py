@@ -17,8 +17,8 @@ from torch.utils.data import DataLoader, Dataset
 from transformers import TrainerCallback, get_scheduler
 
 from genrec_core.contracts.context import Advance, Context
-from genrec_core.engine.decoding.validation import Validation
-from genrec_core.engine.models.freezing import Rows
+from genrec_core.engine.decoding.validation import SearchValidation
+from genrec_core.engine.models.freezing import TrainedRows
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.training.batching import Plan, bucketed
 from genrec_core.engine.training.checkpointing import CheckpointingTrainer
@@ -47,7 +47,7 @@ class LoopParts:
     valid: Table
     schedule: Plan
     legal: LegalLoss | None = None
-    ranking: Validation | None = None
+    ranking: SearchValidation | None = None
 
 
 class _Batches(Dataset[dict[str, Tensor]]):
@@ -78,7 +78,7 @@ class Loop(CheckpointingTrainer):
         settings: Settings,
         context: Context,
         *,
-        rows: Rows | None,
+        rows: TrainedRows | None,
         **options: Any,
     ) -> None:
         self._parts, self._settings, self._context, self._rows = parts, settings, context, rows

@@ -27,10 +27,10 @@ from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
-from genrec_core.engine.decoding.answers import answer_trie
+from genrec_core.engine.decoding.constraint import answer_trie
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.validation import Validation, evenly
+from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.validation import SearchValidation, evenly
 from genrec_core.engine.models.attention import float32_attention
 from genrec_core.engine.models.freezing import training_only
 from genrec_core.engine.models.model import Model, quiet
@@ -82,7 +82,7 @@ def finetune(
     mixture, valid = _rendered(corpora, training, renderer, trie, settings, context)
     context.log("rendered", samples=len(mixture.table), valid=len(valid), **dict(renderer.shortened))
     schedule = _planned(mixture, settings, context.seed)
-    legal = LegalLoss(trie, Head(model.network)) if trie else None
+    legal = LegalLoss(trie, OutputHead(model.network)) if trie else None
     with work_folder(context) as folder:
         ranking = None
         if settings.select_by != "loss" and len(training.valid):
@@ -145,7 +145,7 @@ def _ranking(
     corpus: Corpus,
     settings: Settings,
     context: Context,
-) -> Validation:
+) -> SearchValidation:
     """The first corpus' validation samples, to be searched.
 
     Raises:
@@ -159,7 +159,7 @@ def _ranking(
             hint="write `select_by: loss`, or put the corpus that recommends first",
         )
     samples = [samples[row] for row in evenly(len(samples), settings.valid_samples)]
-    return Validation(samples, Decoder(model, catalogue, DecoderSettings(scoring=settings.scoring)))
+    return SearchValidation(samples, Decoder(model, catalogue, DecoderSettings(scoring=settings.scoring)))
 
 
 def _planned(mixture: Mixture, settings: Settings, seed: int) -> Plan:

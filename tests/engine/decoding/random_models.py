@@ -19,7 +19,7 @@ FAMILIES = ("qwen3", "llama", "t5")
 
 @dataclass
 class Bare:
-    """What a stepper needs of a model."""
+    """What a state needs of a model."""
 
     network: Any
     family: str

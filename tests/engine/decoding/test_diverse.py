@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.diverse import DiverseSettings, diverse_beam_search
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.steppers import stepper_for
+from genrec_core.engine.decoding.output_head import OutputHead
 from tests.engine.decoding.random_models import END, PAD, random_model
 
 
@@ -55,8 +55,8 @@ def test_one_group_without_penalty_is_plain_beam_search(name):
         return [END] if len(ids) == skip + 4 else list(range(80))
 
     settings = DiverseSettings(beams=5, end_id=END, max_tokens=4)
-    stepper = stepper_for(model, steps=5, width=5)
-    (texts,) = diverse_beam_search(stepper, Head(model.network), [prompt], settings)
+    state = decode_state_for(model, steps=5, width=5)
+    (texts,) = diverse_beam_search(state, OutputHead(model.network), [prompt], settings)
     out = model.network.generate(
         torch.tensor([prompt]), num_beams=5, num_return_sequences=5, do_sample=False, length_penalty=0.0,
         min_new_tokens=2, max_new_tokens=5, early_stopping=False, eos_token_id=END, pad_token_id=PAD,
@@ -72,7 +72,7 @@ def test_groups_without_penalty_all_find_the_same():
     model = random_model("llama")
     settings = DiverseSettings(beams=6, groups=3, end_id=END, max_tokens=3)
     (texts,) = diverse_beam_search(
-        stepper_for(model, steps=4, width=6), Head(model.network), [[20, 21]], settings
+        decode_state_for(model, steps=4, width=6), OutputHead(model.network), [[20, 21]], settings
     )
     by_group = [[text.tokens for text in texts if text.group == group] for group in range(3)]
     assert by_group[0] == by_group[1] == by_group[2]
@@ -82,7 +82,7 @@ def test_texts_are_no_shorter_than_asked():
     model = random_model("qwen3")
     settings = DiverseSettings(beams=4, groups=2, penalty=0.5, end_id=END, max_tokens=5, min_tokens=3)
     rows = diverse_beam_search(
-        stepper_for(model, steps=6, width=4), Head(model.network), [[20], [21, 22]], settings
+        decode_state_for(model, steps=6, width=4), OutputHead(model.network), [[20], [21, 22]], settings
     )
     assert all(3 <= len(text.tokens) <= 5 for row in rows for text in row)
     assert all(row for row in rows)

@@ -11,11 +11,16 @@ from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.tiny_causal import TinyCausal
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import ItemRef, Sample, Text
+from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-from genrec_core.engine.decoding.free_beam import FreeBeamSettings, search_freely
-from genrec_core.engine.decoding.free_decoder import FreeDecoder, FreeDecoderSettings, spelt
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.steppers import stepper_for
+from genrec_core.engine.decoding.free_beam import (
+    FreeBeamSettings,
+    FreeDecoder,
+    FreeDecoderSettings,
+    search_freely,
+    spelt,
+)
+from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.testing.sessions import ask
 from tests.engine.decoding.random_models import END, VOCABULARY, random_model
@@ -25,8 +30,8 @@ PROMPTS = [[5, 6, 7], [9]]
 
 def found(model, stop, beams, max_tokens):
     settings = FreeBeamSettings(beams, max_tokens, stop)
-    stepper = stepper_for(model, steps=max_tokens, width=beams)
-    return search_freely(stepper, Head(model.network), PROMPTS, settings)
+    state = decode_state_for(model, steps=max_tokens, width=beams)
+    return search_freely(state, OutputHead(model.network), PROMPTS, settings)
 
 
 def log_probabilities(model, prompt, texts):

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.beam import SearchSettings, search
-from genrec_core.engine.decoding.constraint import Constraint
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.steppers import stepper_for
+from genrec_core.engine.decoding.constraint import Constraint, log_probabilities
+from genrec_core.engine.decoding.decode_state import decode_state_for
+from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.identifiers.compile import compile_trie
 from genrec_core.identifiers.trie import forest
 from tests.engine.decoding.random_models import END, FAMILIES, VOCABULARY, random_model
@@ -32,14 +32,14 @@ catalogues = st.lists(
 @cache
 def model_and_head(name):
     model = random_model(name)
-    return model, Head(model.network)
+    return model, OutputHead(model.network)
 
 
 def run(name, trie, prompts, how, starts=None, prefixes=None):
     model, head = model_and_head(name)
     constraint = Constraint(trie, CPU)
-    stepper = stepper_for(model, steps=trie.depth(), width=how.beams)
-    return search(stepper, head, constraint, prompts, how, starts, prefixes)
+    state = decode_state_for(model, steps=trie.depth(), width=how.beams)
+    return search(state, head, constraint, prompts, how, starts, prefixes)
 
 
 def found_texts(trie, found, row):
@@ -170,6 +170,28 @@ def test_sampling_without_replacement_draws_as_the_model_does():
         assert second[node] / second.total() == pytest.approx(share, abs=0.04)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("scoring", ["full", "legal"])
+def test_temperature_divides_logits_where_the_output_layer_has_a_bias(temperature, scoring):
+    network = random_model("qwen3").network
+    layer = torch.nn.Linear(32, VOCABULARY, bias=True)
+    layer.weight.data.normal_(0, 1)
+    layer.bias.data.normal_(0, 3)
+    network.config.tie_word_embeddings = False
+    network.set_output_embeddings(layer)
+    constraint = Constraint(compile_trie([[3], [7], [9]]), CPU)
+    hidden = torch.randn(2, 32)
+    choices = constraint.choices(torch.zeros((2, 1), dtype=torch.long), torch.ones((2, 1), dtype=torch.bool))
+    got = log_probabilities(OutputHead(network), hidden, choices, scoring, temperature)
+    logits = layer(hidden) / temperature
+    if scoring == "legal":
+        logits = logits[:, [3, 7, 9]]
+        expected = logits.log_softmax(1)
+    else:
+        expected = logits.log_softmax(1)[:, [3, 7, 9]]
+    assert got.tolist() == pytest.approx(expected.reshape(-1).tolist(), abs=1e-5)
+
+
 def test_a_model_that_bends_its_logits_is_refused():
     model = random_model("llama")
     plain = model.network.forward
@@ -181,4 +203,4 @@ def test_a_model_that_bends_its_logits_is_refused():
 
     model.network.forward = capped
     with pytest.raises(GenrecError, match="changes its logits"):
-        Head(model.network)
+        OutputHead(model.network)

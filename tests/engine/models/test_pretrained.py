@@ -13,8 +13,8 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.beam import SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint
-from genrec_core.engine.decoding.head import Head
-from genrec_core.engine.decoding.steppers import stepper_for
+from genrec_core.engine.decoding.decode_state import decode_state_for
+from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.models.tiny import Shape, tiny_model
 from genrec_core.identifiers.compile import compile_trie
@@ -128,9 +128,9 @@ def test_smollm2_writes_the_same_titles_as_generate(smollm2, catalogue):
     titles = smollm2.tokenise([" " + title for title in catalogue.items.fields["title"]])
     trie = compile_trie(titles, terminator=smollm2.end_id)
     prompts = smollm2.tokenise(["Camping with friends, I need a", "It was dark, so he lit the"])
-    stepper = stepper_for(smollm2, steps=trie.depth(), width=4)
+    state = decode_state_for(smollm2, steps=trie.depth(), width=4)
     constraint = Constraint(trie, torch.device("cpu"))
-    found = search(stepper, Head(smollm2.network), constraint, prompts, SearchSettings(4))
+    found = search(state, OutputHead(smollm2.network), constraint, prompts, SearchSettings(4))
     for row, prompt in enumerate(prompts):
         texts, scores = generated(smollm2, trie, prompt, 4, smollm2.end_id)
         assert [tuple(trie.path(node)) for node in found.nodes[row].tolist()] == texts

@@ -20,7 +20,7 @@ from genrec_core.contracts.reward import Reward
 from genrec_core.contracts.samples import ItemRef, Sample, Text
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-from genrec_core.engine.decoding.validation import Validation
+from genrec_core.engine.decoding.validation import SearchValidation
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.rl.loop import Loop
 from genrec_core.engine.rl.rails import Rails
@@ -355,7 +355,7 @@ def test_validation_ranks_items_not_identifiers(policy, catalogue):
     writer = policy()
     items = len(catalogue.items)
     shared = Sample((Text("x"), ItemRef(items - 1, learn=True)), target=items - 1)
-    validation = Validation([shared], writer.decoder)
+    validation = SearchValidation([shared], writer.decoder)
     every = writer.search([writer.asked(shared)], 100)[0]
     from genrec_core.engine.rl.policy import candidate
 

@@ -10,13 +10,13 @@ from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.sft import SFT
 from genrec_core.contracts.context import Context
-from genrec_core.engine.decoding.answers import answer_trie
-from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.constraint import answer_trie
+from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.collator import Collator
 from genrec_core.engine.training.dataset import rendered_table
-from genrec_core.engine.training.legal import LegalLoss, led_to
+from genrec_core.engine.training.legal import LegalLoss, target_nodes
 from genrec_core.engine.training.loss import learnt_losses
 from genrec_core.identifiers.compile import compile_trie
 from genrec_core.testing.sessions import ask
@@ -26,13 +26,13 @@ def test_each_token_of_a_learnt_identifier_knows_its_node():
     trie = compile_trie([[5, 7], [5, 8], [6, 7]])
     ids = np.array([9, 5, 7, 9, 6, 7, 2], dtype=np.int32)
     learn = np.array([0, 1, 1, 0, 1, 1, 1], dtype=bool)
-    assert led_to(trie, ids, learn, [1, 4]).tolist() == [-1, 1, 3, -1, 2, 5, -1]
+    assert target_nodes(trie, ids, learn, [1, 4]).tolist() == [-1, 1, 3, -1, 2, 5, -1]
 
 
 def test_an_end_that_tells_identifiers_apart_has_a_node_too():
     trie = compile_trie([[5], [5, 7]], terminator=2, terminate="ambiguous")
     ids = np.array([5, 2, 5, 7, 2], dtype=np.int32)
-    nodes = led_to(trie, ids, np.ones(5, dtype=bool), [0, 2])
+    nodes = target_nodes(trie, ids, np.ones(5, dtype=bool), [0, 2])
     assert nodes.tolist() == [1, 2, 1, 3, -1]
 
 
@@ -45,7 +45,7 @@ def test_the_loss_is_cross_entropy_among_the_children(build, smoothing, data):
     )
     trie = compile_trie(paths)
     nodes = data.draw(st.lists(st.integers(1, len(trie.tokens) - 1), min_size=1, max_size=30), label="nodes")
-    head = Head(build().network)
+    head = OutputHead(build().network)
     hidden = torch.randn(len(nodes), 64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     found = LegalLoss(trie, head)(hidden, torch.tensor(nodes), smoothing)
     logits, expected = head.logits(hidden), []
@@ -71,7 +71,7 @@ def test_losses_of_an_identifier_sum_to_its_score_in_legal_decoding(build, catal
     table = rendered_table(samples, renderer, Context(), "valid", trie)
     batch = Collator(table, "causal", model.pad_id).batch(np.arange(len(table)))
     with torch.no_grad():
-        losses, _ = learnt_losses(model.network, batch, legal=LegalLoss(trie, Head(model.network)))
+        losses, _ = learnt_losses(model.network, batch, legal=LegalLoss(trie, OutputHead(model.network)))
     learnt = losses.reshape(len(table), -1)[:, :3].sum(1)  # the fourth is the end of the text
     exhaustive = Beam(search="exhaustive", scoring="legal", beams=len(catalogue.items))
     answers = ask(exhaustive, {"main": model}, list(training.valid.requests()), catalogue, corpus, Context())

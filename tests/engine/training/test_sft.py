@@ -13,7 +13,7 @@ from genrec_core.builtin.sft import SFT
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError, StageError
 from genrec_core.contracts.views import Request, Training
-from genrec_core.engine.decoding.head import Head
+from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.vocabulary import matrices
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.checkpointing import RELIED_UPON
@@ -244,7 +244,7 @@ def test_bfloat16_on_a_cpu_learns_the_same_and_leaves_float32_weights(build, cat
     plain, fast = trained("float32"), trained("bfloat16")
     assert {value.dtype for value in fast.model.network.parameters()} == {torch.float32}
     assert fast.model.network.config._attn_implementation == "sdpa"
-    Head(fast.model.network)  # refuses a network whose logits are still rounded as in training
+    OutputHead(fast.model.network)  # refuses a network whose logits are still rounded as in training
     ends = [run.curves["valid loss"][-1][1] for run in (plain, fast)]
     assert ends[0] != ends[1]
     assert ends[1] == pytest.approx(ends[0], rel=0.05)

@@ -15,15 +15,17 @@ reading the prompt needs no mask at all and takes the fastest attention kernel.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, CacheLayerMixin
+from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache, EncoderDecoderCache
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.engine.decoding.prompts import Tokens, padded
+from genrec_core.engine.decoding.batches import TokenIds, padded
 
 
 class _Slots(CacheLayerMixin):
@@ -59,7 +61,18 @@ class _Slots(CacheLayerMixin):
         return self.capacity
 
 
-class CausalStepper:
+def cache_argument(module: Any) -> str:
+    """What a module's `forward` calls its cache: `cache`, or `past_key_values` in older transformers."""
+    kind: Any = type(module)
+    return _cache_argument(kind)
+
+
+@cache
+def _cache_argument(kind: Any) -> str:
+    return "cache" if "cache" in inspect.signature(kind.forward).parameters else "past_key_values"
+
+
+class TreeState:
     """See the module's story.
 
     Args:
@@ -83,7 +96,7 @@ class CausalStepper:
         self._network, self._decoder = network, network.get_decoder()
         self._pad, self._room = pad_id, steps * width
 
-    def start(self, prompts: Sequence[Tokens], prefixes: Sequence[Tokens] | None = None) -> Tensor:
+    def start(self, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds] | None = None) -> Tensor:
         """Hidden states [B, 1, H] after the prompts, read once each."""
         if prefixes is not None:
             prompts = [[*prompt, *prefix] for prompt, prefix in zip(prompts, prefixes, strict=True)]
@@ -117,8 +130,90 @@ class CausalStepper:
             input_ids=ids,
             position_ids=positions,
             attention_mask=mask,
-            past_key_values=self._cache,
             use_cache=True,
+            **{cache_argument(self._decoder): self._cache},
         )
         hidden: Tensor = out.last_hidden_state
         return hidden
+
+
+class EncoderDecoderState:
+    """See the module's story. `pad_id` pads prompts; the encoder masks it."""
+
+    def __init__(self, network: Any, pad_id: int) -> None:
+        self._network, self._pad = network, pad_id
+        self._encoder, self._decoder = network.get_encoder(), network.get_decoder()
+        self._begin = int(network.config.decoder_start_token_id)
+
+    def start(self, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds] | None = None) -> Tensor:
+        """Hidden states [B, 1, H] after the decoder's start token and the supplied prefixes.
+
+        Raises:
+            GenrecError: prefixes of different lengths in one batch.
+        """
+        device = self._network.get_input_embeddings().weight.device
+        ids, lengths = padded(prompts, self._pad, device)
+        self._mask = (torch.arange(ids.shape[1], device=device) < lengths[:, None]).long()
+        self._states = self._encoder(input_ids=ids, attention_mask=self._mask).last_hidden_state
+        self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+        self._cross: list[tuple[Tensor, Tensor]] = []
+        self._width, self._beam_mask = 1, self._mask
+        supplied = [list(prefix) for prefix in prefixes] if prefixes is not None else [[]] * len(prompts)
+        if len({len(prefix) for prefix in supplied}) > 1:
+            raise GenrecError(
+                "an encoder-decoder model needs prefixes of one length in a batch",
+                hint="group requests by the length of their prefix",
+            )
+        begun = torch.tensor([[self._begin, *prefix] for prefix in supplied], device=device)
+        hidden = self._read(begun)[:, -1:]
+        self._cross = [(layer.keys, layer.values) for layer in self._cache.cross_attention_cache.layers]
+        return hidden
+
+    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
+        """Hidden states [B, W, H] after one more token on each beam."""
+        rows, width = tokens.shape
+        origin = torch.arange(rows, device=tokens.device)[:, None] * self._width + parents
+        self._cache.self_attention_cache.reorder_cache(origin.reshape(-1))
+        if width != self._width:
+            for layer, (keys, values) in zip(
+                self._cache.cross_attention_cache.layers, self._cross, strict=True
+            ):
+                layer.keys = keys.repeat_interleave(width, dim=0)
+                layer.values = values.repeat_interleave(width, dim=0)
+            self._width, self._beam_mask = width, self._mask.repeat_interleave(width, dim=0)
+        return self._read(tokens.reshape(-1, 1)).reshape(rows, width, -1)
+
+    def _read(self, ids: Tensor) -> Tensor:
+        out = self._decoder(
+            input_ids=ids,
+            # After the first read their keys are in the cache and only this tensor's shape is looked at.
+            encoder_hidden_states=self._states
+            if len(ids) == len(self._states)
+            else self._states[:1].expand(len(ids), -1, -1),
+            encoder_attention_mask=self._beam_mask,
+            use_cache=True,
+            **{cache_argument(self._decoder): self._cache},
+        )
+        hidden: Tensor = out.last_hidden_state
+        return hidden
+
+
+class DecodeState(Protocol):
+    """The state of a search in a model."""
+
+    def start(self, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds] | None = None) -> Tensor:
+        """Hidden states [B, 1, H] after prompts of any lengths, each followed by its supplied prefix."""
+
+    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
+        """Hidden states [B, W, H] after `tokens` [B, W], each written behind beam `parents` [B, W]."""
+
+
+def decode_state_for(model: object, *, steps: int, width: int) -> DecodeState:
+    """The state of a model's family, with room for `steps` further tokens on `width` beams."""
+    family = getattr(model, "family", None)
+    network, pad_id = getattr(model, "network", None), int(getattr(model, "pad_id", 0))
+    if family == "causal":
+        return TreeState(network, pad_id, steps=steps, width=width)
+    if family == "seq2seq":
+        return EncoderDecoderState(network, pad_id)
+    raise GenrecError(f"no decoder for a model of family `{family}`", hint="families are causal and seq2seq")

@@ -18,7 +18,7 @@ _BLOCK = 4096
 """Columns of one block: with a few hundred beams its logits stay in the cache."""
 
 
-class Head:
+class OutputHead:
     """The linear map from the last hidden state to logits.
 
     Args:
@@ -52,10 +52,12 @@ class Head:
         weight = self.weight[tokens] * self.scale if self.scale != 1.0 else self.weight[tokens]
         return weight, None if self.bias is None else self.bias[tokens]
 
-    def normaliser(self, hidden: Tensor) -> Tensor:
-        """Log of the sum of exp(logit) over the whole vocabulary, float32 [R]."""
+    def normaliser(self, hidden: Tensor, temperature: float = 1.0) -> Tensor:
+        """Log of the sum of exp(logit / temperature) over the whole vocabulary, float32 [R]."""
         blocks = (slice(start, start + _BLOCK) for start in range(0, self.size, _BLOCK))
-        return torch.stack([self.logits(hidden, block).logsumexp(dim=1) for block in blocks]).logsumexp(dim=0)
+        return torch.stack(
+            [(self.logits(hidden, block) / temperature).logsumexp(dim=1) for block in blocks]
+        ).logsumexp(dim=0)
 
     def _check(self, network: Any) -> None:
         with torch.inference_mode():

@@ -1,0 +1,57 @@
+"""Loading: every network, config and text tokenizer comes through `from_checkpoint`.
+
+It is the only place that calls `from_pretrained`. Code that comes with a checkpoint (`auto_map` in its
+config) is never run and nobody is asked whether to run it: a model that cannot do without is refused. A
+folder is read without a look at the network. Planning a pipeline has to know whether a path is a folder, so
+nothing here imports torch before something is loaded.
+
+    network = from_checkpoint(AutoModelForCausalLM, "/models/small", use_safetensors=True)
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from genrec_core.contracts.errors import GenrecError
+
+
+def is_folder(path: str) -> bool:
+    """Whether a path option names a folder here rather than a model on the hub."""
+    return Path(path).expanduser().is_dir()
+
+
+def unreadable(what: str, path: str, error: Exception) -> GenrecError:
+    """The error for a model that could not be loaded, with what to do about it."""
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    looks_local = path.startswith((".", "/", "~")) or path.count("/") > 1
+    if is_folder(path):
+        hint = (
+            "the folder must hold config.json, tokenizer.json and *.safetensors of a model without own code"
+        )
+    elif looks_local:
+        hint = "there is no such folder; give the path of a downloaded model"
+    else:
+        hint = "give a local folder, or check the name and the network connection to download it from the hub"
+    return GenrecError(f"cannot load the {what} `{path}`: {reason}", hint=hint)
+
+
+def from_checkpoint(kind: Any, path: str | Path, *, revision: str = "main", **options: Any) -> Any:
+    """What a transformers class reads from a checkpoint, without running any code that lies in it.
+
+    Args:
+        kind: `AutoModelForCausalLM`, `AutoTokenizer`, `AutoConfig` …
+        path: a folder, or a name on the hub.
+        revision: branch, tag or commit, for a name on the hub.
+        options: further arguments of `from_pretrained`; models take `use_safetensors=True`.
+
+    Raises:
+        OSError, ValueError, KeyError: as transformers raises them; see `unreadable`.
+    """
+    from genrec_core.engine.models.model import quiet
+
+    local = is_folder(str(path))
+    where = {"local_files_only": True} if local else {"revision": revision}
+    name = str(Path(path).expanduser()) if local else str(path)
+    with quiet():
+        return kind.from_pretrained(name, trust_remote_code=False, **where, **options)
