@@ -19,12 +19,12 @@ from genrec_core.contracts.items import Items
 from genrec_core.data.identifier_file import in_catalogue_order, read_identifiers
 from genrec_core.data.item_file import read_items
 from genrec_core.data.problems import Problems
+from genrec_core.data.vector_file import read_matrix
 from genrec_core.identifiers.diagnosis.diagnosis import Patient
 from genrec_core.pipeline.diagnosed import patient_of
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.registry import Registry
-from genrec_core.store.arrays import load_arrays
 
 Vectors = Callable[[], NDArray[np.float32]]
 
@@ -115,22 +115,8 @@ def _stored(file: Path, count: int) -> NDArray[np.float32]:
     Raises:
         DataError: the file holds no matrix of numbers with a row for each item.
     """
-    if file.suffix == ".npy":
-        try:
-            found = np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise DataError(f"`{file.name}` is no readable NumPy file: {error}", where=str(file)) from error
-    else:
-        arrays, _ = load_arrays(file)
-        if len(arrays) != 1:
-            raise DataError(f"`{file.name}` holds `{len(arrays)}` arrays", where=str(file), hint="keep one")
-        found = next(iter(arrays.values()))
-    if (
-        found.ndim != 2
-        or found.dtype.kind not in "fiu"
-        or len(found) != count
-        or not np.isfinite(found).all()
-    ):
+    found = read_matrix(file)
+    if len(found) != count or not np.isfinite(found).all():
         raise DataError(
             f"`{file.name}` holds `{found.dtype}{list(found.shape)}`, not {count:,} rows of finite numbers",
             where=str(file),

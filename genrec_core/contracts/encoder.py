@@ -1,4 +1,4 @@
-"""Encoder: texts to vectors.
+"""Encoder: items to vectors, by their texts or by whatever else names them to the encoder.
 
 Some encoders must learn from a catalogue before they can embed anything (word frequencies, directions of
 an SVD). Like every component an encoder holds nothing that it learnt: `fit` gives it away as arrays, and
@@ -29,7 +29,7 @@ State = Mapping[str, NDArray[Any]]
 
 
 class Encoder(Component):
-    """Embeds texts. Options of every encoder: `fields`, the item fields that make an item's text."""
+    """Embeds items. Options of every encoder: `fields`, the item fields that make an item's text."""
 
     kind: ClassVar[str] = "encoder"
 
@@ -40,7 +40,12 @@ class Encoder(Component):
         """Item fields that make the text, in order; empty means every text field."""
 
     def texts(self, items: Items) -> list[str]:
-        """What is embedded for each item."""
+        """What is embedded for each item: its text.
+
+        An encoder that does not read texts overrides this and gives what it reads instead, a string an item:
+        the ids by which it looks vectors up (`core/vectors`), the names of images. Two items with the same
+        string get the same vector, and vectors in the store are used again while these strings stay.
+        """
         return [items.text(index, self.options.fields) for index in range(len(items))]
 
     def fit(self, texts: Sequence[str], context: Context) -> State:
@@ -52,7 +57,7 @@ class Encoder(Component):
         """One finite vector a text, which depends on that text and on what was learnt, on no other text.
 
         Args:
-            texts: what to embed; any number, in any company.
+            texts: what `texts` gave for some items, in any number and order.
             state: what `fit` gave, perhaps long ago.
             context: progress and the like.
 

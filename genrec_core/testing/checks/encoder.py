@@ -27,7 +27,8 @@ def gives_one_vector_a_text(subject: Subject) -> None:
 
 def gives_finite_vectors(subject: Subject) -> None:
     """No vector has a NaN or an infinity, not even that of an empty or a strange text."""
-    odd = ["", " ", "é" * 3, "a", "😀 日本語", "word " * 2000]
+    read_texts = not subject.overrides("texts")
+    odd = ["", " ", "é" * 3, "a", "😀 日本語", "word " * 2000] if read_texts else []
     vectors = _encode(subject, [*_texts(subject), *odd])
     require(np.isfinite(vectors).all(), "a vector is not finite")
 
