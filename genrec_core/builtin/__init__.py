@@ -31,6 +31,7 @@ def genrec_register(registry: Registry) -> None:
     registry.teacher("local-teacher", "genrec_core.builtin.local_teacher:LocalTeacher")
     registry.tokenizer("given", "genrec_core.builtin.given:Given")
     registry.backbone("tiny-causal", "genrec_core.builtin.tiny_causal:TinyCausal")
+    registry.backbone("tiny-seq2seq", "genrec_core.builtin.tiny_seq2seq:TinySeq2Seq")
     registry.backbone("pretrained", "genrec_core.builtin.pretrained:Pretrained")
     registry.backbone("gguf", "genrec_core.builtin.gguf:Gguf")
     registry.corpus("next-item", "genrec_core.builtin.next_item:NextItem")

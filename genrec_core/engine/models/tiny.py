@@ -1,7 +1,10 @@
-"""The tiny model: a small Qwen3 network and a byte-level BPE text tokenizer, both made here.
+"""Tiny models: a small Qwen3 or T5 network and a byte-level BPE text tokenizer, both made here.
 
 The network is built from a config and a seed; the text tokenizer is trained on the catalogue's own texts.
 Nothing is downloaded. The same items, shape and seed give the same bits.
+
+    causal     Qwen3: one stack reads history and identifier in a row
+    seq2seq    T5: an encoder reads the prompt, closed by the end token, and a decoder writes the answer
 """
 
 from __future__ import annotations
@@ -10,14 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
 from genrec_core.engine.choices import Precision
 from genrec_core.engine.models.dropout import RATE, install_dropout
-from genrec_core.engine.models.model import Model, chosen_device, torch_dtype
+from genrec_core.engine.models.model import Family, Model, chosen_device, torch_dtype
 
 END, PAD = "<|end|>", "<|pad|>"
 
@@ -31,12 +40,13 @@ class Shape:
 
     Attributes:
         hidden: width of the residual stream; a multiple of `heads`.
-        layers, heads: number of blocks, and of attention heads in each.
+        layers, heads: number of blocks (of an encoder-decoder model in either part), and of attention heads
+            in each.
         intermediate: width inside the feed-forward part.
         vocabulary: most entries of the text tokenizer (at least 258: the bytes, end and pad).
-        tie: whether the output matrix is the embedding matrix.
+        tie: whether the output matrix is the embedding matrix, as T5's always is.
         dropout: of attention weights, embeddings and block outputs.
-        attention_dropout: of attention weights, where it differs.
+        attention_dropout: of attention weights, where it differs; T5 has one rate for all.
         context: most tokens a sample may take.
     """
 
@@ -52,7 +62,13 @@ class Shape:
 
 
 def tiny_model(
-    items: Items, shape: Shape, *, seed: int = 0, dtype: Precision = "float32", device: str = "auto"
+    items: Items,
+    shape: Shape,
+    *,
+    family: Family = "causal",
+    seed: int = 0,
+    dtype: Precision = "float32",
+    device: str = "auto",
 ) -> Model:
     """A freshly initialised model that reads the catalogue's texts; new tokens are added by `extend`.
 
@@ -65,7 +81,25 @@ def tiny_model(
             hint="choose hidden as heads × an even number, such as 128 and 4",
         )
     text_tokenizer = trained_text_tokenizer(items, shape.vocabulary)
-    attention = shape.dropout if shape.attention_dropout is None else shape.attention_dropout
+    if family == "seq2seq":  # an encoder must be able to see where its text ends
+        text_tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
+            single=f"$A {END}", special_tokens=[(END, text_tokenizer.eos_token_id)]
+        )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = (_qwen3 if family == "causal" else _t5)(shape, text_tokenizer)
+    install_dropout(network)
+    return Model(
+        network=network.to(device=chosen_device(device), dtype=torch_dtype(dtype)).eval(),
+        text_tokenizer=text_tokenizer,
+        family=family,
+        end_id=text_tokenizer.eos_token_id,
+        pad_id=text_tokenizer.pad_token_id,
+        max_length=shape.context,
+    )
+
+
+def _qwen3(shape: Shape, text_tokenizer: Any) -> Any:
     config = Qwen3Config(
         vocab_size=len(text_tokenizer),
         hidden_size=shape.hidden,
@@ -76,24 +110,29 @@ def tiny_model(
         head_dim=shape.hidden // shape.heads,
         max_position_embeddings=shape.context,
         tie_word_embeddings=shape.tie,
-        attention_dropout=attention,
+        attention_dropout=shape.dropout if shape.attention_dropout is None else shape.attention_dropout,
         bos_token_id=None,
         eos_token_id=text_tokenizer.eos_token_id,
         pad_token_id=text_tokenizer.pad_token_id,
         **{RATE: shape.dropout},
     )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        network = Qwen3ForCausalLM(config)
-    install_dropout(network)
-    return Model(
-        network=network.to(device=chosen_device(device), dtype=torch_dtype(dtype)).eval(),
-        text_tokenizer=text_tokenizer,
-        family="causal",
-        end_id=text_tokenizer.eos_token_id,
-        pad_id=text_tokenizer.pad_token_id,
-        max_length=shape.context,
+    return Qwen3ForCausalLM(config)
+
+
+def _t5(shape: Shape, text_tokenizer: Any) -> Any:
+    config = T5Config(
+        vocab_size=len(text_tokenizer),
+        d_model=shape.hidden,
+        d_kv=shape.hidden // shape.heads,
+        d_ff=shape.intermediate,
+        num_layers=shape.layers,
+        num_heads=shape.heads,
+        dropout_rate=shape.dropout,
+        decoder_start_token_id=text_tokenizer.pad_token_id,
+        eos_token_id=text_tokenizer.eos_token_id,
+        pad_token_id=text_tokenizer.pad_token_id,
     )
+    return T5ForConditionalGeneration(config)
 
 
 def trained_text_tokenizer(items: Items, vocabulary: int) -> Any:

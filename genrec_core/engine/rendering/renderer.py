@@ -243,9 +243,9 @@ class Renderer:
         ]
 
     def _begun(self, ids: list[int], start: int, after: list[int]) -> list[int]:
-        """Close the encoder's input; give a causal prompt without any token the end token to start from."""
+        """Close the encoder's input; a prompt without any token gets the end token to start from."""
         if self.model.family == "seq2seq":
-            return [*ids[:start], *after, *ids[start:]]
+            return [*([*ids[:start], *after] or [self.model.end_id]), *ids[start:]]
         return ids if start else [self.model.end_id, *ids]
 
     def _literals(self, sample: Sample) -> list[list[int]]:
