@@ -1,8 +1,9 @@
 """core/sentence: any sentence encoder of Hugging Face format, run with transformers alone.
 
 `mean` pooling averages the hidden states of the text's own tokens, `cls` takes the first, `last` the last
-(for decoder models used as encoders). The results equal those of sentence-transformers for models whose only
-steps after the network are pooling and normalising. The work is in `engine.models.text_encoder`.
+(for decoder models used as encoders). Of an encoder-decoder model such as Sentence-T5 the encoder is used.
+The results equal those of sentence-transformers for models whose steps after the network are pooling, linear
+layers and normalising; other steps are refused. The work is in `engine.models.text_encoder`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from genrec_core.engine.models.loading import is_folder
 class Sentence(Encoder):
     """Embeds texts with a pretrained encoder."""
 
+    version: ClassVar[str] = "2"
     seeded: ClassVar[bool] = False
 
     class Options(Encoder.Options):
@@ -40,8 +42,8 @@ class Sentence(Encoder):
         """Whether vectors get length one."""
         prefix: str = ""
         """Written before each text, for models trained with one (`query: `)."""
-        max_length: int = Field(256, gt=1)
-        """Tokens of a text that are read; the rest is not."""
+        max_length: int | None = Field(None, gt=1)
+        """Tokens of a text that are read; the rest is not. By default 256, or what the model can read."""
         dtype: Precision = "float32"
         """Precision of the weights; bfloat16 is slower on most CPUs."""
         batch_size: int = operational(64, "Texts of a batch.")
@@ -57,14 +59,17 @@ class Sentence(Encoder):
         """One vector a text, float32 [len(texts), width of the model].
 
         Raises:
-            GenrecError: the model cannot be found or read.
+            GenrecError: the model cannot be found or read, or `max_length` is more than it can read.
         """
         # Checking and explaining a pipeline must not import torch.
-        from genrec_core.engine.models.text_encoder import TextEncoder, load_network
+        from genrec_core.engine.models.text_encoder import TextEncoder, load_dense, load_network
 
         options = self.options
         network, text_tokenizer = load_network(options.path, options.revision, options.dtype, options.device)
-        encoder = TextEncoder(network, text_tokenizer, options.pooling, options.normalise, options.max_length)
+        dense = load_dense(options.path, options.revision, options.device)
+        encoder = TextEncoder(
+            network, text_tokenizer, options.pooling, options.normalise, options.max_length, dense
+        )
         prefixed = [options.prefix + text for text in texts]
         with context.progress("embedding", total=len(texts)) as advance:
             return encoder.encode(prefixed, options.batch_size, advance)

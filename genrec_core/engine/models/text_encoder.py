@@ -1,24 +1,59 @@
 """Text encoder: a pretrained network whose states become one vector a text.
 
 Texts are embedded in order of length, so that a batch holds texts of about one length and little is spent
-on padding. Rows are padded at the right, so a state does not depend on what else is in the batch.
+on padding. Rows are padded at the right, so a state does not depend on what else is in the batch. A text
+without a single token (an empty one, where the text tokenizer adds nothing) gets zeros.
+
+Three kinds of networks work: encoders (BERT), encoders of encoder-decoder models (Sentence-T5: the decoder is
+left out), and decoders whose last token stands for the text (`pooling: last`). Where a checkpoint says in
+`modules.json` that linear layers follow the pooling, as Sentence-T5's does, they are applied; a step that is
+unknown here is refused, because without it the vectors would be others.
+
+    Sentence-T5:   texts → T5's encoder → mean → 2_Dense (768 → 768) → length one
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
+from transformers.utils import cached_file
 
+from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.choices import Pooling, Precision
-from genrec_core.engine.models.loading import from_checkpoint, unreadable
+from genrec_core.engine.models.loading import from_checkpoint, is_folder, unreadable
 from genrec_core.engine.models.model import chosen_device, torch_dtype
+
+LENGTH = 256
+"""Tokens of a text that are read, unless told otherwise."""
+
+
+class Dense(nn.Module):
+    """A linear layer behind the pooling, with what sentence-transformers calls its activation function."""
+
+    def __init__(self, weights: dict[str, Tensor], activation: nn.Module) -> None:
+        super().__init__()
+        weight, bias = weights["linear.weight"].float(), weights.get("linear.bias")
+        self.linear = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
+        self.linear.load_state_dict(
+            {name.removeprefix("linear."): one.float() for name, one in weights.items()}
+        )
+        self.activation = activation
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Vectors [B, d] to [B, d']."""
+        found: Tensor = self.activation(self.linear(vectors))
+        return found
 
 
 @dataclass(frozen=True)
@@ -30,19 +65,41 @@ class TextEncoder:
         text_tokenizer: its text tokenizer.
         pooling: how token states become one vector.
         normalise: whether vectors get length one.
-        max_length: tokens of a text that are read.
+        max_length: tokens of a text that are read; None is `LENGTH`, or fewer where the network cannot read
+            so many.
+        dense: layers behind the pooling.
+
+    Raises:
+        GenrecError: `max_length` is more than the network has positions for.
     """
 
     network: Any
     text_tokenizer: Any
     pooling: Pooling = "mean"
     normalise: bool = True
-    max_length: int = 256
+    max_length: int | None = None
+    dense: tuple[Dense, ...] = ()
+
+    def __post_init__(self) -> None:
+        positions = _positions(self.network)
+        if self.max_length is not None and positions is not None and self.max_length > positions:
+            raise GenrecError(
+                f"`max_length: {self.max_length}` is more than the sentence encoder can read: it has "
+                f"positions for {positions:,} tokens",
+                hint=f"write `max_length: {positions}` or less, or leave it out",
+            )
+
+    @property
+    def length(self) -> int:
+        """Tokens of a text that are read."""
+        positions = _positions(self.network)
+        return self.max_length or (LENGTH if positions is None else min(LENGTH, positions))
 
     @property
     def width(self) -> int:
         """Length of the vectors."""
-        return int(self.network.config.hidden_size)
+        hidden = int(self.network.config.hidden_size)
+        return int(self.dense[-1].linear.out_features) if self.dense else hidden
 
     def encode(
         self, texts: Sequence[str], batch_size: int = 64, advance: Callable[[int], None] = lambda texts: None
@@ -60,17 +117,24 @@ class TextEncoder:
             texts,
             padding=True,
             truncation=True,
-            max_length=self.max_length,
+            max_length=self.length,
             padding_side="right",
             return_tensors="pt",
         ).to(self.network.device)
-        states = self.network(**batch).last_hidden_state.float()
-        vectors = pooled(states, batch["attention_mask"], self.pooling)
+        written = batch["attention_mask"].any(dim=1)
+        vectors = torch.zeros((len(texts), self.width), device=self.network.device)
+        if bool(written.any()):
+            ids, mask = batch["input_ids"][written].long(), batch["attention_mask"][written]
+            states = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+            found = pooled(states, mask, self.pooling)
+            for layer in self.dense:
+                found = layer(found)
+            vectors[written] = found
         return torch.nn.functional.normalize(vectors, dim=1) if self.normalise else vectors
 
 
 def load_network(path: str, revision: str, dtype: Precision, device: str) -> tuple[Any, Any]:
-    """A network and its text tokenizer, from a folder or the hub.
+    """A network and its text tokenizer, from a folder or the hub; of an encoder-decoder only the encoder.
 
     Raises:
         GenrecError: they cannot be found or read.
@@ -82,9 +146,72 @@ def load_network(path: str, revision: str, dtype: Precision, device: str) -> tup
         )
     except (OSError, ValueError, KeyError) as error:
         raise unreadable("sentence encoder", path, error) from error
+    # By its parts: a saved encoder of T5 says in its config that it is no encoder-decoder, and loads as one.
+    if hasattr(network, "encoder") and hasattr(network, "decoder"):
+        network = network.get_encoder()
     if text_tokenizer.pad_token is None:
         text_tokenizer.pad_token = text_tokenizer.eos_token
     return network.to(chosen_device(device)).eval(), text_tokenizer
+
+
+_ACTIVATIONS = {"Identity": nn.Identity, "Tanh": nn.Tanh, "ReLU": nn.ReLU, "GELU": nn.GELU}
+_APPLIED = ("Transformer", "Pooling", "Normalize", "Dense")
+"""Steps of `modules.json` that are known; all but the last are options of `core/sentence`."""
+
+
+def load_dense(path: str, revision: str, device: str) -> tuple[Dense, ...]:
+    """The linear layers that a checkpoint puts behind the pooling; none for most.
+
+    Raises:
+        GenrecError: a checkpoint has a step that is not known here, or a layer that cannot be read.
+    """
+    steps_file = _file(path, revision, "modules.json")
+    if steps_file is None:
+        return ()
+    layers = []
+    try:
+        for step in orjson.loads(steps_file.read_bytes()):
+            kind = str(step["type"]).rpartition(".")[2]
+            if kind not in _APPLIED:
+                raise GenrecError(
+                    f"the sentence encoder `{path}` has a step `{kind}`, which core/sentence does not know",
+                    hint="embed the items elsewhere and use core/vectors",
+                )
+            if kind != "Dense":
+                continue
+            config = _file(path, revision, f"{step['path']}/config.json")
+            weights = _file(path, revision, f"{step['path']}/model.safetensors")
+            if config is None or weights is None:
+                raise FileNotFoundError(f"{step['path']} has no config.json or no model.safetensors")
+            name = str(orjson.loads(config.read_bytes())["activation_function"]).rpartition(".")[2]
+            layers.append(Dense(load_file(weights), _ACTIVATIONS[name]()))
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise unreadable("sentence encoder", path, error) from error
+    return tuple(layer.to(chosen_device(device)).eval() for layer in layers)
+
+
+def _file(path: str, revision: str, name: str) -> Path | None:
+    """A file of a checkpoint, None where it has none."""
+    if is_folder(path):
+        file = Path(path).expanduser() / name
+        return file if file.is_file() else None
+    found = cached_file(path, name, revision=revision, _raise_exceptions_for_missing_entries=False)
+    return Path(found) if found else None
+
+
+def _positions(network: Any) -> int | None:
+    """How many tokens a network can read; None where its positions are relative and without an end."""
+    positions = getattr(network.config, "max_position_embeddings", None)
+    if positions is None:
+        return None
+    # RoBERTa and its kin begin to count behind the pad token's row.
+    tables = (
+        module
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Embedding) and name.endswith("position_embeddings")
+    )
+    skipped = max((table.padding_idx + 1 for table in tables if table.padding_idx is not None), default=0)
+    return int(positions) - skipped
 
 
 def pooled(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
