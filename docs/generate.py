@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from genrec_core.cli import cli
+from genrec_core.cli import cli, core_commands
 from genrec_core.cli.show import described
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.registry import KINDS, Registry
@@ -44,7 +44,9 @@ def _helps(command: click.Command, name: str, parent: click.Context | None) -> I
     with click.Context(command, parent=parent, info_name=name, **settings) as context:
         yield context.command_path, context.get_help().rstrip()
         if isinstance(command, click.Group):
-            for below in command.list_commands(context):
+            core = {entry.name for entry in core_commands()}
+            names = command.list_commands(context)
+            for below in (one for one in names if parent or one in core):
                 found = command.get_command(context, below)
                 assert found is not None, f"`{below}` is listed and not there"
                 yield from _helps(found, below, context)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.tokenizer import Reconstruction, Tokenizer
     from genrec_core.contracts.trainer import Trained, Trainer
     from genrec_core.contracts.views import Example, Request, Training, View, Views
-    from genrec_core.registry.hooks import hookimpl
+    from genrec_core.registry.discovery import hookimpl
     from genrec_core.registry.registry import Registry
 
 _HOME = {
@@ -70,7 +70,7 @@ _HOME = {
 _MODULE_OF = {
     name: f"genrec_core.contracts.{module}" for module, names in _HOME.items() for name in names.split()
 }
-_MODULE_OF |= {"hookimpl": "genrec_core.registry.hooks", "Registry": "genrec_core.registry.registry"}
+_MODULE_OF |= {"hookimpl": "genrec_core.registry.discovery", "Registry": "genrec_core.registry.registry"}
 
 __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",

@@ -50,17 +50,17 @@ for entry in registry:
 """Prints the components whose options can be read."""
 
 
-def started(code, *arguments, folder=ROOT):
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+def started(code, *arguments, folder=ROOT, path=ROOT):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join((str(path), str(ROOT)))}
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)],
         capture_output=True, text=True, cwd=folder, env=environment, check=False,
     )  # fmt: skip
 
 
-def imported(*arguments, folder=ROOT):
-    """Top-level names of the modules that a command imports."""
-    ended = started(LISTING, *arguments, folder=folder)
+def imported(*arguments, folder=ROOT, path=ROOT):
+    """Top-level names of the modules that a command imports; `path` holds further packages."""
+    ended = started(LISTING, *arguments, folder=folder, path=path)
     assert ended.returncode == 0, ended.stderr
     return {name.partition(".")[0] for name in json.loads(ended.stdout.splitlines()[-1])}
 
@@ -69,6 +69,15 @@ def test_help_imports_nothing_but_click():
     modules = imported("--help")
     assert "click" in modules
     assert not modules & {*ENGINE, "pydantic", "numpy", "yaml", "rich"}
+
+
+def test_the_package_runs_as_a_module(tmp_path):
+    command = [sys.executable, "-m", "genrec_core", "--version"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert (ended.returncode, ended.stdout.split()[0]) == (0, "genrec,"), ended.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The core's own components, registered through the same hook as anyone's.
+"""The core's own components and commands, registered through the same hook as anyone's.
 
 Every class is named lazily: listing plugins imports none of these modules, and so neither torch.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genrec_core.registry.hooks import hookimpl
+from genrec_core.registry.discovery import hookimpl
 
 if TYPE_CHECKING:
     from genrec_core.registry.registry import Registry
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def genrec_register(registry: Registry) -> None:
-    """Register everything under `core/`."""
+    """Register everything under `core/`, and the commands."""
     registry.source("folder", "genrec_core.builtin.folder:Folder")
     registry.source("synthetic", "genrec_core.builtin.synthetic:Synthetic")
     registry.source("merged", "genrec_core.builtin.merged:Merged")
@@ -45,3 +45,33 @@ def genrec_register(registry: Registry) -> None:
     registry.baseline("item-knn", "genrec_core.builtin.item_knn:ItemKNN")
     registry.baseline("sasrec", "genrec_core.builtin.sasrec:SASRec")
     registry.baseline("oracle", "genrec_core.builtin.oracle:Oracle")
+    _commands(registry)
+
+
+def _commands(registry: Registry) -> None:
+    """The commands, in the order in which one meets them."""
+    registry.command(
+        "run", "genrec_core.cli.run:run", "Run a pipeline; reuse every stage whose inputs are unchanged."
+    )
+    registry.command(
+        "check", "genrec_core.cli.check:check", "Say what is wrong with a pipeline before anything runs."
+    )
+    registry.command(
+        "plugins", "genrec_core.cli.plugins:plugins", "List plugins: components, versions, what is broken."
+    )
+    registry.command(
+        "show", "genrec_core.cli.show:show", "Show a component's options with types, defaults and docs."
+    )
+    registry.command("data", "genrec_core.cli.data:data", "Import and check your own data.")
+    registry.command("doctor", "genrec_core.cli.doctor:doctor", "Examine the identifiers of a run.")
+    registry.command(
+        "recommend", "genrec_core.cli.recommend:recommend", "Recommend items after a history, by a run."
+    )
+    registry.command("items", "genrec_core.cli.items:items", "Add new items to a run; nothing is trained.")
+    registry.command(
+        "compare", "genrec_core.cli.compare:compare", "Compare runs: metrics with intervals, protocols."
+    )
+    registry.command("new", "genrec_core.cli.new:new", "Start a plugin that passes the contract kit.")
+    registry.command(
+        "check-plugin", "genrec_core.cli.check_plugin:check_plugin", "Run the contract kit on a plugin."
+    )

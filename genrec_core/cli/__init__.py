@@ -1,69 +1,107 @@
 """The command line: `genrec COMMAND`.
 
-This module holds only the table of commands. A command's module is imported when it is run, so that
-`genrec --help` needs nothing but click.
+Commands are registered by the core and by plugins through the same hook, and imported when they are run: so
+`genrec --help` needs click and the plugins' names, and neither torch nor pydantic. Whatever ends a command is
+one message and an exit code; a traceback is shown for `--debug` alone.
+
+    0  done        1  a stage, or genrec itself, failed      2  a mistake in what was given
+    5  a contract is broken       128 + signal: Ctrl-C is 130, SIGTERM 143, SIGHUP 129
 """
 
 from __future__ import annotations
 
-import importlib
+import contextlib
+import io
 import os
+import shlex
+import signal
 import sys
+import traceback
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
 
 import click
 
-from genrec_core.contracts.errors import ExitCode, GenrecError
-
-COMMANDS = {
-    "run": ("genrec_core.cli.run:run", "Run a pipeline; reuse every stage whose inputs are unchanged."),
-    "check": ("genrec_core.cli.check:check", "Say what is wrong with a pipeline before anything runs."),
-    "plugins": ("genrec_core.cli.plugins:plugins", "List plugins: components, versions, what is broken."),
-    "show": ("genrec_core.cli.show:show", "Show a component's options with types, defaults and docs."),
-    "data": ("genrec_core.cli.data:data", "Import and check your own data."),
-    "doctor": ("genrec_core.cli.doctor:doctor", "Examine the identifiers of a run."),
-    "recommend": ("genrec_core.cli.recommend:recommend", "Recommend items after a history, by a run."),
-    "items": ("genrec_core.cli.items:items", "Add new items to a run, without training again."),
-    "compare": ("genrec_core.cli.compare:compare", "Compare runs: metrics with intervals, protocols."),
-    "new": ("genrec_core.cli.new:new", "Start a plugin that passes the contract kit."),
-    "check-plugin": ("genrec_core.cli.check_plugin:check_plugin", "Run the contract kit on a plugin."),
-}
-"""Name → where the command is, and its line in `genrec --help`."""
+from genrec_core.contracts.errors import ExitCode, GenrecError, PluginError, printable
+from genrec_core.registry.discovery import CORE, PluginReport, load_plugins
+from genrec_core.registry.loading import Registered, is_of_an_extra, load_object, not_installed
+from genrec_core.registry.problems import did_you_mean
+from genrec_core.registry.registry import Registry
 
 
-INTERRUPTED = 130
-"""What shells expect of a program that Ctrl-C ended."""
+class Ended(KeyboardInterrupt):
+    """A signal asked this process to end; everything that tidies up after Ctrl-C does so after this too."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are used."""
+    """A group whose commands are what plugins registered, imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Names in the order of the table, which is the order one meets them in."""
-        return list(COMMANDS)
+        """Names in the order they were registered, the core's first."""
+        return [entry.name for entry in _everyones()[0]]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported now."""
-        if cmd_name not in COMMANDS:
+        """The command, imported now.
+
+        Raises:
+            PluginError: its plugin is broken; says why.
+        """
+        entry = next((one for one in _found(cmd_name) if one.name == cmd_name), None)
+        if entry is None:
             return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        command = load_object(entry)
+        if not isinstance(command, click.Command):
+            raise PluginError(
+                f"command `{cmd_name}` of plugin `{entry.plugin}` is no click command: `{entry.target}`",
+                hint="this is a fault of the plugin; `genrec plugins` names its version",
+            )
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, from the table alone."""
+        """The list of commands, as they were registered."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(entry.name, printable(entry.summary)) for entry in _everyones()[0]])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command named first, or a hint at the nearest one."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            import difflib
-
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            ctx.fail(f"there is no command `{args[0]}`" + (f"; did you mean `{near[0]}`?" if near else ""))
+        """The command named first, or a hint at the nearest one and at plugins that could not register it."""
+        if args and not args[0].startswith("-") and not any(one.name == args[0] for one in _found(args[0])):
+            known, reports = _everyones()
+            near = did_you_mean(args[0], [one.name for one in known], otherwise=" ").strip()
+            lines = [f"there is no command `{args[0]}`" + (f"; {near}" if near else "")]
+            broken = [one for one in reports if one.error and (one.name == args[0] or not one.disabled)]
+            lines += [f"plugin `{one.name}` is not usable: {one.error}" for one in broken]
+            ctx.fail(printable("\n".join(lines), lines=True))
         return super().resolve_command(ctx, args)
+
+
+def core_commands() -> list[Registered]:
+    """The core's own commands, without a look at other plugins."""
+    from genrec_core.builtin import genrec_register
+
+    own = Registry(CORE)
+    genrec_register(own)
+    return own.extensions("command")
+
+
+def _everyones() -> tuple[list[Registered], list[PluginReport]]:
+    """Every usable command, the core's first, and the state of each plugin."""
+    registry, reports = load_plugins()
+    core = core_commands()
+    others = [one for one in registry.extensions("command") if one.plugin != CORE]
+    return [*core, *others], reports
+
+
+def _found(name: str) -> list[Registered]:
+    """Commands among which a name is looked up; other plugins are not loaded for one of the core's."""
+    core = core_commands()
+    return core if any(one.name == name for one in core) else _everyones()[0]
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -76,45 +114,92 @@ def cli(context: click.Context, debug: bool) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; every error that a user can cause is one message and an exit code."""
+    """Run the command line and end the process; no error but those of `--debug` shows a traceback."""
     given = sys.argv[1:] if arguments is None else arguments
     # OpenMP threads that spin while they wait slow torch down sixfold on a machine that is shared. The
     # setting is read when torch is loaded, and a user's own value wins.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show `→` gets \u2192
     try:
-        code = cli.main(args=given, prog_name="genrec", standalone_mode=False)
+        with _signals():
+            code = cli.main(args=given, prog_name="genrec", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
-    except click.ClickException as error:
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away; there is nobody to write to
+        sys.exit(ExitCode.STAGE_FAILED)
+    except (Exception, KeyboardInterrupt) as error:
+        expected = (click.ClickException, click.Abort, KeyboardInterrupt)
+        if "--debug" in given and not isinstance(error, expected):
+            raise
+        _end(error, given)
+
+
+def _end(error: BaseException, given: list[str]) -> NoReturn:
+    """One message for whatever went wrong, the command that goes on, and the exit code."""
+    if isinstance(error, click.Abort) and error.__cause__:
+        error = error.__cause__  # click turns Ctrl-C into its own Abort
+    if isinstance(error, click.ClickException):
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt) as error:
-        click.echo("Interrupted.", err=True)
-        _tell_how_to_go_on(error.__cause__ or error, given)  # click turns Ctrl-C into its own Abort
-        sys.exit(INTERRUPTED)
-    except GenrecError as error:
-        if "--debug" in given:
-            raise
-        click.echo(f"Error: {error}", err=True)
-        _tell_how_to_go_on(error, given)
-        sys.exit(error.exit_code)
-    except ModuleNotFoundError as error:
-        from genrec_core.registry.missing import is_of_an_extra, not_installed
-
-        if "--debug" in given or not is_of_an_extra(error):
-            raise
-        click.echo(f"Error: {not_installed('this command', error)}", err=True)
-        sys.exit(ExitCode.BAD_INPUT)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away; nothing to tell
-        sys.exit(ExitCode.STAGE_FAILED)
+    if isinstance(error, (click.Abort, KeyboardInterrupt, EOFError)):
+        by_signal = isinstance(error, Ended)
+        _say(f"Ended by {error}." if by_signal else "Interrupted.")
+        _say_how_to_go_on(error, given)
+        sys.exit(128 + (error.number if isinstance(error, Ended) else signal.SIGINT))
+    known = _as_known(error)
+    _say(f"Error: {known}")
+    _say_how_to_go_on(error, given)
+    sys.exit(known.exit_code)
 
 
-def _tell_how_to_go_on(error: BaseException, given: list[str]) -> None:
+def _as_known(error: BaseException) -> GenrecError:
+    """An error as a person reads it; what nobody foresaw names the line of code that knows more."""
+    if isinstance(error, GenrecError):
+        return error
+    if isinstance(error, ModuleNotFoundError) and is_of_an_extra(error):
+        return not_installed("this command", error)
+    if isinstance(error, OSError) and error.strerror:
+        named = f"`{error.filename}`: " if error.filename else ""
+        return GenrecError(f"{named}{error.strerror}", hint="`genrec --debug …` shows where it happened")
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    unforeseen = GenrecError(
+        f"this should not have happened: {type(error).__name__}: {error}",
+        where=f"{frame.filename}:{frame.lineno}",
+        hint="please report it, with what `genrec --debug …` shows",
+    )
+    unforeseen.exit_code = ExitCode.STAGE_FAILED
+    return unforeseen
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[None]:
+    """SIGTERM and SIGHUP end like Ctrl-C while a command runs; what ignores them (`nohup`) goes on to."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        raise Ended(number)
+
+    before = {}
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with contextlib.suppress(ValueError):  # not the main thread, which alone may handle signals
+            if signal.getsignal(number) is signal.SIG_DFL:
+                before[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    click.echo(printable(text, lines=True), err=True)
+
+
+def _say_how_to_go_on(error: BaseException, given: list[str]) -> None:
     """Where it happened and which command goes on, where a stage of a run has noted that."""
     notes = getattr(error, "__notes__", [])
     for note in notes:
-        click.echo(note, err=True)
+        _say(note)
     if notes:
-        import shlex
-
-        click.echo(f"To go on from there: {shlex.join(['genrec', *given])}", err=True)
+        _say(f"To go on from there: {shlex.join(['genrec', *given])}")

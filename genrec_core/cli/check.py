@@ -8,6 +8,7 @@ import click
 
 from genrec_core.cli.environment import SET
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.pipeline.console import echo
 from genrec_core.pipeline.graph import Graph
 from genrec_core.pipeline.load import load_pipeline
 from genrec_core.registry.discovery import load_plugins
@@ -32,4 +33,4 @@ def check(pipeline: Path, changes: tuple[str, ...]) -> None:
             where=str(pipeline),
             hint="check the path; relative ones start at the pipeline file's folder",
         )
-    click.echo(f"{pipeline}: ok. Stages: {' → '.join(graph.stages)}")
+    echo(f"{pipeline}: ok. Stages: {' → '.join(graph.stages)}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genrec_core.pipeline.console import echo, echo_json
+
 if TYPE_CHECKING:
     from genrec_core.registry.discovery import PluginReport
     from genrec_core.registry.loading import Registered
@@ -38,11 +40,11 @@ def check_plugin(name: str | None, given: str, as_json: bool) -> None:
         row = _checked(component, registry, options.get(component.name, {}))
         rows.append(row)
         if not as_json:
-            click.echo(_told(row))
+            echo(_told(row))
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        echo_json(rows)
     else:
-        click.echo(_total(rows))
+        echo(_total(rows))
     broken = [row["component"] for row in rows if row["broken"]]
     if broken:
         raise ContractError(f"broken contracts: {', '.join(broken)}", hint="each failure is told above")

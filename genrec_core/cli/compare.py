@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genrec_core.pipeline.console import echo_json, terminal
+
 if TYPE_CHECKING:
     from rich.table import Table as Printed
     from rich.text import Text
@@ -39,9 +41,7 @@ def compare(
 
         write_comparison(html, found, resamples)
     if as_json:
-        import orjson
-
-        click.echo(orjson.dumps(found.plain(), option=orjson.OPT_INDENT_2))
+        echo_json(found.plain())
         return
     _print(found)
 
@@ -70,9 +70,8 @@ def _label(folder: Path) -> str:
 
 
 def _print(found: Comparison) -> None:
-    from rich.console import Console
 
-    console = Console()
+    console = terminal()
     if len(found.tables) > 1:
         console.print(f"[bold]{len(found.tables)} protocols:[/] the tables below must not be read as one.")
         for name, values in found.differing.items():

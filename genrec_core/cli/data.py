@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from genrec_core.pipeline.console import echo, echo_json
+
 if TYPE_CHECKING:
     from genrec_core.contracts.dataset import Dataset
     from genrec_core.data.folder import Reading
@@ -64,9 +66,9 @@ def import_command(table: Path, out: Path, as_json: bool, **options: Any) -> Non
         _print_json(report.plain())
         return
     for what, count in report.steps:
-        click.echo(f"{count:>12,}  {what}")
+        echo(f"{count:>12,}  {what}")
     size = f"{report.users:,} users, {report.items:,} items, {report.interactions:,} interactions"
-    click.echo(f"Wrote {out}: {size}")
+    echo(f"Wrote {out}: {size}")
 
 
 def _rules(options: dict[str, Any]) -> Any:
@@ -118,8 +120,8 @@ def check_command(context: click.Context, /, folder: Path, as_json: bool, **opti
         _print_summary(summary, splits)
         for problem in problems:
             hint = f"\n  → {problem['hint']}" if problem["hint"] else ""
-            click.echo(f"{problem['where']}: {problem['message']}{hint}", err=True)
-        click.echo(f"{len(problems)} kinds of problem" if problems else "no problems", err=bool(problems))
+            echo(f"{problem['where']}: {problem['message']}{hint}", err=True)
+        echo(f"{len(problems)} kinds of problem" if problems else "no problems", err=bool(problems))
     context.exit(2 if problems else 0)
 
 
@@ -173,11 +175,11 @@ def _print_summary(summary: dict[str, Any], splits: dict[str, str]) -> None:
         if name == "notes":
             continue
         for label, number in value.items() if isinstance(value, dict) else [("", value)]:
-            click.echo(f"{' '.join((name, label)).strip().replace('_', ' '):<32}{_number(number)}")
+            echo(f"{' '.join((name, label)).strip().replace('_', ' '):<32}{_number(number)}")
     for note in summary.get("notes", []):
-        click.echo(f"note: {note}")
+        echo(f"note: {note}")
     for split, said in splits.items():
-        click.echo(f"{split:<20}{said}")
+        echo(f"{split:<20}{said}")
 
 
 def _number(value: Any) -> str:
@@ -187,6 +189,5 @@ def _number(value: Any) -> str:
 
 
 def _print_json(value: Any) -> None:
-    import orjson
 
-    click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+    echo_json(value)

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from genrec_core.cli.doctor_patients import Asked, patients
 from genrec_core.cli.environment import JSON
 from genrec_core.identifiers.diagnosis.diagnosis import Care, Diagnosis, examine
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
+from genrec_core.pipeline.console import echo_json
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -46,7 +46,7 @@ def doctor(quick: bool, queries: int | None, as_json: bool, **asked: Any) -> Non
     care = Care(dear=not quick, queries=queries)
     found = {name: examine(patient, care) for name, patient in patients(Asked(**asked)).items()}
     if as_json:
-        click.echo(orjson.dumps(_plain(found), option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY))
+        echo_json(_plain(found))
         return
     from genrec_core.cli.doctor_tables import print_one, print_side_by_side
 

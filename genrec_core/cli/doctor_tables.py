@@ -15,11 +15,12 @@ from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
 from genrec_core.identifiers.diagnosis.leaves import ROLLOUTS
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
 from genrec_core.identifiers.usage import Level
+from genrec_core.pipeline.console import terminal
 
 
 def print_one(found: Diagnosis) -> None:
     """Everything about one patient."""
-    console = Console(highlight=False)
+    console = terminal()
     for name, value in [*_summary(found), *figures(found)]:
         console.print(f"{name:<40} {value}", markup=False, soft_wrap=True)
     console.print(_levels(found))
@@ -35,7 +36,7 @@ def print_one(found: Diagnosis) -> None:
 
 def print_side_by_side(every: Mapping[str, Diagnosis]) -> None:
     """One column a patient, then the suggestions for each."""
-    console = Console(highlight=False)
+    console = terminal()
     table = _table("", *map(escape, every))
     # Part by part, so that the fourth level of one stands with the first three of another.
     for part in zip(*(_parts(found) for found in every.values()), strict=True):

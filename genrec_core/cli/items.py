@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from genrec_core.cli.environment import JSON, Folders, environment
+from genrec_core.pipeline.console import echo, echo_json
 
 _PATH = click.Path(path_type=Path)
 
@@ -36,7 +37,6 @@ def add(
     tokenizer learnt; no old identifier changes and no model is trained. The result is a run folder of its
     own, for `genrec recommend`, `genrec doctor` and further items.
     """
-    import orjson
 
     from genrec_core.data.new_items import read_new_items
     from genrec_core.pipeline.add_items import add_items, preview
@@ -50,24 +50,24 @@ def add(
     found = summary(extended)
     if as_json:
         folder = str(extended.folder) if extended.folder else None
-        click.echo(orjson.dumps({"run": folder, **found}, option=orjson.OPT_INDENT_2))
+        echo_json({"run": folder, **found})
         return
     _print(found)
-    click.echo(f"run  {extended.folder}" if extended.folder else "nothing was written (--dry-run)")
+    echo(f"run  {extended.folder}" if extended.folder else "nothing was written (--dry-run)")
 
 
 def _print(found: dict[str, Any]) -> None:
-    click.echo(f"{found['new']:,} new items beside {found['known']:,} known ones")
+    echo(f"{found['new']:,} new items beside {found['known']:,} known ones")
     for length, count in found["sharing"].items():
         tokens = "first token" if length == "1" else f"first {length} tokens"
-        click.echo(f"{count:>8,}  share their {tokens} with a known item")
-    click.echo(f"{found['colliding']:>8,}  share their whole identifier with another item")
+        echo(f"{count:>8,}  share their {tokens} with a known item")
+    echo(f"{found['colliding']:>8,}  share their whole identifier with another item")
     for entry in found["items"][:SHOWN]:
-        click.echo(f"{entry['item']}  {entry['identifier']}  {entry['title']}")
+        echo(f"{entry['item']}  {entry['identifier']}  {entry['title']}")
         if entry["companions"]:
-            click.echo(f"    begins like {', '.join(entry['companions'])} ({entry['shared']} tokens)")
+            echo(f"    begins like {', '.join(entry['companions'])} ({entry['shared']} tokens)")
         near = [f"{one['item']} {one['title']} ({one['cosine']:.2f})" for one in entry.get("nearest", ())]
         if near:
-            click.echo(f"    nearest: {'; '.join(near)}")
+            echo(f"    nearest: {'; '.join(near)}")
     if found["new"] > SHOWN:
-        click.echo(f"… and {found['new'] - SHOWN:,} more; --json lists all")
+        echo(f"… and {found['new'] - SHOWN:,} more; --json lists all")

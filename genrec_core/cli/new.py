@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from genrec_core.pipeline.console import echo
+
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PREFIX = "genrec-plugin-"
 _TEMPLATES = Path(__file__).parent / "templates" / "plugin"
@@ -37,8 +39,8 @@ def new() -> None:
 def plugin(name: str, into: Path) -> None:
     """Write a working plugin NAME into the folder genrec-plugin-NAME."""
     folder = scaffold(name, into)
-    click.echo(f"wrote {folder}: a tokenizer `{name}/hashed`, its contract test and a pipeline")
-    click.echo(f"next: pip install -e {folder} && genrec check-plugin {name}")
+    echo(f"wrote {folder}: a tokenizer `{name}/hashed`, its contract test and a pipeline")
+    echo(f"next: pip install -e {folder} && genrec check-plugin {name}")
 
 
 def scaffold(name: str, into: Path) -> Path:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import click
-import orjson
 
 from genrec_core.cli.environment import JSON
+from genrec_core.pipeline.console import echo, echo_json
 from genrec_core.registry.discovery import PluginReport, load_plugins
 
 
 @click.command()
 @JSON
 def plugins(as_json: bool) -> None:
-    """List plugins with their components; a broken one comes with the reason."""
+    """List plugins with what they provide; a broken one comes with the reason."""
     _, reports = load_plugins()
     if as_json:
-        click.echo(orjson.dumps([_plain(report) for report in reports], option=orjson.OPT_INDENT_2))
+        echo_json([_plain(report) for report in reports])
         return
     for report in reports:
-        click.echo(_headline(report))
+        echo(_headline(report))
         by_kind: dict[str, list[str]] = {}
-        for component in report.components:
-            by_kind.setdefault(component.kind, []).append(component.name)
+        for one in (*report.components, *report.extensions):
+            by_kind.setdefault(one.kind, []).append(one.name)
         for kind, names in sorted(by_kind.items()):
-            click.echo(f"  {kind:<12} {', '.join(sorted(names))}")
+            echo(f"  {kind:<12} {', '.join(sorted(names))}")
 
 
 def _headline(report: PluginReport) -> str:
@@ -44,4 +44,5 @@ def _plain(report: PluginReport) -> dict[str, object]:
             {"kind": component.kind, "name": component.name, "class": component.place}
             for component in report.components
         ],
+        "extensions": [{"kind": one.kind, "name": one.name, "place": one.place} for one in report.extensions],
     }

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from genrec_core.cli.environment import JSON
 from genrec_core.contracts.candidates import How, Ranked
 from genrec_core.contracts.errors import GenrecError, examples
 from genrec_core.contracts.items import Items
 from genrec_core.evaluation.report.examples import item_title
+from genrec_core.pipeline.console import echo, echo_json
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.problems import did_you_mean
@@ -39,15 +39,13 @@ def recommend(run: Path, histories: tuple[str, ...], k: int, as_json: bool) -> N
     shown = [_entry(opened, ranked, place) for place in range(min(k, len(ranked.items)))]
     if as_json:
         named = [{"item": items.ids[item], "title": item_title(opened.catalogue, item)} for item in history]
-        click.echo(orjson.dumps({"history": named, "items": shown}, option=orjson.OPT_INDENT_2))
+        echo_json({"history": named, "items": shown})
         return
-    click.echo("after " + " → ".join(item_title(opened.catalogue, item) for item in history))
+    echo("after " + " → ".join(item_title(opened.catalogue, item) for item in history))
     for place, entry in enumerate(shown, 1):
-        click.echo(
-            f"{place:>3}  {entry['score']:8.3f}  {entry['how']:<10}  {entry['item']}  {entry['title']}"
-        )
+        echo(f"{place:>3}  {entry['score']:8.3f}  {entry['how']:<10}  {entry['item']}  {entry['title']}")
     if len(shown) < k:
-        click.echo(f"only {len(shown)} of {k}: the recommender's beams reached no more items")
+        echo(f"only {len(shown)} of {k}: the recommender's beams reached no more items")
 
 
 def find_items(text: str, items: Items) -> list[int]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -18,6 +17,7 @@ from genrec_core.evaluation.report.accuracy import title
 from genrec_core.evaluation.report.facts import ReportFacts
 from genrec_core.evaluation.report.numbers import count, duration, percent, share
 from genrec_core.evaluation.report.systems import System, headline_metric, systems_of
+from genrec_core.pipeline.console import terminal
 from genrec_core.pipeline.plan import Entry
 from genrec_core.pipeline.run_folder import REPORT
 
@@ -26,7 +26,7 @@ SHOWN = ("recall@", "ndcg@", "mrr")
 
 def print_results(name: str, metrics: Mapping[str, Any], folder: Path) -> None:
     """The metric table, the share of the oracle, the cost, and where everything is."""
-    console = Console(highlight=False)
+    console = terminal()
     facts = ReportFacts(name=name, run_id=folder.name, metrics=metrics)
     console.print(_systems(facts))
     for line in _remarks(facts):
@@ -42,7 +42,7 @@ def print_plan(entries: Sequence[Entry]) -> None:
     table = Table("stage", "", "why", title="nothing was run", title_justify="left", box=None)
     for entry in entries:
         table.add_row(entry.stage.name, "run" if entry.runs else "reuse", escape(entry.reason.text))
-    Console(highlight=False).print(table)
+    terminal().print(table)
 
 
 def _systems(facts: ReportFacts) -> Table:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from genrec_core.cli.environment import JSON, SET, Folders, environment, folders
 from genrec_core.cli.result_table import print_plan, print_results
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.pipeline.console import echo_json
 from genrec_core.pipeline.load import Pipeline, load_pipeline
 from genrec_core.pipeline.run import Finished, StageSelection, planned, run_pipeline
 from genrec_core.pipeline.runner import RunEnvironment
@@ -65,7 +65,7 @@ def run(
     finished: Finished | ManyFinished = run_seeds(loaded, shop, several, selection) if several else one()
     if as_json:
         folder = str(finished.folder) if finished.folder else None
-        click.echo(orjson.dumps({"run": folder, "metrics": finished.metrics}, option=orjson.OPT_INDENT_2))
+        echo_json({"run": folder, "metrics": finished.metrics})
     elif finished.folder:
         print_results(loaded.spec.name, finished.metrics, finished.folder)
 
@@ -80,7 +80,7 @@ def _explain(
             {"stage": entry.stage.name, "fingerprint": entry.key, "runs": entry.runs, **entry.reason.plain()}
             for entry in entries
         ]
-        click.echo(orjson.dumps({"name": plan.name, "seed": seed, "stages": stages}))
+        echo_json({"name": plan.name, "seed": seed, "stages": stages})
     else:
         print_plan(entries)
 

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.options import Options
+from genrec_core.pipeline.console import echo, echo_json
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.problems import did_you_mean
 from genrec_core.registry.registry import KINDS, Registry
@@ -29,9 +30,9 @@ def show(name: str, kind: str | None, schema: bool) -> None:
     for found in [kind] if kind else _kinds(registry, name):
         cls = registry.resolve(found, name)
         if schema:
-            click.echo(orjson.dumps(_schema(name, cls), option=orjson.OPT_INDENT_2))
+            echo_json(_schema(name, cls))
         else:
-            click.echo(described(found, name, cls))
+            echo(described(found, name, cls))
 
 
 def _kinds(registry: Registry, name: str) -> list[str]:

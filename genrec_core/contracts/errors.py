@@ -11,6 +11,7 @@ the command line prints it without a traceback. Anything else that escapes is a 
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterable
 
 
@@ -74,5 +75,33 @@ class ContractError(GenrecError):
 
 def examples(values: Iterable[object], limit: int = 3) -> str:
     """The first few of many values, for messages: `examples("abcd")` gives `a`, `b`, `c`, … each in ticks."""
-    listed = [f"`{value}`" for value in values]
+    listed = [f"`{printable(str(value))}`" for value in values]
     return ", ".join(listed[:limit]) + (", …" if len(listed) > limit else "")
+
+
+# C0 and C1 controls, line separators, marks that turn the direction of writing, and lone surrogates.
+_UNPRINTABLE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """Text from a file or a server, made harmless for a terminal: control characters are written out.
+
+    A title may hold escape sequences that clear the screen, or a line break behind which it fakes a row.
+
+    Args:
+        text: anything.
+        lines: it is a whole message of ours, whose line breaks and tabs are meant.
+
+    >>> printable("Tent\\x1b[2J")
+    'Tent\\\\x1b[2J'
+    """
+
+    def written(found: re.Match[str]) -> str:
+        char = found.group()
+        if lines and char in "\n\t":
+            return char
+        return char.encode("unicode_escape", "surrogatepass").decode("ascii")
+
+    return _UNPRINTABLE.sub(written, text)

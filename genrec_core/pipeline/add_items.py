@@ -92,7 +92,9 @@ def add_items(
     plan = _plan(opened, new)
     home = out or _beside(opened.folder, plan.entry(TOKENIZE).key)
     _refuse_taken(home, plan.entry(TOKENIZE).key)
-    done = Runner(environment, RunLog(None), {}).carry_out(plan, [entry.stage.name for entry in plan.entries])
+    done = Runner(environment, RunLog(None, console=environment.console), {}).carry_out(
+        plan, [entry.stage.name for entry in plan.entries]
+    )
     vectors = None
     for stage, _ in _embeds(opened)[:1]:
         vectors = load_arrays(done.folders[stage] / EMBEDDINGS)[0]["embeddings"]

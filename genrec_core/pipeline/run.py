@@ -100,17 +100,23 @@ def run_pipeline(
     environment.store.sweep()
     graph, plan, chosen = planned(pipeline, environment, seed, selection)
     if EVALUATE not in chosen:
-        runner = Runner(environment, RunLog(None, pipeline.spec.observe), graph.embed_stages())
+        runner = Runner(
+            environment, RunLog(None, pipeline.spec.observe, environment.console), graph.embed_stages()
+        )
         return Finished(None, {}, runner.carry_out(plan, chosen))
     home = folder or new_run_folder(environment.runs, pipeline.spec.name)
     write_pipeline(home / PIPELINE, pipeline.spec.described(seed))
     _record(home, plan, environment, {})
-    run_log = RunLog(home / LOG, pipeline.spec.observe)
+    run_log = RunLog(home / LOG, pipeline.spec.observe, environment.console)
     run_log.run_started(home.name, plan_record(plan, environment.store.root, environment.versions, {}))
     runner = Runner(environment, run_log, graph.embed_stages())
-    done = runner.carry_out(plan, chosen)
-    _record(home, done.plan, environment, done.outcomes)
-    metrics = write_results(home, done, environment.store, runner.artifacts)
+    try:
+        done = runner.carry_out(plan, chosen)
+        _record(home, done.plan, environment, done.outcomes)
+        metrics = write_results(home, done, runner)
+    except KeyboardInterrupt as error:
+        run_log.interrupted(str(error) or "Ctrl-C")
+        raise
     run_log.run_finished(home.name, metrics)
     if folder is None:
         point_latest(home)

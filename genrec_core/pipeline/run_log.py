@@ -1,11 +1,10 @@
-"""Run log: everything that happens in a run, told to `log.jsonl` and to the observers.
+"""Run log: everything that happens in a run, for `log.jsonl` and for the observers.
 
 An observer that raises is reported once and left out; a tracker that is offline must not end a training.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,18 +13,23 @@ from typing import Any
 import orjson
 
 from genrec_core.contracts.observer import Observer
+from genrec_core.pipeline.console import Console, QuietConsole
 
 
 class RunLog:
-    """Tells one run's events.
+    """One run's events.
 
     Args:
         path: the log; None keeps none (a run of one stage has no run folder).
-        observers: are told too.
+        observers: hear of it too.
+        console: shows warnings.
     """
 
-    def __init__(self, path: Path | None, observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self, path: Path | None, observers: Sequence[Observer] = (), console: Console | None = None
+    ) -> None:
         self._path, self._observers = path, list(observers)
+        self._console = console or QuietConsole()
 
     def run_started(self, run: str, plan: dict[str, Any]) -> None:
         """A run begins."""
@@ -42,9 +46,21 @@ class RunLog:
         self._tell(lambda observer: observer.stage_finished(stage, outcome, seconds))
 
     def logged(self, stage: str, event: str, values: dict[str, Any]) -> None:
-        """A stage logged something."""
-        self._write(stage, event, values)
+        """A stage logged something; the event `warning` with a `message` is shown too."""
+        if event == "warning" and "message" in values:
+            self.warn(stage, str(values["message"]))
+        else:
+            self._write(stage, event, values)
         self._tell(lambda observer: observer.logged(stage, event, values))
+
+    def warn(self, stage: str, message: str) -> None:
+        """Something a person has to know: a line of the log, and one on standard error whoever watches."""
+        self._console.warn(f"{stage}: {message}" if stage else message)
+        self._write(stage, "warning", {"message": message})
+
+    def interrupted(self, reason: str) -> None:
+        """Ctrl-C or a signal ended the run."""
+        self._write("", "run-interrupted", {"reason": reason})
 
     def run_finished(self, run: str, metrics: dict[str, Any]) -> None:
         """A run ended well."""
@@ -58,8 +74,7 @@ class RunLog:
             except Exception as error:
                 self._observers.remove(observer)
                 reason = f"{type(error).__name__}: {error}"
-                print(f"observer `{observer.name}` failed and is left out: {reason}", file=sys.stderr)
-                self._write("", "observer-failed", {"observer": observer.name, "error": reason})
+                self.warn("", f"observer `{observer.name}` failed and is left out: {reason}")
 
     def _write(self, stage: str, event: str, values: dict[str, Any]) -> None:
         if self._path is None:

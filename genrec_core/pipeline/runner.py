@@ -25,7 +25,7 @@ from genrec_core.pipeline.reasons import Reason, Why
 from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.stages.embed import stored_embedder
 from genrec_core.pipeline.stages.stage import StageContext
-from genrec_core.registry.missing import is_of_an_extra, not_installed
+from genrec_core.registry.loading import is_of_an_extra, not_installed
 from genrec_core.registry.registry import Registry
 from genrec_core.store.answers import Answers
 from genrec_core.store.store import Obtained, Store
@@ -122,7 +122,7 @@ class Runner:
                 raise
             raise _broken(error, name) from error
         if obtained.damage:
-            self.environment.console.say(f"  {name} was damaged and made anew: {obtained.damage}")
+            self.run_log.warn(name, f"the artefact was damaged and is made anew: {obtained.damage}")
         outcome = "reused" if obtained.reused else "run"
         seconds = time.monotonic() - began
         self.run_log.stage_finished(name, outcome, seconds, damage=obtained.damage)

@@ -7,45 +7,66 @@ copied from the `evaluate` artefact; the report is laid out by `evaluation.repor
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from genrec_core.contracts.errors import GenrecError
 from genrec_core.evaluation.judge import MODEL, RANKS
 from genrec_core.evaluation.rankings import Rankings
 from genrec_core.evaluation.recommendations import RECOMMENDATIONS
 from genrec_core.evaluation.report.examples import shown_examples
 from genrec_core.evaluation.report.facts import ReportFacts, ShownExample, StageFacts
+from genrec_core.evaluation.report.markup import Section
 from genrec_core.evaluation.report.page import write_report
 from genrec_core.evaluation.viewed import without_viewed
 from genrec_core.pipeline.artifacts import CURVES, RANKINGS, ArtifactReader
 from genrec_core.pipeline.diagnosed import diagnosed
 from genrec_core.pipeline.graph import DATA, EVALUATE
 from genrec_core.pipeline.run_folder import METRICS, PIPELINE, REPORT, write_json
-from genrec_core.pipeline.runner import Done
+from genrec_core.pipeline.runner import Done, Runner
+from genrec_core.registry.loading import load_object
 from genrec_core.store.arrays import load_arrays
 from genrec_core.store.store import Store
 
 
-def write_results(folder: Path, done: Done, store: Store, artifacts: ArtifactReader) -> dict[str, Any]:
+def write_results(folder: Path, done: Done, runner: Runner) -> dict[str, Any]:
     """Write what a run has to show into its folder; gives back the metrics."""
+    store, artifacts = runner.environment.store, runner.artifacts
     artefact = done.folders[EVALUATE]
     metrics: dict[str, Any] = orjson.loads((artefact / METRICS).read_bytes())
     metrics["cost"] = {stage: dict(cost) for stage, cost in done.cost.items()}
     write_json(folder / METRICS, metrics)
     for name in (RECOMMENDATIONS, RANKS):
         shutil.copyfile(artefact / name, folder / name)
-    _report(folder, done, store, artifacts, metrics)
+    facts = _facts(folder, done, store, artifacts, metrics)
+    write_report(folder / REPORT, facts, _sections_of_plugins(facts, runner))
     return metrics
 
 
-def _report(
+def _sections_of_plugins(facts: ReportFacts, runner: Runner) -> Iterator[Section]:
+    """What plugins have to say in the report; one that fails is left out with a warning."""
+    for entry in runner.environment.registry.extensions("section"):
+        try:
+            section = load_object(entry)(facts)
+            if section is not None and not isinstance(section, Section):
+                raise TypeError(f"it gave a {type(section).__name__}, not a Section")
+        except Exception as error:
+            reason = str(error) if isinstance(error, GenrecError) else f"{type(error).__name__}: {error}"
+            runner.run_log.warn("", f"section `{entry.name}` of the report is left out: {reason}")
+        else:
+            if section is not None:
+                yield section
+
+
+def _facts(
     folder: Path, done: Done, store: Store, artifacts: ArtifactReader, metrics: dict[str, Any]
-) -> None:
+) -> ReportFacts:
     plan = done.plan
     notes = artifacts.prepared(_artefact(done, store, DATA)).notes
-    facts = ReportFacts(
+    return ReportFacts(
         name=plan.name,
         run_id=folder.name,
         metrics=metrics,
@@ -60,7 +81,6 @@ def _report(
         notes=notes,
         diagnosis=diagnosed(done, store, artifacts),
     )
-    write_report(folder / REPORT, facts)
 
 
 def _curves(done: Done, store: Store) -> dict[str, Any]:

@@ -1,32 +1,58 @@
-"""Loading: from what was registered under a name to a class that can be used.
+"""Loading: from what was registered under a name to an object that can be used.
 
-Classes are imported only here and only when a pipeline (or `genrec show`) asks for one, so the reasons why
-that can fail are told here too: a package that is not installed, a plugin that breaks on import, a class
-of another kind, a class that leaves out what its kind promises.
+Classes and commands are imported only here, and only when somebody asks for one. So the reasons why that can
+fail are said here too: a package that is not installed, a plugin that breaks on import, a class of another
+kind, a class that leaves out what its kind promises.
+
+    stage `embed` needs the module `scipy`, which is not installed
+      → pip install 'genrec-core[engine]'
 """
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from genrec_core.contracts.component import Component
 from genrec_core.contracts.errors import PluginError
-from genrec_core.registry.missing import missing_module, not_installed
 from genrec_core.registry.problems import shown
 
-Target = type[Component] | str
-"""A class, or a lazy `package.module:Class`."""
+if TYPE_CHECKING:
+    from genrec_core.contracts.component import Component
+
+
+EXTRAS = {
+    "torch": "engine",
+    "transformers": "engine",
+    "tokenizers": "engine",
+    "accelerate": "engine",
+    "scipy": "engine",
+    "gguf": "engine",
+    "trl": "rl",
+    "datasets": "rl",
+    "pyarrow": "parquet",
+    "datasketch": "doctor",
+}
+"""Module → the extra of genrec-core that brings it."""
 
 
 @dataclass(frozen=True)
 class Registered:
-    """One name: `kind` of component and where its class is."""
+    """One name.
+
+    Attributes:
+        kind: of component, or `command` or `section`.
+        name: `plugin/name`; a command's own name alone.
+        target: a class or a function, or where it is, as `module:name`.
+        plugin: who registered it.
+        summary: a command's line in `genrec --help`.
+    """
 
     kind: str
     name: str
-    target: Target
+    target: Any
+    plugin: str = ""
+    summary: str = ""
 
     @property
     def place(self) -> str:
@@ -36,25 +62,36 @@ class Registered:
         return f"{self.target.__module__}:{self.target.__qualname__}"
 
 
+def load_object(entry: Registered) -> Any:
+    """What a registered name stands for, imported now.
+
+    Raises:
+        PluginError: it cannot be imported.
+    """
+    if not isinstance(entry.target, str):
+        return entry.target
+    module, _, attribute = entry.target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise _missing_package(entry, error) from error
+    except (Exception, SystemExit) as error:
+        raise PluginError(
+            f"{entry.kind} `{entry.name}` cannot be loaded from `{entry.target}`: "
+            f"{type(error).__name__}: {error}",
+            hint="this is a fault of the plugin; `genrec plugins` names its version",
+        ) from error
+
+
 def load(entry: Registered) -> type[Component]:
-    """The class of a registered name.
+    """The component class of a registered name.
 
     Raises:
         PluginError: it cannot be imported, is of another kind, or is not finished.
     """
-    cls: Any = entry.target
-    if isinstance(entry.target, str):
-        module, _, attribute = entry.target.partition(":")
-        try:
-            cls = getattr(importlib.import_module(module), attribute)
-        except ModuleNotFoundError as error:
-            raise _missing_package(entry, error) from error
-        except Exception as error:
-            raise PluginError(
-                f"{entry.kind} `{entry.name}` cannot be loaded from `{entry.target}`: "
-                f"{type(error).__name__}: {error}",
-                hint="this is a fault of the plugin; `genrec plugins` names its version",
-            ) from error
+    from genrec_core.contracts.component import Component
+
+    cls = load_object(entry)
     if not (isinstance(cls, type) and issubclass(cls, Component) and cls.kind == entry.kind):
         raise PluginError(
             f"`{entry.name}` is registered as a {entry.kind}, but {shown(cls)} is none",
@@ -68,9 +105,28 @@ def load(entry: Registered) -> type[Component]:
     return cls
 
 
+def missing_module(error: ModuleNotFoundError) -> str:
+    """The top-level name of the module that was not found."""
+    return (error.name or "?").partition(".")[0]
+
+
+def is_of_an_extra(error: ModuleNotFoundError) -> bool:
+    """Whether this is the absence of a package that an extra of the core would have brought."""
+    return missing_module(error) in EXTRAS
+
+
+def not_installed(who: str, error: ModuleNotFoundError, hint: str = "") -> PluginError:
+    """The error for the user; `who` needs the module, `hint` replaces the advice to install it."""
+    missing = missing_module(error)
+    package = f"'genrec-core[{EXTRAS[missing]}]'" if missing in EXTRAS else missing
+    return PluginError(
+        f"{who} needs the module `{error.name}`, which is not installed",
+        hint=hint or f"pip install {package}",
+    )
+
+
 def _missing_package(entry: Registered, error: ModuleNotFoundError) -> PluginError:
-    plugin, _, _ = entry.name.partition("/")
     ours = missing_module(error) == entry.place.partition(".")[0]
     return not_installed(
-        f"{entry.kind} `{entry.name}`", error, hint=f"reinstall plugin `{plugin}`" if ours else ""
+        f"{entry.kind} `{entry.name}`", error, hint=f"reinstall plugin `{entry.plugin}`" if ours else ""
     )

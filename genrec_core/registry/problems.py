@@ -14,12 +14,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from genrec_core.contracts.errors import GenrecError, printable
 
-from genrec_core.contracts.errors import GenrecError
+if TYPE_CHECKING:
+    from pydantic import BaseModel, ValidationError
+    from pydantic_core import ErrorDetails
 
 Path = tuple[str | int, ...]
 
@@ -86,7 +87,7 @@ def shown(value: Any, limit: int = 60) -> str:
     text = value if isinstance(value, str) else repr(value)
     if isinstance(value, bool) or value is None:
         text = {True: "true", False: "false", None: "null"}[value]
-    return f"`{text if len(text) <= limit else text[: limit - 1] + '…'}`"
+    return f"`{printable(text if len(text) <= limit else text[: limit - 1] + '…')}`"
 
 
 def problems_of(error: ValidationError, owner: type[BaseModel], what: str) -> list[Problem]:
@@ -144,6 +145,9 @@ def _must(message: str) -> str:
 
 def _block(owner: type[BaseModel], path: Path) -> type[BaseModel]:
     """The nested model that a path leads to, as far as plain model fields lead."""
+
+    from pydantic import BaseModel
+
     for part in path:
         field = owner.model_fields.get(str(part))
         annotation = field.annotation if field else None

@@ -14,14 +14,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from genrec_core.contracts.component import Component
 from genrec_core.contracts.errors import GenrecError, PluginError
-from genrec_core.registry.loading import Registered, Target, load
+from genrec_core.registry.loading import Registered, load
 from genrec_core.registry.problems import OptionsError, Problem, did_you_mean, problems_of, shown
+
+if TYPE_CHECKING:
+    from genrec_core.contracts.component import Component
+
+    Target = type[Component] | str
 
 KINDS = (
     "source", "split", "encoder", "teacher", "tokenizer", "corpus", "backbone", "trainer", "reward",
@@ -42,6 +44,7 @@ class Registry:
     def __init__(self, plugin: str = "") -> None:
         self.plugin = plugin
         self._entries: dict[tuple[str, str], Registered] = {}
+        self._extensions: dict[tuple[str, str], Registered] = {}
         self._absent: dict[str, str] = {}
 
     # One method a kind, so that a misspelled one is an AttributeError in the plugin's own line.
@@ -98,19 +101,41 @@ class Registry:
         """Register an `Observer`."""
         self._add("observer", name, target)
 
-    def _add(self, kind: str, name: str, target: Target) -> None:
-        if not _NAME.fullmatch(name):
+    def command(self, name: str, target: str, summary: str) -> None:
+        """Register a command, `genrec NAME`.
+
+        Args:
+            name: what is typed behind `genrec`; no plugin's name stands in front of it.
+            target: `"package.module:command"`, a click command; imported when it is used.
+            summary: its line in `genrec --help`.
+        """
+        _check(name, target, kind="command")
+        self._extend(Registered("command", name, target, self.plugin, summary))
+
+    def section(self, name: str, target: str) -> None:
+        """Register a section of the report.
+
+        Args:
+            name: its name in this plugin.
+            target: `"package.module:function"`, a function from `ReportFacts` to a `Section`, or to None
+                where it has nothing to say; imported when a report is written.
+        """
+        _check(name, target, kind="section")
+        self._extend(Registered("section", f"{self.plugin}/{name}", target, self.plugin))
+
+    def _extend(self, entry: Registered) -> None:
+        if (entry.kind, entry.name) in self._extensions:
             raise PluginError(
-                f"`{name}` is no component name", hint="use lower-case letters, digits, `-`, `_` and `.`"
+                f"{entry.kind} `{entry.name}` is registered twice", hint="rename one of the two"
             )
+        self._extensions[entry.kind, entry.name] = entry
+
+    def _add(self, kind: str, name: str, target: Target) -> None:
+        _check(name, target, kind="component")
         full = f"{self.plugin}/{name}"
         if (kind, full) in self._entries:
             raise PluginError(f"{kind} `{full}` is registered twice", hint="give one of the two another name")
-        if isinstance(target, str) and target.count(":") != 1:
-            raise PluginError(
-                f"`{target}` does not say where a class is", hint="write `package.module:Class`"
-            )
-        self._entries[kind, full] = Registered(kind, full, target)
+        self._entries[kind, full] = Registered(kind, full, target, self.plugin)
 
     def adopt(self, other: Registry) -> None:
         """Take over everything another registry holds.
@@ -118,10 +143,15 @@ class Registry:
         Raises:
             PluginError: a name is taken.
         """
-        for key, entry in other._entries.items():
-            if key in self._entries:
-                raise PluginError(f"{entry.kind} `{entry.name}` is registered twice")
-        self._entries |= other._entries
+        for mine, theirs in ((self._entries, other._entries), (self._extensions, other._extensions)):
+            for key in theirs:
+                if key in mine:
+                    raise PluginError(f"{key[0]} `{key[1]}` is registered twice")
+            mine |= theirs
+
+    def extensions(self, kind: str = "") -> list[Registered]:
+        """Commands and sections of the report, or those of one kind, in the order they were registered."""
+        return [entry for entry in self._extensions.values() if kind in ("", entry.kind)]
 
     def mark_absent(self, plugin: str, reason: str) -> None:
         """Remember why a plugin's components are not here, for the pipeline that asks for one."""
@@ -151,6 +181,8 @@ class Registry:
         Raises:
             OptionsError: with every mistake in the block and in the blocks nested in it.
         """
+        from pydantic import ValidationError
+
         name, raw = _block(kind, value)
         try:
             cls = self.resolve(kind, name)
@@ -191,6 +223,18 @@ class Registry:
                 hint=f"pip install genrec-plugin-{plugin}" + (f", or {near}" if near.strip() else ""),
             )
         return PluginError(f"there is no {kind} `{name}`", hint=did_you_mean(name, names))
+
+
+def _check(name: str, target: object, *, kind: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise PluginError(
+            f"`{name}` is no {kind} name", hint="use lower-case letters, digits, `-`, `_` and `.`"
+        )
+    lazy = isinstance(target, str)
+    if (lazy and str(target).count(":") != 1) or (not lazy and kind != "component"):
+        wanted = "Class" if kind == "component" else "name"
+        what = "a class" if kind == "component" else f"the {kind}"
+        raise PluginError(f"`{target}` does not say where {what} is", hint=f"write `package.module:{wanted}`")
 
 
 def _one(kind: str) -> str:

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from genrec_core.contracts.errors import GenrecError
 from genrec_core.registry.discovery import load_plugins
 
 GOOD = """
@@ -85,15 +86,6 @@ def test_a_pipeline_that_needs_a_broken_plugin_is_told_why(install):
         registry.build("tokenizer", "bad/thing")
 
 
-def test_of_two_packages_with_one_name_the_second_is_refused(install):
-    install("twin", distribution="a-first")
-    install("twin", distribution="b-second")
-    registry, found = reports()
-    assert found["twin", "a-first"].error == ""
-    assert "already taken by the package `a-first`" in found["twin", "b-second"].error
-    assert "twin/thing" in registry.names("tokenizer")
-
-
 def test_nobody_takes_the_name_of_the_core(install):
     install("core", distribution="aaa-impostor")
     _, found = reports()
@@ -109,3 +101,45 @@ def test_the_allow_list_switches_others_off_without_importing_them(install):
     assert "GENREC_PLUGINS" in found["bad", "dist-bad"].error
     assert "not installed" in found["ghost", ""].error
     assert {"good/thing", "core/beam"} <= {entry.name for entry in registry}
+
+
+def test_of_two_packages_with_one_name_neither_is_used_and_both_are_named(install):
+    install("twin", distribution="a-first")
+    install("twin", distribution="b-second")
+    registry, found = reports()
+    for package in ("a-first", "b-second"):
+        assert "2 packages claim the name `twin`: `a-first`, `b-second`" in found["twin", package].error
+    assert registry.names("tokenizer").count("twin/thing") == 0
+    with pytest.raises(GenrecError, match="2 packages claim the name `twin`"):
+        registry.resolve("tokenizer", "twin/thing")
+
+
+COMMAND = """
+from genrec_core import hookimpl
+
+@hookimpl
+def genrec_register(registry):
+    registry.command("%s", "nowhere:here", "Does a thing.")
+"""
+
+
+def test_a_command_that_two_plugins_register_is_nobodys(install):
+    install("one", COMMAND % "twice")
+    install("two", COMMAND % "twice")
+    registry, found = reports()
+    assert "the command `twice` is also registered by another plugin" in found["one", "dist-one"].error
+    assert "the command `twice` is also registered by another plugin" in found["two", "dist-two"].error
+    assert "twice" not in [entry.name for entry in registry.extensions("command")]
+
+
+def test_a_plugin_cannot_replace_a_command_of_the_core(install):
+    install("mine", COMMAND % "run")
+    registry, found = reports()
+    assert "the command `run` is also registered" in found["mine", "dist-mine"].error
+    assert next(e for e in registry.extensions("command") if e.name == "run").plugin == "core"
+
+
+@pytest.mark.parametrize("lone", ["GenRec Run", "", "-x"])
+def test_a_commands_name_can_be_typed(install, lone):
+    install("mine", COMMAND % lone)
+    assert f"`{lone}` is no command name" in reports()[1]["mine", "dist-mine"].error

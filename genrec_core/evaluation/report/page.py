@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -34,9 +34,15 @@ SECTIONS = (
 )
 
 
-def write_report(path: Path, facts: ReportFacts) -> None:
-    """Write the report of one run to `path`, an HTML file that opens anywhere and asks for nothing."""
-    sections = [one for one in (build(facts) for build in SECTIONS) if one]
+def write_report(path: Path, facts: ReportFacts, more: Iterable[Section] = ()) -> None:
+    """Write the report of one run to `path`, an HTML file that opens anywhere and asks for nothing.
+
+    Args:
+        path: the file.
+        facts: what it shows.
+        more: sections of plugins, put behind the others.
+    """
+    sections = [*(one for one in (build(facts) for build in SECTIONS) if one), *more]
     lead = f"Run {facts.run_id}" + (f" · protocol {digest}" if (digest := _digest(facts)) else "")
     path.write_text(page(facts.name, lead, headline(facts), sections, facts.made), encoding="utf-8")
 
