@@ -24,8 +24,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.options import operational
 from genrec_core.contracts.views import Request, Training, View
-from genrec_core.evaluation.best import best
-from genrec_core.evaluation.rankings import direct
+from genrec_core.evaluation.rankings import best, direct
 from genrec_core.evaluation.slices import popularity_of
 
 if TYPE_CHECKING:

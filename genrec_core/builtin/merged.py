@@ -9,11 +9,11 @@
 Items get their part's name before their id and an item field that says which part they are from. Every
 interaction carries it as its domain, so `core/domain-last` judges each domain by itself.
 
-    people: shared      one user id is one person wherever it occurs: their interactions with all parts become
-                        one sequence in time order. Cross-domain data; `keep` says whether those who are not
-                        in every part stay.
-    people: separate    nobody is in two parts: a user id that occurs in two stands for two people, and
-                        sequences stay as they are. Joint training on many data sets.
+    users: shared       one user id is one user wherever it occurs: the interactions with all parts become one
+                        sequence in time order. Cross-domain data; `keep` says whether users who are not in
+                        every part stay.
+    users: separate     a user id that occurs in two parts stands for two users, and sequences stay as they
+                        are. Joint training on many data sets.
 
 Times decide the order of a shared sequence, so every part needs them; of equal times the part listed first
 comes first.
@@ -26,19 +26,20 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.dataset import Dataset, Rows, Sequences
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.source import Source
+from genrec_core.registry.problems import OptionsError, Problem
 
 Parts = Mapping[str, Dataset]
 
 
 class Merged(Source):
-    """The union of data sets, over shared or separate people."""
+    """The union of data sets, over shared or separate users."""
 
     version = "1"
 
@@ -47,12 +48,22 @@ class Merged(Source):
 
         parts: dict[str, Source]
         """Name of a domain → source."""
-        people: Literal["shared", "separate"] = "shared"
-        """Whether a user id that occurs in several parts is one person or several."""
+        users: Literal["shared", "separate"] = "shared"
+        """Whether a user id that occurs in several parts is one user or several."""
         keep: Literal["overlapping", "all"] = "overlapping"
-        """With `people: shared`: only users that occur in every part (as in cross-domain papers), or all."""
+        """With `users: shared`: only users that occur in every part (as in cross-domain papers), or all."""
         field: str = Field("domain", min_length=1)
         """The item field that tells from which part an item is."""
+
+        @model_validator(mode="before")
+        @classmethod
+        def _renamed(cls, values: Any) -> Any:
+            if isinstance(values, dict) and "people" in values:
+                hint = f"write `users: {values['people']}`"
+                raise OptionsError(
+                    [Problem(("people",), "`people` is called `users` now", hint, on_key=True)]
+                )
+            return values
 
         @field_validator("parts")
         @classmethod
@@ -74,7 +85,7 @@ class Merged(Source):
         shifts = _shifts(parts)
         items = self._items(parts)
         notes = tuple(f"{name}: {note}" for name, part in parts.items() for note in part.notes)
-        if self.options.people == "separate":
+        if self.options.users == "separate":
             return _beside(parts, shifts, items, notes)
         return self._together(parts, shifts, items, notes)
 
@@ -135,7 +146,7 @@ class Merged(Source):
         if not kept:
             raise DataError(
                 f"no user id occurs in all of {', '.join(parts)}",
-                hint="check that the parts name people alike, or write `keep: all` or `people: separate`",
+                hint="check that the parts name users alike, or write `keep: all` or `users: separate`",
             )
         return kept
 
@@ -154,8 +165,8 @@ def _must_have_times(parts: Parts) -> None:
     bare = [name for name, part in parts.items() if part.times is None]
     if bare:
         raise DataError(
-            f"{', '.join(bare)}: no times, so nothing says what one person did first",
-            hint="give interactions timestamps, or write `people: separate`",
+            f"{', '.join(bare)}: no times, so nothing says what one user did first",
+            hint="give interactions timestamps, or write `users: separate`",
         )
     rowed = [name for name, part in parts.items() if part.valid is not None or part.test is not None]
     if rowed:

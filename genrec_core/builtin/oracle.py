@@ -17,8 +17,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request, Training
-from genrec_core.evaluation.best import best
-from genrec_core.evaluation.rankings import direct
+from genrec_core.evaluation.rankings import best, direct
 
 
 class Oracle(Baseline):

@@ -15,8 +15,7 @@ from genrec_core.contracts.candidates import Ranked
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request, Training
-from genrec_core.evaluation.best import best
-from genrec_core.evaluation.rankings import direct
+from genrec_core.evaluation.rankings import best, direct
 from genrec_core.evaluation.slices import popularity_of
 
 

@@ -20,8 +20,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request, Training
 from genrec_core.engine.baselines.settings import SASRecSettings
-from genrec_core.evaluation.best import best
-from genrec_core.evaluation.rankings import direct
+from genrec_core.evaluation.rankings import best, direct
 
 
 class SASRec(Baseline):

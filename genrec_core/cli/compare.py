@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table as Printed
     from rich.text import Text
 
-    from genrec_core.evaluation.compare import Comparison, Pair, Run, Table
+    from genrec_core.evaluation.compare import ComparedPair, ComparedRun, Comparison, ProtocolTable
 
 _PATH = click.Path(path_type=Path)
 
@@ -30,12 +30,12 @@ def compare(
 ) -> None:
     """Compare runs, each a run folder or the name of a pipeline (its latest run).
 
-    Runs that were judged under different protocols stand in separate tables, and the protocol fields in
+    Runs that were evaluated under different protocols stand in separate tables, and the protocol fields in
     which they differ are named.
     """
-    from genrec_core.evaluation.compare import compare as compared
+    from genrec_core.evaluation.compare import compare_runs
 
-    found = compared(_loaded(runs, home), resamples, seed)
+    found = compare_runs(_loaded(runs, home), resamples, seed)
     if html is not None:
         from genrec_core.evaluation.report.compare_page import write_comparison
 
@@ -46,7 +46,7 @@ def compare(
     _print(found)
 
 
-def _loaded(names: tuple[str, ...], home: Path) -> list[Run]:
+def _loaded(names: tuple[str, ...], home: Path) -> list[ComparedRun]:
     """The runs, named as shortly as keeps them apart."""
     from genrec_core.evaluation.compare import load_run
 
@@ -75,18 +75,18 @@ def _print(found: Comparison) -> None:
     if len(found.tables) > 1:
         console.print(f"[bold]{len(found.tables)} protocols:[/] the tables below must not be read as one.")
         for name, values in found.differing.items():
-            told = "  against  ".join(str(value) for value in values)
-            console.print(f"  {name}: {told}", markup=False, highlight=False)
+            listed = "  against  ".join(str(value) for value in values)
+            console.print(f"  {name}: {listed}", markup=False, highlight=False)
     for table in found.tables:
         console.print()
-        console.print(_figures(table))
+        console.print(_metrics_table(table))
         for pair in table.pairs:
-            console.print(_differences(pair))
+            console.print(_pair_table(pair))
         if table.unpaired:
             console.print(f"not paired, because it kept no ranks: {', '.join(table.unpaired)}", markup=False)
 
 
-def _figures(table: Table) -> Printed:
+def _metrics_table(table: ProtocolTable) -> Printed:
     """Metrics by runs, which fits a terminal better than the other way round; intervals stand below."""
     from rich.text import Text
 
@@ -108,7 +108,7 @@ def _cell(metrics: Any, name: str) -> str:
     return f"{value:.4f}" + (f"\n[dim]{ends[0]:.4f}–{ends[1]:.4f}[/]" if ends else "")
 
 
-def _differences(pair: Pair) -> Printed:
+def _pair_table(pair: ComparedPair) -> Printed:
     """The paired differences of two runs; bold where the interval leaves zero out."""
     from rich.text import Text
 

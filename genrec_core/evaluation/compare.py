@@ -1,7 +1,7 @@
 """Compare: several finished runs, without putting in one column what was measured differently.
 
 Runs are grouped by the hash of their protocol: each hash is a table of its own, and the protocol fields
-in which the groups differ are named. Inside a table the runs were judged on the same examples in the same
+in which the groups differ are named. Inside a table the runs were evaluated on the same examples in the same
 order, so two runs that both kept their ranks are compared pairwise, which finds differences that their
 separate intervals hide.
 """
@@ -19,15 +19,15 @@ import orjson
 from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import DataError
-from genrec_core.evaluation.intervals import Difference, differences
-from genrec_core.evaluation.judge import MODEL, RANKS
+from genrec_core.evaluation.evaluate import MODEL_SYSTEM, RANKS
+from genrec_core.evaluation.intervals import PairedDifference, differences
 from genrec_core.store.arrays import load_arrays
 
-METRICS = "metrics.json"
+METRICS_FILE = "metrics.json"
 
 
 @dataclass(frozen=True)
-class Run:
+class ComparedRun:
     """One finished run.
 
     Attributes:
@@ -44,29 +44,26 @@ class Run:
 
     @property
     def protocol(self) -> Mapping[str, Any]:
-        """The protocol it was judged under."""
+        """The protocol it was evaluated under."""
         return dict(self.metrics.get("protocol", {}))
 
 
-Ranked = tuple[Run, NDArray[np.int32]]
-
-
 @dataclass(frozen=True)
-class Pair:
-    """Run `ours` against run `theirs`, metric → difference."""
+class ComparedPair:
+    """ComparedRun `ours` against run `theirs`, metric → difference."""
 
     ours: str
     theirs: str
-    differences: Mapping[str, Difference]
+    differences: Mapping[str, PairedDifference]
 
 
 @dataclass(frozen=True)
-class Table:
+class ProtocolTable:
     """Runs under one protocol, in the order they were named, with every pair that can be compared."""
 
     protocol: Mapping[str, Any]
-    runs: tuple[Run, ...]
-    pairs: tuple[Pair, ...] = ()
+    runs: tuple[ComparedRun, ...]
+    pairs: tuple[ComparedPair, ...] = ()
     unpaired: tuple[str, ...] = ()
 
     @property
@@ -84,7 +81,7 @@ class Comparison:
         differing: protocol field → its value in each table, for the fields that are not the same in all.
     """
 
-    tables: tuple[Table, ...]
+    tables: tuple[ProtocolTable, ...]
     differing: Mapping[str, list[Any]] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
@@ -92,13 +89,13 @@ class Comparison:
         return {"tables": [_plain(table) for table in self.tables], "differing": dict(self.differing)}
 
 
-def load_run(folder: Path, name: str = "") -> Run:
+def load_run(folder: Path, name: str = "") -> ComparedRun:
     """A run from its folder.
 
     Raises:
         DataError: the folder holds no finished run, or its files are damaged.
     """
-    path = folder / METRICS
+    path = folder / METRICS_FILE
     if not path.is_file():
         raise DataError(
             f"`{folder}` holds no finished run",
@@ -113,39 +110,49 @@ def load_run(folder: Path, name: str = "") -> Run:
         ) from error
     if not isinstance(metrics, dict) or not isinstance(metrics.get("protocol"), dict):
         raise DataError("these metrics name no protocol", where=str(path), hint="run the pipeline again")
-    ranks = load_arrays(folder / RANKS)[0].get(MODEL) if (folder / RANKS).is_file() else None
-    return Run(name or folder.name, folder, metrics, ranks)
+    ranks = load_arrays(folder / RANKS)[0].get(MODEL_SYSTEM) if (folder / RANKS).is_file() else None
+    return ComparedRun(name or folder.name, folder, metrics, ranks)
 
 
-def compare(runs: Sequence[Run], resamples: int = 1000, seed: int = 0) -> Comparison:
+def compare_runs(runs: Sequence[ComparedRun], resamples: int = 1000, seed: int = 0) -> Comparison:
     """Tables of runs, one for each protocol, with paired differences inside each."""
-    groups: dict[str, list[Run]] = {}
+    groups: dict[str, list[ComparedRun]] = {}
     for run in runs:
         groups.setdefault(str(run.protocol.get("hash", "")), []).append(run)
     tables = tuple(_table(group, resamples, seed) for group in groups.values())
     return Comparison(tables, _differing([table.protocol for table in tables]))
 
 
-def _table(runs: Sequence[Run], resamples: int, seed: int) -> Table:
+def _table(runs: Sequence[ComparedRun], resamples: int, seed: int) -> ProtocolTable:
     kept = [(run, run.ranks) for run in runs if run.ranks is not None]
-    pairs = tuple(_pair(ours, theirs, resamples, seed) for ours, theirs in combinations(kept, 2))
-    return Table(runs[0].protocol, tuple(runs), pairs, tuple(run.name for run in runs if run.ranks is None))
+    pairs = tuple(
+        _pair(run, ranks, other, others, resamples, seed)
+        for (run, ranks), (other, others) in combinations(kept, 2)
+    )
+    return ProtocolTable(
+        runs[0].protocol, tuple(runs), pairs, tuple(run.name for run in runs if run.ranks is None)
+    )
 
 
-def _pair(ours: Ranked, theirs: Ranked, resamples: int, seed: int) -> Pair:
-    (one, mine), (other, others) = ours, theirs
-    if len(mine) != len(others):
+def _pair(
+    run: ComparedRun,
+    ranks: NDArray[np.int32],
+    other: ComparedRun,
+    others: NDArray[np.int32],
+    resamples: int,
+    seed: int,
+) -> ComparedPair:
+    if len(ranks) != len(others):
         raise DataError(
-            f"`{one.name}` holds {len(mine):,} ranks and `{other.name}` {len(others):,} under one protocol",
+            f"`{run.name}` holds {len(ranks):,} ranks and `{other.name}` {len(others):,} under one protocol",
             where=str(other.folder / RANKS),
             hint="one of the files is damaged: run that pipeline again",
         )
-    found = differences(mine, others, _at(one, other), resamples, seed)
-    return Pair(one.name, other.name, found)
+    return ComparedPair(run.name, other.name, differences(ranks, others, _at(run, other), resamples, seed))
 
 
-def _at(*runs: Run) -> list[int]:
-    """Cut-offs that all runs were judged at; without a common one, those of the shallowest run."""
+def _at(*runs: ComparedRun) -> list[int]:
+    """Cut-offs that all runs were evaluated at; without a common one, those of the shallowest run."""
     cutoffs = [list(run.metrics.get("settings", {}).get("at", [10])) for run in runs]
     shared = [k for k in cutoffs[0] if all(k in other for other in cutoffs)]
     return shared or min(cutoffs, key=max)
@@ -157,7 +164,7 @@ def _differing(protocols: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: each for name, each in values.items() if any(value != each[0] for value in each)}
 
 
-def _plain(table: Table) -> dict[str, Any]:
+def _plain(table: ProtocolTable) -> dict[str, Any]:
     return {
         "protocol": dict(table.protocol),
         "runs": [

@@ -1,16 +1,16 @@
 """Intervals: how far a metric could have come out otherwise, by bootstrap over the test examples.
 
 Drawing U examples with replacement changes nothing but how often each rank occurs, and those counts follow
-a multinomial law. So a resample is one draw of `depth + 1` numbers instead of U: the *same* bootstrap, at
-a cost that does not grow with the users. For the difference of two systems on the same examples the cells
-are the pairs (rank in A, rank in B) that occur.
+a multinomial distribution. So a resample is one draw of `depth + 1` numbers instead of U: the *same*
+bootstrap, at a cost that does not grow with the users. For the difference of two systems on the same
+examples the cells are the pairs (rank in A, rank in B) that occur.
 
     ranks [1, 0, 0, 3] → cells {0: 2, 1: 1, 3: 1}; a resample may be {0: 1, 1: 2, 3: 1}
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,7 @@ COVERED = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
-class Difference:
+class PairedDifference:
     """How much system A is ahead of system B in one metric.
 
     Attributes:
@@ -58,11 +58,11 @@ def differences(
     at: Sequence[int],
     resamples: int = 1000,
     seed: int = 0,
-) -> dict[str, Difference]:
+) -> dict[str, PairedDifference]:
     """Metric name → paired difference of two systems, whose ranks stand in the same order of examples.
 
     Raises:
-        ValueError: the systems were not judged on the same number of examples.
+        ValueError: the systems were not evaluated on the same number of examples.
     """
     if len(ours) != len(theirs):
         raise ValueError(f"{len(ours):,} ranks cannot be paired with {len(theirs):,}")
@@ -76,7 +76,9 @@ def differences(
     for name, weights in worth(at).items():
         gain = weights[pairs // (depth + 1)] - weights[pairs % (depth + 1)]
         resampled = drawn @ gain
-        found[name] = Difference(float(cells @ gain / len(ours)), _middle(resampled), _two_sided(resampled))
+        found[name] = PairedDifference(
+            float(cells @ gain / len(ours)), _middle(resampled), _two_sided(resampled)
+        )
     return found
 
 
@@ -96,3 +98,28 @@ def _two_sided(differences: NDArray[np.float64]) -> float:
     count = len(differences) + 1
     below, above = (differences <= 0).sum() + 1, (differences >= 0).sum() + 1
     return float(min(1.0, 2 * min(below, above) / count))
+
+
+def across_seeds(metrics: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float | int]]:
+    """Mean, sample standard deviation (0 for a single seed), smallest, largest and count of each metric.
+
+    The spread over seeds says how much training and generation vary; a bootstrap interval says how much the
+    choice of test users does. Reports give both.
+
+    >>> across_seeds([{"recall@10": 0.1}, {"recall@10": 0.2}])["recall@10"]["mean"]
+    0.15000000000000002
+
+    Metrics that some seed lacks are left out: a mean over fewer seeds would not compare.
+    """
+    shared = [name for name in (metrics[0] if metrics else {}) if all(name in one for one in metrics)]
+    return {name: _spread([float(one[name]) for one in metrics]) for name in shared}
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | int]:
+    return {
+        "mean": float(np.mean(values)),
+        "std": float(np.std(values, ddof=1)) if len(values) > 1 else 0.0,
+        "min": min(values),
+        "max": max(values),
+        "n": len(values),
+    }

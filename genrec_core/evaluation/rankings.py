@@ -12,24 +12,39 @@ figure that is printed beside the honest one.
     one beam of items 4 and 9, then one of item 2, kept two wide:
         items  [4, 9]      what is recommended
         firsts [4, 2]      what each beam leads to
+
+For people a view's rankings are written as `recommendations.jsonl.gz`, one JSON line an example, with item
+ids instead of indices; `rank` is 0 when the target was not among the items:
+
+    {"user":"u1","target":"a7","rank":2,"items":["a3","a7"],"scores":[-0.2,-1.1],"how":["direct","direct"]}
 """
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from genrec_core.contracts.candidates import How, Ranked
 from genrec_core.contracts.errors import ContractError
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.views import View
 from genrec_core.store.arrays import load_arrays, save_arrays
 
 CHUNK = 4096
 """Users turned from objects into columns at a time."""
+
+RECOMMENDATIONS = "recommendations.jsonl.gz"
+"""Name of the file in a run folder."""
+
+_HOW = {how.value: how.name.lower() for how in How}
 
 
 @dataclass(frozen=True)
@@ -167,3 +182,46 @@ def direct(items: NDArray[np.int32], scores: NDArray[np.floating]) -> Ranked:
         how=np.full(len(items), How.DIRECT, dtype=np.uint8),
         candidates=0,
     )
+
+
+def best(scores: NDArray[np.floating] | NDArray[np.integer], k: int) -> NDArray[np.int32]:
+    """Indices of the k highest scores, best first, equal ones in index order, int32 [min(k, N)].
+
+    >>> best(np.array([0.1, 0.5, 0.5, 0.9]), 2)
+    array([3, 1], dtype=int32)
+
+    `argpartition` alone would pick any of the items that tie at the edge; here the lowest indices win.
+    """
+    if k >= len(scores):
+        return np.argsort(-scores, kind="stable").astype(np.int32)
+    edge = -np.partition(-scores, k - 1)[k - 1] if k else np.inf
+    above = np.flatnonzero(scores > edge)
+    level = np.flatnonzero(scores == edge)[: k - len(above)]
+    chosen = np.concatenate([above, level])
+    return chosen[np.lexsort((chosen, -scores[chosen]))].astype(np.int32)
+
+
+def write_recommendations(
+    path: Path, view: View, rankings: Rankings, ranks: NDArray[np.int32], items: Items
+) -> None:
+    """Write the rankings of a view, one line an example, streaming."""
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
+        for record in _records(view, rankings, ranks, items):
+            file.write(orjson.dumps(record) + b"\n")
+
+
+def _records(
+    view: View, rankings: Rankings, ranks: NDArray[np.int32], items: Items
+) -> Iterator[dict[str, Any]]:
+    for row, example in enumerate(view.examples()):
+        ranked = rankings.top(row)
+        yield {
+            "user": example.user,
+            "target": items.ids[example.target],
+            "rank": int(ranks[row]),
+            "items": [items.ids[item] for item in ranked.items],
+            "scores": [round(float(score), 6) for score in ranked.scores],
+            "how": [_HOW[how] for how in ranked.how.tolist()],
+            "candidates": ranked.candidates,
+            "invalid": ranked.invalid,
+        }

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.evaluation.rankings import Rankings
 
-USERS = 8192
+BLOCK = 8192
 """Rows handled at a time, so that temporary arrays stay small."""
 
 
@@ -74,8 +74,8 @@ def ranks_of(
 
 def _places(table: NDArray[np.int32], wanted: NDArray[np.int32]) -> NDArray[np.int32]:
     places = np.zeros(len(table), dtype=np.int32)
-    for start in range(0, len(table), USERS):
-        found = table[start : start + USERS] == wanted[start : start + USERS, None]
+    for start in range(0, len(table), BLOCK):
+        found = table[start : start + BLOCK] == wanted[start : start + BLOCK, None]
         hit = found.any(axis=1)
-        places[start : start + USERS][hit] = found.argmax(axis=1)[hit] + 1
+        places[start : start + BLOCK][hit] = found.argmax(axis=1)[hit] + 1
     return places

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from genrec_core.contracts.views import View
 
-Rows = NDArray[np.bool_]
+ExampleMask = NDArray[np.bool_]
+"""Which examples a slice holds, bool [V]."""
 
 LENGTHS = ((0, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, None))
 """Bands of history length, both ends included."""
@@ -26,7 +27,7 @@ LENGTHS = ((0, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, None))
 BANDS = ("head", "middle", "tail")
 
 
-def slices(view: View, popularity: NDArray[np.int64]) -> Iterator[tuple[str, str, Rows]]:
+def slices(view: View, popularity: NDArray[np.int64]) -> Iterator[tuple[str, str, ExampleMask]]:
     """(group, band, which examples) for every band that holds any.
 
     Args:
@@ -50,13 +51,15 @@ def popularity_of(view: View, catalogue: int) -> NDArray[np.int64]:
     return np.bincount(view.rows.values, minlength=catalogue).astype(np.int64)
 
 
-def _target_bands(targets: NDArray[np.int32], popularity: NDArray[np.int64]) -> Iterator[tuple[str, Rows]]:
+def _target_bands(
+    targets: NDArray[np.int32], popularity: NDArray[np.int64]
+) -> Iterator[tuple[str, ExampleMask]]:
     cold = popularity[targets] == 0
     yield "cold", cold
     yield "seen", ~cold
 
 
-def _length_bands(lengths: NDArray[np.int64]) -> Iterator[tuple[str, Rows]]:
+def _length_bands(lengths: NDArray[np.int64]) -> Iterator[tuple[str, ExampleMask]]:
     for low, high in LENGTHS:
         name = f"{low}+" if high is None else f"{low}-{high}"
         yield name, (lengths >= low) & (lengths <= (high if high is not None else lengths))
@@ -64,7 +67,7 @@ def _length_bands(lengths: NDArray[np.int64]) -> Iterator[tuple[str, Rows]]:
 
 def _popularity_bands(
     targets: NDArray[np.int32], popularity: NDArray[np.int64]
-) -> Iterator[tuple[str, Rows]]:
+) -> Iterator[tuple[str, ExampleMask]]:
     order = np.argsort(-popularity, kind="stable")
     before = np.zeros(len(popularity), dtype=np.int64)
     before[order] = np.cumsum(popularity[order]) - popularity[order]
@@ -74,7 +77,7 @@ def _popularity_bands(
         yield name, band[targets] == number
 
 
-def _domain_bands(domains: tuple[str, ...]) -> Iterator[tuple[str, Rows]]:
+def _domain_bands(domains: tuple[str, ...]) -> Iterator[tuple[str, ExampleMask]]:
     labels = np.asarray(domains, dtype=object)
     for name in sorted(set(domains)):
         yield name, np.asarray(labels == name, dtype=bool)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.evaluation.rankings import Rankings
 
-USERS = 8192
+BLOCK = 8192
 """Rows handled at a time, so that temporary arrays stay small."""
 
 S = TypeVar("S", bound=np.generic)
@@ -28,8 +28,8 @@ def without_viewed(rankings: Rankings, rows: Sequences) -> Rankings:
     keeps its place as long as one item it leads to is unseen.
     """
     parts = [
-        _unseen(rankings, rows, start, min(start + USERS, len(rankings)))
-        for start in range(0, len(rankings), USERS)
+        _unseen(rankings, rows, start, min(start + BLOCK, len(rankings)))
+        for start in range(0, len(rankings), BLOCK)
     ]
     return Rankings.joined(parts) if parts else rankings
 

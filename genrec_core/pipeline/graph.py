@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.tokenizer import LearnFrom
-from genrec_core.evaluation.judge import ORACLE
+from genrec_core.evaluation.evaluate import ORACLE
 from genrec_core.pipeline.load import Pipeline
 from genrec_core.pipeline.stages.baseline import BaselineStage
 from genrec_core.pipeline.stages.data import DataStage

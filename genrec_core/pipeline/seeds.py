@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.evaluation.seeds import across_seeds
+from genrec_core.evaluation.intervals import across_seeds
 from genrec_core.pipeline.graph import EVALUATE
 from genrec_core.pipeline.load import Pipeline
 from genrec_core.pipeline.run import Finished, StageSelection, run_pipeline

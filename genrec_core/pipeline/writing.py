@@ -1,6 +1,6 @@
 """Writing: a finished run as files for people, made from its artefacts.
 
-`metrics.json` is the judge's verdict with the cost of each stage added; recommendations and ranks are
+`metrics.json` is the evaluation's result with the cost of each stage added; recommendations and ranks are
 copied from the `evaluate` artefact; the report is laid out by `evaluation.report` from the same facts.
 """
 
@@ -14,9 +14,8 @@ from typing import Any
 import orjson
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.evaluation.judge import MODEL, RANKS
-from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.recommendations import RECOMMENDATIONS
+from genrec_core.evaluation.evaluate import MODEL_SYSTEM, RANKS
+from genrec_core.evaluation.rankings import RECOMMENDATIONS, Rankings
 from genrec_core.evaluation.report.examples import shown_examples
 from genrec_core.evaluation.report.facts import ReportFacts, ShownExample, StageFacts
 from genrec_core.evaluation.report.markup import Section
@@ -101,7 +100,7 @@ def _examples(done: Done, store: Store, artifacts: ArtifactReader) -> list[Shown
     if entry.stage.settings()["filter_viewed"]:
         rankings = without_viewed(rankings, prepared.views.test.rows)
     ranks, _ = load_arrays(done.folders[EVALUATE] / RANKS)
-    return list(shown_examples(prepared.views.test, rankings, ranks[MODEL], catalogue))
+    return list(shown_examples(prepared.views.test, rankings, ranks[MODEL_SYSTEM], catalogue))
 
 
 def _artefact(done: Done, store: Store, stage: str) -> Path:

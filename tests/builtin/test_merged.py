@@ -12,6 +12,8 @@ from genrec_core import Context, DataError
 from genrec_core.builtin.domain_last import DomainLast
 from genrec_core.builtin.folder import Folder
 from genrec_core.builtin.merged import Merged
+from genrec_core.registry.discovery import load_plugins
+from genrec_core.registry.problems import OptionsError
 from genrec_core.testing.contracts import SourceContract
 
 
@@ -70,7 +72,7 @@ def test_everybody_may_stay(part):
 
 def test_separate_people_keep_their_own_sequences(part):
     parts = {"books": part("books", BOOKS), "films": part("films", FILMS)}
-    data = Merged(parts=parts, people="separate").load(Context())
+    data = Merged(parts=parts, users="separate").load(Context())
     assert data.users == ("books:ann", "books:bob", "films:cem", "films:ann")
     assert words(data, 3) == ["films:a", "films:x", "films:y"]
     assert data.domains == ("books",) * 4 + ("films",) * 4
@@ -81,7 +83,7 @@ def test_data_without_times_has_no_common_order(part):
     parts = {"books": part("books", BOOKS, timed=False), "films": part("films", FILMS)}
     with pytest.raises(DataError, match="books: no times"):
         Merged(parts=parts).load(Context())
-    assert Merged(parts=parts, people="separate").load(Context()).times is None
+    assert Merged(parts=parts, users="separate").load(Context()).times is None
 
 
 def test_parts_without_a_common_user_are_refused(part):
@@ -106,4 +108,11 @@ class TestMerged(SourceContract):
 
 class TestSeparate(SourceContract):
     component = Merged
-    options: ClassVar = {"parts": PARTS, "people": "separate"}
+    options: ClassVar = {"parts": PARTS, "users": "separate"}
+
+
+def test_the_old_name_of_an_option_is_refused_with_the_new_one():
+    registry, _ = load_plugins()
+    with pytest.raises(OptionsError, match="people: `people` is now called `users`") as caught:
+        registry.build("source", {"use": "core/merged", "parts": PARTS, "people": "separate"})
+    assert "write `users: separate`" in str(caught.value)

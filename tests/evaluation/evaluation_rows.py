@@ -33,7 +33,7 @@ def int32(*values: int) -> np.ndarray:
     return np.asarray(values, dtype=np.int32)
 
 
-def judged_view(histories: Sequence[Sequence[int]], targets: Sequence[int], **extra: object) -> View:
+def labelled_view(histories: Sequence[Sequence[int]], targets: Sequence[int], **extra: object) -> View:
     users = tuple(f"u{row}" for row in range(len(targets)))
     return View("test", users, Sequences.of(histories), int32(*targets), max_history=20, **extra)
 

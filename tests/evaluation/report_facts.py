@@ -12,8 +12,13 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import View
-from genrec_core.evaluation.case import Case, CatalogueFacts, Settings
-from genrec_core.evaluation.judge import Judged, judge
+from genrec_core.evaluation.evaluate import (
+    CatalogueFacts,
+    EvaluationInputs,
+    EvaluationResult,
+    EvaluationSettings,
+    evaluate,
+)
 from genrec_core.evaluation.rankings import Rankings, direct
 from genrec_core.evaluation.ranks import identifier_groups
 from genrec_core.evaluation.report.examples import shown_examples
@@ -77,21 +82,23 @@ def rankings(test: View, skill: float, generator: np.random.Generator, *, writte
     return Rankings.of(rows(), BEAMS)
 
 
-def judged(seed: int = 3, skill: float = 0.42, **changes: object) -> tuple[Judged, Case]:
+def evaluated(
+    seed: int = 3, skill: float = 0.42, **changes: object
+) -> tuple[EvaluationResult, EvaluationInputs]:
     generator = np.random.default_rng(seed)
     test = view(generator)
     facts = CatalogueFacts(
         ITEMS, np.bincount(test.rows.values, minlength=ITEMS), identifier_groups(catalogue().identifiers)
     )
     skills = {"core/popular": 0.08, "core/item-knn": 0.27, "core/oracle": 0.62}
-    case = Case(
+    inputs = EvaluationInputs(
         test=test,
         catalogue=facts,
         protocol={**PROTOCOL, **changes},
         model=rankings(test, skill, generator, written=True),
         baselines={name: rankings(test, s, generator, written=False) for name, s in skills.items()},
     )
-    return judge(case, Settings(resamples=300)), case
+    return evaluate(inputs, EvaluationSettings(resamples=300)), inputs
 
 
 def diagnosis():
@@ -107,10 +114,10 @@ def _stage(name: str) -> StageFacts:
 
 
 def report_facts() -> ReportFacts:
-    verdict, case = judged()
-    shown = shown_examples(case.test, case.model, verdict.ranks["model"], catalogue())
+    result, inputs = evaluated()
+    shown = shown_examples(inputs.test, inputs.model, result.ranks["model"], catalogue())
     metrics = {
-        **verdict.metrics,
+        **result.metrics,
         "identifiers": health(catalogue().identifiers),
         "cost": {
             "data": {"seconds": 0.8},

@@ -6,21 +6,21 @@ import orjson
 import pytest
 from browser import rendered
 from click.testing import CliRunner
-from report_facts import judged
+from report_facts import evaluated
 
 from genrec_core.cli.compare import compare as command
 from genrec_core.contracts.errors import DataError
-from genrec_core.evaluation.compare import compare, load_run
-from genrec_core.evaluation.judge import RANKS
+from genrec_core.evaluation.compare import compare_runs, load_run
+from genrec_core.evaluation.evaluate import RANKS
 from genrec_core.evaluation.report.compare_page import write_comparison
 
 
 def write_run(folder, skill: float, *, ranks: bool = True, **protocol: object):
-    verdict, _ = judged(skill=skill, **protocol)
+    result, _ = evaluated(skill=skill, **protocol)
     folder.mkdir(parents=True)
-    (folder / "metrics.json").write_bytes(orjson.dumps(verdict.metrics))
+    (folder / "metrics.json").write_bytes(orjson.dumps(result.metrics))
     if ranks:
-        verdict.save_ranks(folder / RANKS)
+        result.save_ranks(folder / RANKS)
     return folder
 
 
@@ -36,7 +36,7 @@ def runs(tmp_path_factory):
 
 
 def test_runs_under_one_protocol_share_a_table_and_are_paired(runs):
-    found = compare([load_run(runs / "strong" / "1", "strong"), load_run(runs / "weak" / "1", "weak")])
+    found = compare_runs([load_run(runs / "strong" / "1", "strong"), load_run(runs / "weak" / "1", "weak")])
     assert len(found.tables) == 1
     assert found.differing == {}
     pair = found.tables[0].pairs[0]
@@ -45,14 +45,14 @@ def test_runs_under_one_protocol_share_a_table_and_are_paired(runs):
 
 
 def test_another_protocol_gets_its_own_table_and_the_differing_field_is_named(runs):
-    found = compare([load_run(runs / name / "1") for name in ("strong", "filtered", "weak")])
+    found = compare_runs([load_run(runs / name / "1") for name in ("strong", "filtered", "weak")])
     assert [len(table.runs) for table in found.tables] == [2, 1]
     assert found.differing == {"filter_viewed": [False, True]}
     assert found.tables[1].pairs == ()
 
 
 def test_a_run_that_kept_no_ranks_is_shown_but_not_paired(runs):
-    found = compare([load_run(runs / "strong" / "1"), load_run(runs / "silent" / "1", "silent")])
+    found = compare_runs([load_run(runs / "strong" / "1"), load_run(runs / "silent" / "1", "silent")])
     assert found.tables[0].pairs == ()
     assert found.tables[0].unpaired == ("silent",)
 
@@ -108,7 +108,7 @@ def test_the_same_run_twice_keeps_two_names(runs):
 
 def test_the_page_renders_in_a_browser(runs, tmp_path):
     page = tmp_path / "compare.html"
-    found = compare([load_run(runs / name / "1", name) for name in ("strong", "filtered", "weak")])
+    found = compare_runs([load_run(runs / name / "1", name) for name in ("strong", "filtered", "weak")])
     write_comparison(page, found)
     dom, console = rendered(page, tmp_path / "profile")
     assert console == []

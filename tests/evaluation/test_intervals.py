@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from evaluation_rows import int32
 
-from genrec_core.evaluation.intervals import differences, intervals
+from genrec_core.evaluation.intervals import across_seeds, differences, intervals
 from genrec_core.evaluation.metrics import accuracy
-from genrec_core.evaluation.seeds import across_seeds
 
 
 def some_ranks(users: int, hit_rate: float, seed: int) -> np.ndarray:
@@ -70,7 +69,7 @@ def test_the_difference_changes_sign_with_the_order():
     )
 
 
-def test_systems_judged_on_other_examples_are_not_paired():
+def test_systems_result_on_other_examples_are_not_paired():
     with pytest.raises(ValueError, match="cannot be paired"):
         differences(int32(1), int32(1, 2), [5])
 

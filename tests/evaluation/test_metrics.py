@@ -45,7 +45,7 @@ def test_valid_and_direct_rates_have_different_denominators():
     assert (counted["invalid"], counted["found"]) == (1, 1)
 
 
-def test_a_grounder_that_does_not_say_is_judged_by_the_beams_of_its_items():
+def test_a_grounder_that_does_not_say_is_result_by_the_beams_of_its_items():
     rankings = Rankings.of([ranked([4, 5, 6], beams=[1, 1, 3], candidates=4, invalid=2)], 10)
     assert validity(rankings, [4]) == {"vr@4": 0.5, "dhr@4": 1.0}
 

@@ -100,7 +100,7 @@ def test_chunks_do_not_change_the_table(monkeypatch):
     rows = [ranked([row % 7, 7 + row % 3]) for row in range(23)]
     whole = Rankings.of(rows, 3)
     monkeypatch.setattr("genrec_core.evaluation.rankings.CHUNK", 4)
-    monkeypatch.setattr("genrec_core.evaluation.viewed.USERS", 5)
+    monkeypatch.setattr("genrec_core.evaluation.viewed.BLOCK", 5)
     np.testing.assert_array_equal(Rankings.of(iter(rows), 3).items, whole.items)
     histories = Sequences.of([[row % 7] for row in range(23)])
     assert (without_viewed(whole, histories).items[:, 0] >= 7).all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from genrec_core.evaluation.judge import MODEL, ORACLE
+from genrec_core.evaluation.evaluate import MODEL_SYSTEM, ORACLE
 from genrec_core.evaluation.report.accuracy import title
 from genrec_core.evaluation.report.dots import Dot, dot_plot
 from genrec_core.evaluation.report.facts import ReportFacts
@@ -47,7 +47,7 @@ def _shown(facts: ReportFacts, metric: str) -> list[str]:
     rivals = sorted(
         (name for name in baselines if name != ORACLE), key=lambda name: -baselines[name].get(metric, 0.0)
     )
-    return [*([MODEL] if facts.metrics.get("test") else []), *rivals[:1]]
+    return [*([MODEL_SYSTEM] if facts.metrics.get("test") else []), *rivals[:1]]
 
 
 def _plot(group: str, bands: Mapping[str, Any], metric: str, names: list[str], facts: ReportFacts) -> Markup:
@@ -57,7 +57,7 @@ def _plot(group: str, bands: Mapping[str, Any], metric: str, names: list[str], f
             label=pattern.format(band.replace("-", "–")) if position == 0 else "",
             value=entry["systems"][name][metric],
             interval=_ends(entry["intervals"].get(name, {}), metric),
-            role=("model" if name == MODEL else "baseline") + ("" if position else " first"),
+            role=("model" if name == MODEL_SYSTEM else "baseline") + ("" if position else " first"),
             note=f"n = {count(entry['n'])}" if position == 0 else _label(name, facts),
         )
         for band, entry in bands.items()
@@ -72,4 +72,4 @@ def _ends(intervals: Mapping[str, Any], metric: str) -> tuple[float, float] | No
 
 
 def _label(name: str, facts: ReportFacts) -> str:
-    return facts.name if name == MODEL else short(name)
+    return facts.name if name == MODEL_SYSTEM else short(name)

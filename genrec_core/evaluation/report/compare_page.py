@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from genrec_core.evaluation.compare import Comparison, Pair, Run, Table
+from genrec_core.evaluation.compare import ComparedPair, ComparedRun, Comparison, ProtocolTable
 from genrec_core.evaluation.report.accuracy import SHOWN, title
 from genrec_core.evaluation.report.dots import Dot, dot_plot
 from genrec_core.evaluation.report.markup import Markup, Section, joined, section, tag
@@ -43,7 +43,7 @@ def _differing(comparison: Comparison) -> Section:
     )
 
 
-def _table(number: int, table: Table, resamples: int) -> Section:
+def _table(number: int, table: ProtocolTable, resamples: int) -> Section:
     columns = [name for name in table.metrics if name.startswith(SHOWN) and "_" not in name]
     return section(
         f"table{number}",
@@ -61,7 +61,7 @@ def _headlines(columns: list[str]) -> list[str]:
     return [names[-1] for names in deepest if names]
 
 
-def _plot(metric: str, table: Table) -> Markup:
+def _plot(metric: str, table: ProtocolTable) -> Markup:
     runs = sorted(table.runs, key=lambda run: -run.metrics.get("test", {}).get(metric, 0.0))
     dots = [
         Dot(run.name, run.metrics["test"][metric], _ends(run, metric), "baseline" if place else "model")
@@ -71,7 +71,7 @@ def _plot(metric: str, table: Table) -> Markup:
     return dot_plot(title(metric), dots)
 
 
-def _figures(table: Table, columns: list[str]) -> Markup:
+def _figures(table: ProtocolTable, columns: list[str]) -> Markup:
     head = tag("tr", tag("th", "Run"), [tag("th", title(name), class_="num") for name in columns])
     rows = [
         tag("tr", tag("th", run.name, scope="row"), [_cell(run, name) for name in columns])
@@ -80,7 +80,7 @@ def _figures(table: Table, columns: list[str]) -> Markup:
     return tag("table", tag("thead", head), tag("tbody", rows), class_="metrics")
 
 
-def _cell(run: Run, metric: str) -> Markup:
+def _cell(run: ComparedRun, metric: str) -> Markup:
     test: Mapping[str, Any] = run.metrics.get("test", {})
     if metric not in test:
         return tag("td", "–", class_="num")
@@ -89,12 +89,12 @@ def _cell(run: Run, metric: str) -> Markup:
     return tag("td", share(test[metric]), bounds, class_="num")
 
 
-def _ends(run: Run, metric: str) -> tuple[float, float] | None:
+def _ends(run: ComparedRun, metric: str) -> tuple[float, float] | None:
     found = run.metrics.get("intervals", {}).get("test", {}).get(metric)
     return (found[0], found[1]) if found else None
 
 
-def _pairs(table: Table, columns: list[str], resamples: int) -> Markup | None:
+def _pairs(table: ProtocolTable, columns: list[str], resamples: int) -> Markup | None:
     wanted = _headlines(columns)
     rows = [
         _pair(pair, metric, resamples)
@@ -113,7 +113,7 @@ def _pairs(table: Table, columns: list[str], resamples: int) -> Markup | None:
     )
 
 
-def _pair(pair: Pair, metric: str, resamples: int) -> Markup:
+def _pair(pair: ComparedPair, metric: str, resamples: int) -> Markup:
     found = pair.differences[metric]
     low, high = found.interval
     return tag(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from genrec_core.evaluation.judge import ORACLE
+from genrec_core.evaluation.evaluate import ORACLE
 from genrec_core.evaluation.report.dots import Dot
 from genrec_core.evaluation.report.facts import ReportFacts
 

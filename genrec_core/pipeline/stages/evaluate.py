@@ -1,4 +1,4 @@
-"""`evaluate`: the judge compares rankings with what users chose."""
+"""`evaluate`: rankings are compared with what users chose."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.items import Items
-from genrec_core.evaluation.case import Case, CatalogueFacts, Settings
-from genrec_core.evaluation.judge import MODEL, RANKS, judge
-from genrec_core.evaluation.rankings import Rankings
+from genrec_core.evaluation.evaluate import (
+    MODEL_SYSTEM,
+    RANKS,
+    CatalogueFacts,
+    EvaluationInputs,
+    EvaluationSettings,
+    evaluate,
+)
+from genrec_core.evaluation.rankings import RECOMMENDATIONS, Rankings, write_recommendations
 from genrec_core.evaluation.ranks import identifier_groups
-from genrec_core.evaluation.recommendations import RECOMMENDATIONS, write_recommendations
 from genrec_core.evaluation.slices import popularity_of
 from genrec_core.evaluation.viewed import without_viewed
 from genrec_core.identifiers.health import health
@@ -43,7 +48,7 @@ class EvaluateStage(Stage):
         return {}
 
     def settings(self) -> Mapping[str, Any]:
-        """How the judge works."""
+        """How rankings are evaluated."""
         return {
             "at": list(self.at),
             "filter_viewed": self.filter_viewed,
@@ -53,12 +58,12 @@ class EvaluateStage(Stage):
         }
 
     def run(self, work: StageContext) -> None:
-        """Judge and keep."""
+        """Evaluate and keep."""
         prepared = work.artifacts.prepared(work.inputs["data"])
         identifiers = work.artifacts.identifiers(work.inputs["identifiers"])
         views = prepared.views
         ours = work.inputs["rankings"]
-        case = Case(
+        inputs = EvaluationInputs(
             test=views.test,
             catalogue=CatalogueFacts(
                 size=len(prepared.items),
@@ -74,17 +79,17 @@ class EvaluateStage(Stage):
             valid=views.valid if self.valid else None,
             valid_model=Rankings.load(ours / RANKINGS.format(view="valid")) if self.valid else None,
         )
-        judged = judge(case, Settings(self.at, self.filter_viewed, self.resamples))
-        metrics = {**judged.metrics, "identifiers": health(identifiers)}
+        result = evaluate(inputs, EvaluationSettings(self.at, self.filter_viewed, self.resamples))
+        metrics = {**result.metrics, "identifiers": health(identifiers)}
         (work.folder / METRICS).write_bytes(orjson.dumps(metrics, option=orjson.OPT_SERIALIZE_NUMPY))
-        judged.save_ranks(work.folder / RANKS)
-        self._recommendations(work, case, judged.ranks[MODEL], prepared.items)
+        result.save_ranks(work.folder / RANKS)
+        self._recommendations(work, inputs, result.ranks[MODEL_SYSTEM], prepared.items)
 
     def _recommendations(
-        self, work: StageContext, case: Case, ranks: NDArray[np.int32], items: Items
+        self, work: StageContext, inputs: EvaluationInputs, ranks: NDArray[np.int32], items: Items
     ) -> None:
-        """Write what was recommended to whom, as it was judged: viewed items out, cut to the deepest k."""
-        assert case.model is not None
-        kept = without_viewed(case.model, case.test.rows) if self.filter_viewed else case.model
+        """Write what was recommended to whom, as it was evaluated: viewed items out, cut to the deepest k."""
+        assert inputs.model is not None
+        kept = without_viewed(inputs.model, inputs.test.rows) if self.filter_viewed else inputs.model
         shown = Rankings.of(iter(kept), max(self.at))
-        write_recommendations(work.folder / RECOMMENDATIONS, case.test, shown, ranks, items)
+        write_recommendations(work.folder / RECOMMENDATIONS, inputs.test, shown, ranks, items)

@@ -1,4 +1,4 @@
-"""`grlm/similar-items`: an item in, the items that the same people chose out.
+"""`grlm/similar-items`: an item in, the items that the same users chose out.
 
 The authors' repository has a third task beside the paper's two: items that a SASRec model finds similar are
 recommended to each other, which raises Recall@5 on Beauty from 0.0607 to 0.0664 there. Until when that SASRec

@@ -25,7 +25,7 @@ USERS, LENGTH, RARE = 120, 14, 0.3
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Two data folders over the same people."""
+    """Two data folders over the same users."""
     folder = tmp_path_factory.mktemp("world")
     generator = np.random.default_rng(5)
     taken = {name: {} for name in DOMAINS}

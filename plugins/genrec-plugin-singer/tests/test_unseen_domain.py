@@ -31,7 +31,7 @@ class Shop(Source):
 
 def both(rows=False):
     parts = {name: Shop(colour=name, rows=rows) for name in ("red", "blue")}
-    return Merged(parts=parts, people="separate").load(Context())
+    return Merged(parts=parts, users="separate").load(Context())
 
 
 def views(rows=False, **options):

@@ -1,17 +1,17 @@
-"""The judge: views and rankings in, the content of `metrics.json` out.
+"""Evaluation: views and rankings in, the content of `metrics.json` out.
 
 It works the same for the model and for every baseline, on the same examples in the same order, and also
 when there is no model at all. What it does not know, the pipeline adds: `identifiers` and `cost`.
 
-    judged = judge(Case(test=views.test, catalogue=..., protocol=..., model=rankings), Settings())
-    judged.metrics["test"]["recall@10"]
-    judged.save_ranks(run / RANKS)
+    result = evaluate(EvaluationInputs(test=views.test, catalogue=..., protocol=..., model=rankings))
+    result.metrics["test"]["recall@10"]
+    result.save_ranks(run / RANKS)
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.views import View
-from genrec_core.evaluation.case import Case, Settings
 from genrec_core.evaluation.intervals import differences, intervals
 from genrec_core.evaluation.metrics import accuracy, counts, flat
 from genrec_core.evaluation.rankings import Rankings
@@ -32,13 +31,71 @@ from genrec_core.store.arrays import save_arrays
 RANKS = "ranks.safetensors"
 """Name of the file in a run folder that holds every system's rank of every test example."""
 
-MODEL = "model"
+MODEL_SYSTEM = "model"
+"""How the tables of systems name the pipeline's own model."""
+
 ORACLE = "core/oracle"
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The verdict.
+class EvaluationSettings:
+    """How to evaluate.
+
+    Attributes:
+        at: cut-offs k.
+        filter_viewed: take items of the user's visible history out of every ranking first.
+        resamples: bootstrap resamples; 0 leaves intervals out.
+        seed: of the bootstrap.
+    """
+
+    at: tuple[int, ...] = (5, 10)
+    filter_viewed: bool = False
+    resamples: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class CatalogueFacts:
+    """What an evaluation needs to know about the catalogue.
+
+    Attributes:
+        size: N, how many items could have been recommended.
+        popularity: int64 [N], occurrences in the training view (`slices.popularity_of`).
+        groups: int32 [N], which identifier each item carries (`ranks.identifier_groups`); None without
+            identifiers.
+    """
+
+    size: int
+    popularity: NDArray[np.int64]
+    groups: NDArray[np.int32] | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationInputs:
+    """Everything that is evaluated together.
+
+    Attributes:
+        test: the test view, U examples.
+        catalogue: see there.
+        protocol: `Protocol.described()`, with its `hash`; printed with every metric.
+        model: the model's rankings of the test examples; None for a pipeline of baselines only.
+        baselines: name → rankings of the test examples.
+        valid: the validation view, where it is evaluated too.
+        valid_model: the model's rankings of it.
+    """
+
+    test: View
+    catalogue: CatalogueFacts
+    protocol: Mapping[str, Any]
+    model: Rankings | None = None
+    baselines: Mapping[str, Rankings] = field(default_factory=dict)
+    valid: View | None = None
+    valid_model: Rankings | None = None
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What an evaluation found.
 
     Attributes:
         metrics: the content of `metrics.json`.
@@ -61,51 +118,51 @@ class _System:
     ranks: Ranks
 
 
-def judge(case: Case, settings: Settings | None = None) -> Judged:
-    """Metrics, intervals, paired comparisons and slices of one case.
+def evaluate(inputs: EvaluationInputs, settings: EvaluationSettings | None = None) -> EvaluationResult:
+    """Metrics, intervals, paired comparisons and slices of the rankings of one run.
 
     Raises:
         ContractError: a system ranked another number of examples than the view has.
     """
-    settings = settings or Settings()
-    systems = {name: _system(name, r, case.test, None, settings) for name, r in case.baselines.items()}
+    settings = settings or EvaluationSettings()
+    systems = {name: _system(name, r, inputs.test, None, settings) for name, r in inputs.baselines.items()}
     model = None
-    if case.model is not None:
-        model = _system(MODEL, case.model, case.test, case.catalogue.groups, settings)
-    everyone = {**({MODEL: model} if model else {}), **systems}
+    if inputs.model is not None:
+        model = _system(MODEL_SYSTEM, inputs.model, inputs.test, inputs.catalogue.groups, settings)
+    everyone = {**({MODEL_SYSTEM: model} if model else {}), **systems}
     metrics: dict[str, Any] = {
-        "protocol": dict(case.protocol),
+        "protocol": dict(inputs.protocol),
         "settings": {
             "at": list(settings.at),
             "filter_viewed": settings.filter_viewed,
             "resamples": settings.resamples,
             "depth": max(settings.at),
         },
-        "test": _flat(model, case, settings),
+        "test": _flat(model, inputs, settings),
         "valid": {},
-        "baselines": {name: _flat(system, case, settings) for name, system in systems.items()},
+        "baselines": {name: _flat(system, inputs, settings) for name, system in systems.items()},
         "intervals": _intervals(model, systems, settings),
         "comparisons": _comparisons(model, systems, settings),
         "counts": {
             "test": counts(model.rankings, model.ranks, settings.at)
             if model
-            else {"examples": len(case.test)}
+            else {"examples": len(inputs.test)}
         },
-        "slices": _slices(case, everyone, settings),
+        "slices": _slices(inputs, everyone, settings),
     }
-    if case.valid is not None and case.valid_model is not None:
-        valid = _system(MODEL, case.valid_model, case.valid, case.catalogue.groups, settings)
-        metrics["valid"] = _flat(valid, case, settings)
+    if inputs.valid is not None and inputs.valid_model is not None:
+        valid = _system(MODEL_SYSTEM, inputs.valid_model, inputs.valid, inputs.catalogue.groups, settings)
+        metrics["valid"] = _flat(valid, inputs, settings)
         metrics["intervals"]["valid"] = _bounds(valid, settings)
         metrics["counts"]["valid"] = _counts(valid, settings)
     share = _share_of_oracle(metrics)
     if share:
         metrics["share_of_oracle"] = share
-    return Judged(metrics, {name: system.ranks.honest for name, system in everyone.items()})
+    return EvaluationResult(metrics, {name: system.ranks.honest for name, system in everyone.items()})
 
 
 def _system(
-    name: str, rankings: Rankings, view: View, groups: NDArray[np.int32] | None, settings: Settings
+    name: str, rankings: Rankings, view: View, groups: NDArray[np.int32] | None, settings: EvaluationSettings
 ) -> _System:
     if view.targets is None or len(rankings) != len(view.targets):
         raise ContractError(
@@ -116,15 +173,15 @@ def _system(
     return _System(kept, ranks_of(kept, view.targets, groups).within(max(settings.at)))
 
 
-def _flat(system: _System | None, case: Case, settings: Settings) -> dict[str, float]:
-    return flat(system.rankings, system.ranks, settings.at, case.catalogue.size) if system else {}
+def _flat(system: _System | None, inputs: EvaluationInputs, settings: EvaluationSettings) -> dict[str, float]:
+    return flat(system.rankings, system.ranks, settings.at, inputs.catalogue.size) if system else {}
 
 
-def _counts(system: _System, settings: Settings) -> dict[str, int]:
+def _counts(system: _System, settings: EvaluationSettings) -> dict[str, int]:
     return counts(system.rankings, system.ranks, settings.at)
 
 
-def _bounds(system: _System, settings: Settings) -> dict[str, list[float]]:
+def _bounds(system: _System, settings: EvaluationSettings) -> dict[str, list[float]]:
     found = intervals(system.ranks.honest, settings.at, settings.resamples, settings.seed)
     bounds = {name: list(interval) for name, interval in found.items()}
     if system.ranks.inflated is not None:
@@ -136,7 +193,7 @@ def _bounds(system: _System, settings: Settings) -> dict[str, list[float]]:
 
 
 def _intervals(
-    model: _System | None, systems: Mapping[str, _System], settings: Settings
+    model: _System | None, systems: Mapping[str, _System], settings: EvaluationSettings
 ) -> dict[str, dict[str, Any]]:
     return {
         "test": _bounds(model, settings) if model else {},
@@ -145,7 +202,7 @@ def _intervals(
 
 
 def _comparisons(
-    model: _System | None, systems: Mapping[str, _System], settings: Settings
+    model: _System | None, systems: Mapping[str, _System], settings: EvaluationSettings
 ) -> dict[str, dict[str, Any]]:
     if model is None:
         return {}
@@ -160,10 +217,12 @@ def _comparisons(
     }
 
 
-def _slices(case: Case, systems: Mapping[str, _System], settings: Settings) -> dict[str, dict[str, Any]]:
+def _slices(
+    inputs: EvaluationInputs, systems: Mapping[str, _System], settings: EvaluationSettings
+) -> dict[str, dict[str, Any]]:
     """Group → band → n, the metrics of each system, and the intervals of the first."""
     table: dict[str, dict[str, Any]] = {}
-    for group, band, rows in slices(case.test, case.catalogue.popularity):
+    for group, band, rows in slices(inputs.test, inputs.catalogue.popularity):
         entry: dict[str, Any] = {"n": int(rows.sum()), "systems": {}, "intervals": {}}
         for name, system in systems.items():
             ranks = system.ranks.honest[rows]
