@@ -61,7 +61,7 @@ class Merged(Source):
             if isinstance(values, dict) and "people" in values:
                 hint = f"write `users: {values['people']}`"
                 raise OptionsError(
-                    [Problem(("people",), "`people` is called `users` now", hint, on_key=True)]
+                    [Problem(("people",), "`people` is now called `users`", hint, on_key=True)]
                 )
             return values
 
