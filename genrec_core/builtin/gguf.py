@@ -31,10 +31,6 @@ class Gguf(ExtendedBackbone):
 
     options: Options
 
-    def inputs(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.options.path.expanduser(),)
-
     def start(self, catalogue: Catalogue, context: Context) -> Model:
         """The file's weights as floats."""
         # Checking and explaining a pipeline must not import torch.

@@ -53,10 +53,6 @@ class Given(Tokenizer):
 
     options: Options
 
-    def inputs(self) -> tuple[Path, ...]:
-        """The file, if there is one."""
-        return (self.options.file,) if self.options.file else ()
-
     def fit(self, items: Items, train: View, context: Context) -> Identifiers:
         """The identifiers as given.
 

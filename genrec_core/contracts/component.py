@@ -17,15 +17,23 @@ arrives as a ready component.
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
+import inspect
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, cast
 
 import orjson
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from genrec_core.contracts.options import Options
+
+_KINDS = "genrec_core.contracts."
 
 
 class Builder(Protocol):
@@ -79,13 +87,33 @@ class Component:
         return component
 
     def inputs(self) -> tuple[Path, ...]:
-        """Files and folders outside the store whose content the result depends on."""
-        return ()
+        """Files and folders outside the store whose content the result depends on.
+
+        By default every path among the options but operational ones: `genrec check` looks whether they are
+        there, and fingerprints hold their content. Override it for what an option of another type names.
+        """
+        return tuple(dict.fromkeys(path for _, path in self.paths()))
+
+    def paths(self, *, operational: bool = False) -> Iterator[tuple[str, Path]]:
+        """Paths among the options with the dotted way to each, those of nested components left out."""
+        yield from _paths("", self.options, operational)
+
+    @classmethod
+    def code(cls) -> str:
+        """SHA-256 of the source this class is written in: its module and those of its bases above the kinds.
+
+        A part of fingerprints, so that edited code does not reuse what the old code made, whether or not
+        somebody raised `version`. Modules that a component imports are not looked at; empty where there is
+        no source (a class typed into an interpreter).
+        """
+        modules = dict.fromkeys(base.__module__ for base in cls.__mro__ if base is not object)
+        sources = [_source(name) for name in modules if not name.startswith(_KINDS)]
+        body = "\0".join(sources)
+        return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest() if body else ""
 
     def nested(self) -> Iterator[tuple[str, Component]]:
         """Components among the options, with the dotted path that leads to each."""
-        for field in type(self.options).model_fields:
-            yield from _components(field, getattr(self.options, field))
+        yield from components_in(self.options)
 
     def identity(self) -> dict[str, Any]:
         """What fingerprints contain: name, version and every option that can change the result."""
@@ -127,24 +155,63 @@ class Component:
         return builder.build(cls.kind, value)
 
 
-def _components(path: str, value: Any) -> Iterator[tuple[str, Component]]:
+def components_in(value: Any, path: str = "") -> Iterator[tuple[str, Component]]:
+    """Components in a value, those nested in them included, with the dotted path that leads to each."""
+    below = f"{path}." if path else ""
     if isinstance(value, Component):
         yield path, value
         for inner, component in value.nested():
-            yield f"{path}.{inner}", component
+            yield f"{below}{inner}", component
     elif isinstance(value, (list, tuple)):
         for index, entry in enumerate(value):
-            yield from _components(f"{path}.{index}", entry)
+            yield from components_in(entry, f"{below}{index}")
     elif isinstance(value, Mapping):
         for key, entry in value.items():
-            yield from _components(f"{path}.{key}", entry)
+            yield from components_in(entry, f"{below}{key}")
+    elif isinstance(value, Options):
+        for field in type(value).model_fields:
+            yield from components_in(getattr(value, field), f"{below}{field}")
+
+
+def _paths(way: str, value: Any, operational: bool) -> Iterator[tuple[str, Path]]:
+    inner: Iterator[tuple[Any, Any]]
+    if isinstance(value, Path):
+        with contextlib.suppress(RuntimeError):  # `~nobody`: no such user, so there is no such path
+            value = value.expanduser()
+        yield way, value
+        return
+    if isinstance(value, Options):
+        fields = type(value).model_fields.items()
+        inner = ((name, getattr(value, name)) for name, field in fields if operational or not _idle(field))
+    elif isinstance(value, (list, tuple)):
+        inner = iter(enumerate(value))
+    elif isinstance(value, Mapping):
+        inner = iter(value.items())
+    else:
+        return
+    for name, entry in inner:
+        yield from _paths(f"{way}.{name}" if way else str(name), entry, operational)
+
+
+@functools.lru_cache(maxsize=1024)
+def _source(module: str) -> str:
+    """A module's source, as it was when it was first asked for, which is near when it was imported."""
+    try:
+        return inspect.getsource(sys.modules[module])
+    except (OSError, TypeError, KeyError):
+        return ""
+
+
+def _idle(field: FieldInfo) -> bool:
+    """Whether an option changes speed or memory but never the result."""
+    extra = field.json_schema_extra
+    return isinstance(extra, dict) and bool(extra.get("operational"))
 
 
 def _plain(options: Options, *, operational: bool) -> dict[str, Any]:
     plain = {}
     for name, field in type(options).model_fields.items():
-        extra = field.json_schema_extra
-        if not operational and isinstance(extra, dict) and extra.get("operational"):
+        if not operational and _idle(field):
             continue
         plain[name] = _plain_value(getattr(options, name), operational=operational)
     return plain

@@ -8,13 +8,14 @@ Every mistake that can be known is told at once, each on the place where it can 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 from pydantic import ValidationError
 
+from genrec_core.contracts.component import Component, components_in
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.overrides import override
@@ -22,7 +23,7 @@ from genrec_core.pipeline.paths import Anchor
 from genrec_core.pipeline.spec import Spec, default_blocks, shaped
 from genrec_core.pipeline.wiring import Wiring, wire
 from genrec_core.pipeline.yaml_source import Document, Keys, read
-from genrec_core.registry.problems import Problem, problems_of
+from genrec_core.registry.problems import Problem, problems_of, shown
 from genrec_core.registry.registry import Registry
 
 
@@ -41,6 +42,18 @@ class Pipeline:
     wiring: Wiring
     prompts: Mapping[str, Corpus]
     document: Document
+
+    def refuse_missing_files(self) -> None:
+        """Raise an error that names every file a component reads and that is not there, with its line.
+
+        Not a part of loading: a finished run can be opened after its data went away.
+        """
+        problems = []
+        for way, component in components_in(self.spec):
+            if not way.startswith("observe."):  # what observers name is written, not read
+                path = tuple(int(part) if part.isdecimal() else part for part in way.split("."))
+                problems += [problem.below(path) for problem in _missing_files(component)]
+        self.refuse(problems)
 
     def refuse(self, problems: Sequence[Problem]) -> None:
         """Raise one error that tells all of these mistakes; do nothing when there are none."""
@@ -82,6 +95,32 @@ def _default_prompt(registry: Registry) -> Corpus:
     corpus = registry.build("corpus", "core/next-item")
     assert isinstance(corpus, Corpus)
     return corpus
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, or holds a null character
+        return False
+
+
+def _missing_files(component: Component) -> Iterator[Problem]:
+    options = list(component.paths(operational=True))
+
+    def step(path: Path | None) -> Keys:
+        found = [way for way, one in options if path is None or one == path or one in path.parents]
+        return tuple(found[0].split(".")) if found else ()
+
+    try:
+        inputs = component.inputs()
+    except GenrecError as error:
+        yield Problem(step(None), error.message, error.hint)
+        return
+    for path in inputs:
+        if not _exists(path):
+            hint = "check the path; in a file a relative one starts at the folder of that file"
+            what = f"{component.kind} `{component.name}`"
+            yield Problem(step(path), f"{shown(str(path), 200)} is not there, but the {what} reads it", hint)
 
 
 def _checked(document: Document, registry: Registry, folder: Path) -> Spec:

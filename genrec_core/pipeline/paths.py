@@ -9,6 +9,7 @@ The types are known only from the components' classes, so this walks the raw val
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +65,10 @@ class Anchor:
 
     def _plain(self, annotation: type, value: Any, path: Keys) -> Any:
         if annotation is Path and isinstance(value, str):
-            return str(self.base_of(path) / Path(value).expanduser())
+            written = Path(value)
+            with contextlib.suppress(RuntimeError):  # no such user: said when it is looked for
+                written = written.expanduser()
+            return str(self.base_of(path) / written)
         if issubclass(annotation, BaseModel):
             return self.block(annotation, value, path)
         if issubclass(annotation, Component) and isinstance(value, dict):

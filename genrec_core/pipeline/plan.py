@@ -1,8 +1,8 @@
 """The plan: which stages run, which are reused, and why; known before anything runs.
 
-A stage's fingerprint is a hash of its ingredients: the kind and version of the stage, the identities of its
-components, its settings, digests of files outside the store, its seed where something depends on it, and
-the fingerprints of what it reads. So a change reaches exactly the stages behind it.
+A stage's fingerprint is a hash of its ingredients: the kind and version of the stage, the identities and the
+source code of its components, its settings, digests of files outside the store, its seed where something
+depends on it, and the fingerprints of what it reads. So a change reaches exactly the stages behind it.
 """
 
 from __future__ import annotations
@@ -167,6 +167,7 @@ def _ingredients(
         "version": stage.version,
         "components": {role: component.identity() for role, component in stage.components().items()},
         "settings": dict(stage.settings()),
+        "code": {role: type(component).code() for role, component in stage.everything().items()},
         "files": dict(_files(stage, digests)),
         "seed": seed if stage.seeded else None,
         "inputs": {role: keys[name] for role, name in stage.inputs.items()},

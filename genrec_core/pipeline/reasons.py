@@ -28,6 +28,7 @@ class Why(enum.StrEnum):
     OPTION_CHANGED = "option-changed"
     INPUT_CHANGED = "input-changed"
     VERSION_CHANGED = "version-changed"
+    CODE_CHANGED = "code-changed"
     SEED_CHANGED = "seed-changed"
     FORCED = "forced"
     DAMAGED = "damaged"
@@ -59,6 +60,7 @@ class Reason:
             Why.OPTION_CHANGED: f"option `{self.what}` {change}",
             Why.INPUT_CHANGED: f"its input `{self.what}` changed",
             Why.VERSION_CHANGED: f"the version of `{self.what}` {change}",
+            Why.CODE_CHANGED: f"the code of `{self.what}` was edited",
             Why.SEED_CHANGED: f"the seed {change}",
             Why.FORCED: "asked for with --from",
             Why.DAMAGED: f"its artefact is damaged: {self.what}",
@@ -84,7 +86,7 @@ def changed(old: Ingredients | None, new: Ingredients, inputs: Mapping[str, str]
     if old == new:
         return Reason(Why.MISSING)
     differences = list(_differences(old, new))
-    for find in (_version, _option, _file, _seed):
+    for find in (_version, _option, _code, _file, _seed):
         reason = find(differences)
         if reason:
             return reason
@@ -125,6 +127,13 @@ def _option(differences: list[Difference]) -> Reason | None:
     options.sort(key=lambda found: found[0][-1] != "use")
     for path, old, new in options:
         return Reason(Why.OPTION_CHANGED, _option_path(path), old, new)
+    return None
+
+
+def _code(differences: list[Difference]) -> Reason | None:
+    for path, _, _ in differences:
+        if path[0] == "code":
+            return Reason(Why.CODE_CHANGED, path[-1])
     return None
 
 

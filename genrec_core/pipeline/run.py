@@ -65,9 +65,11 @@ def planned(
     """The graph, its plan, and the names of the stages that are wanted.
 
     Raises:
-        GenrecError: a selection names no stage, or needs what is not in the store.
+        GenrecError: a file that a component reads is not there; a selection names no stage, or needs what
+            is not in the store.
     """
     selection = selection or StageSelection()
+    pipeline.refuse_missing_files()
     graph = Graph(pipeline, environment.registry)
     last = last_ingredients(environment.runs, pipeline.spec.name, seed)
     plan = make_plan(graph, seed, environment.store, last)

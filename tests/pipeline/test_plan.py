@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import importlib
+import linecache
 import shutil
+import sys
 
 import pytest
 
+from genrec_core import Encoder, Options, Tokenizer
+from genrec_core.builtin.ngrams import NGrams
+from genrec_core.contracts import component
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.pipeline.load import load_pipeline
 from genrec_core.pipeline.reasons import Why
-from genrec_core.pipeline.run import StageSelection, planned
+from genrec_core.pipeline.run import StageSelection, planned, run_pipeline
+from genrec_core.pipeline.runner import RunEnvironment
+from genrec_core.registry.discovery import load_plugins
+from genrec_core.store.store import Store
+from tests.pipeline.conftest import QUICK
 
 ALL = [
     "data",
@@ -156,3 +167,100 @@ def test_operational_options_and_the_files_place_do_not_count(
 
     _, plan, _ = planned(load_pipeline(moved / "p.yaml", environment.registry), environment, 0)
     assert not any(entry.runs for entry in plan.entries)
+
+
+TOY = """
+from genrec_core import Source, hookimpl
+from pathlib import Path
+from quick_plugin import Shop
+
+class Toy(Shop):
+    class Options(Shop.Options):
+        prices: Path | None = None
+    def load(self, context):
+        return super().load(context)
+# extra
+
+@hookimpl
+def genrec_register(registry):
+    registry.source("shop", "toy_plugin:Toy")
+"""
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch, pipeline_file):
+    """Plans the quick pipeline with a source of a plugin that is written anew each time."""
+    home = tmp_path / "toy"
+    info = home / "toy-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[genrec]\ntoy = toy_plugin\n")
+    monkeypatch.syspath_prepend(str(QUICK))
+    monkeypatch.syspath_prepend(str(home))
+
+    def written(source, *changes):
+        (home / "toy_plugin.py").write_text(source)
+        monkeypatch.delitem(sys.modules, "toy_plugin", raising=False)
+        importlib.invalidate_caches()
+        component._source.cache_clear()
+        linecache.clearcache()
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        registry, reports = load_plugins({"GENREC_PLUGINS": "quick,toy"})
+        assert not [report.error for report in reports if report.error and not report.disabled]
+        environment = RunEnvironment(registry, Store(tmp_path / "store"), tmp_path / "runs")
+        return load_pipeline(pipeline_file, registry, ("data.source.use=toy/shop", *changes)), environment
+
+    return written
+
+
+EDITED = {
+    "a default inside a function": ("def load(self, context)", "def load(self, context, more=3)"),
+    "a constant": ("# extra", "LIMIT = 3"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITED)
+def test_edited_code_without_a_new_version_reuses_nothing(toy, edit):
+    run_pipeline(*toy(TOY))
+    old, new = EDITED[edit]
+    done = run_pipeline(*toy(TOY.replace(old, new))).done
+    assert done.outcomes["data"] == "run"
+    assert done.plan.entry("data").reason.text == "the code of `data.source` was edited"
+    assert run_pipeline(*toy(TOY.replace(old, new))).done.outcomes["data"] == "reused"
+
+
+def test_a_path_option_is_hashed_though_the_component_says_nothing_of_inputs(toy, tmp_path):
+    prices = tmp_path / "prices.npy"
+    prices.write_text("1")
+    change = f"data.source.prices={prices}"
+    run_pipeline(*toy(TOY, change))
+    assert run_pipeline(*toy(TOY, change)).done.outcomes["data"] == "reused"
+    prices.write_text("2")
+    done = run_pipeline(*toy(TOY, change)).done
+    assert (done.outcomes["data"], done.plan.entry("data").reason.what) == ("run", "data.source/0/prices.npy")
+
+
+@pytest.mark.parametrize("path", ["none.txt", "~nobody/x", "x" * 300])
+def test_a_path_that_leads_nowhere_is_refused_with_its_line(load, pipeline_file, path):
+    text = pipeline_file.read_text().replace("quick/shop", f"{{use: quick/shop, prices: {path}}}")
+    pipeline_file.write_text(text)
+    with pytest.raises(GenrecError, match="is not there, but the source `quick/shop` reads it") as caught:
+        load().refuse_missing_files()
+    assert caught.value.where == f"{pipeline_file}:3:{text.splitlines()[2].index(path) + 1}"
+
+
+class Block(Options):
+    encoder: Encoder
+
+
+class Outer(Tokenizer):
+    class Options(Tokenizer.Options):
+        block: Block
+
+    def fit(self, items, train, context):
+        raise NotImplementedError
+
+
+def test_a_component_in_a_block_of_options_is_found():
+    inner = NGrams()
+    assert list(Outer(block=Block(encoder=inner)).nested()) == [("block.encoder", inner)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -279,7 +280,21 @@ class Stingy(Baseline):
             yield Ranked(three.astype(np.int32), -three.astype(np.float32), np.ones(3, np.uint8), 3)
 
 
+class Unlisted(Good):
+    """Reads a file and keeps that to itself."""
+
+    class Options(Good.Options):
+        """What is read."""
+
+        file: Path = Path("names.txt")
+        """Names."""
+
+    def inputs(self):
+        return ()
+
+
 FAULTS = [
+    (Unlisted, "has_an_identity_in_json"),
     (Forgetful, "names_every_item"),
     (Fickle, "agrees_with_itself"),
     (Hoarder, "holds_no_fitted_state"),

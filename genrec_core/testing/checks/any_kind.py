@@ -48,9 +48,15 @@ def is_documented(subject: Subject) -> None:
 
 
 def has_an_identity_in_json(subject: Subject) -> None:
-    """What goes into fingerprints is plain JSON and the same for two equal components."""
+    """What goes into fingerprints is plain JSON, the same for equal components, and covers their files."""
     first, second = (_json(subject.component().identity()) for _ in range(2))
     require(first == second, "`identity()` differs between two components made from the same options")
+    component = subject.component()
+    for option, path in component.paths():
+        covered = any(path == one or path in one.parents for one in component.inputs())
+        require(
+            covered, f"`inputs()` does not list the path of option `{option}`, so a change is not noticed"
+        )
 
 
 def can_be_written_down(subject: Subject) -> None:

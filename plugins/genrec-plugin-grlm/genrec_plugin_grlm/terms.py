@@ -132,10 +132,6 @@ class TermIDs(Tokenizer):
 
     options: Options
 
-    def inputs(self) -> tuple[Path, ...]:
-        """The file of terms, if there is one."""
-        return (self.options.file,) if self.options.file else ()
-
     def fit(self, items: Items, train: View, context: Context) -> Identifiers:
         """Terms for every item.
 

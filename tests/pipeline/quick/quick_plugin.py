@@ -51,9 +51,6 @@ class Shop(Source):
         late: int = 0
         prices: Path | None = None
 
-    def inputs(self):
-        return (self.options.prices,) if self.options.prices else ()
-
     def load(self, context):
         n, late = self.options.items, self.options.late
         titles = [f"Thing {i:02}" for i in range(n + late)]
@@ -229,7 +226,7 @@ class Parrot(Teacher):
     """Answers, and notes in a file how often it was asked."""
 
     class Options(Teacher.Options):
-        notes: Path
+        notes: Path = operational(Path("asked.txt"))
 
     def complete(self, chats, context):
         with self.options.notes.open("a") as file:
