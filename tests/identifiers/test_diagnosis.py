@@ -194,3 +194,29 @@ def test_a_diagnosis_is_plain_json_with_the_health_at_the_top():
     assert plain["levels"][0]["level"] == 1
     assert plain["neighbours"]["recall"] == found.neighbours.recall
     assert plain["space"] == "core/ngrams"
+
+
+def test_sorted_bands_join_what_comparing_all_pairs_joins():
+    pytest.importorskip("datasketch")
+    dice, words = np.random.default_rng(0), [f"w{n}" for n in range(40)]
+    texts = [" ".join(dice.choice(words, 12, replace=False)) for _ in range(60)]
+    texts += [" ".join([*text.split()[:-1], "new"]) for text in texts[::2]]  # 11 of 13 words in common
+    texts += ["", "!"]
+    sets = [frozenset(text.split()) for text in texts]
+    groups = list(range(len(texts)))
+    for one, other in itertools.combinations(range(120), 2):
+        if other < 90 and len(sets[one] & sets[other]) >= 0.8 * len(sets[one] | sets[other]):
+            groups = [groups[one] if group == groups[other] else group for group in groups]
+    found = alike(texts).groups.tolist()
+    together = [(a, b) for a, b in itertools.combinations(range(len(texts)), 2) if found[a] == found[b]]
+    wanted = [(a, b) for a, b in itertools.combinations(range(len(texts)), 2) if groups[a] == groups[b]]
+    assert together == wanted != []
+
+
+def test_neighbours_do_not_depend_on_the_size_of_blocks(monkeypatch):
+    vectors = np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32)
+    whole = nearest(vectors, np.arange(40), 3)
+    module = sys.modules[nearest.__module__]
+    monkeypatch.setattr(module, "_ROWS", 7)
+    monkeypatch.setattr(module, "_BLOCK", 90)
+    np.testing.assert_array_equal(nearest(vectors, np.arange(40), 3), whole)

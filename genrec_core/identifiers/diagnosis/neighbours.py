@@ -36,6 +36,9 @@ SAMPLE = 2_000
 _BLOCK = 1 << 24
 """Similarities held at a time: 64 MB."""
 
+_ROWS = 1 << 14
+"""Vectors whose lengths are computed at a time."""
+
 _DIGITS = 1e5
 """Similarities are compared to five decimals, so that equal texts tie whatever the order of summation."""
 
@@ -114,7 +117,10 @@ def neighbours(
 
 def nearest(vectors: NDArray[np.float32], asked: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     """The k items of largest cosine to each asked one, itself left out; int64 [asked, k], ties by index."""
-    scale = 1 / np.maximum(np.linalg.norm(vectors, axis=1), 1e-12).astype(np.float32)
+    # In blocks: of a million vectors the squares alone are gigabytes.
+    parts = (vectors[start : start + _ROWS] for start in range(0, len(vectors), _ROWS))
+    lengths = np.concatenate([np.linalg.norm(part, axis=1) for part in parts])
+    scale = 1 / np.maximum(lengths, 1e-12).astype(np.float32)
     found = [_block(vectors, scale, block, k) for block in _blocks(asked, len(vectors))]
     return np.concatenate(found)
 

@@ -21,6 +21,13 @@ from genrec_plugin_sid.market import Bounds, Market, assign
 START = 3
 """Plain iterations that place the centroids before bounds are enforced."""
 
+WHOLE = 16_384
+"""Of more points, a sample of so many (or 64 a cluster) places the centroids before all are assigned: the
+number of updates until nothing improves grows with the points, and so does the price of each."""
+
+FINISH = 4
+"""Most updates on all points behind a sample."""
+
 PATIENCE = 3
 """Updates in a row without a better clustering before it is called done."""
 
@@ -40,7 +47,16 @@ def balanced_kmeans(
     of it (the assignment is only nearly the cheapest, so one may fail by chance). The best clustering seen
     is returned. Its codes need not be the nearest centroids.
     """
-    centroids = kmeans(points, k, generator, iterations=min(START, iterations)).centroids
+    limit = max(WHOLE, 64 * k)
+    if len(points) > limit:
+        chosen = np.sort(generator.choice(len(points), size=limit, replace=False))
+        sample = points[torch.from_numpy(chosen).to(points.device)]
+        placed = balanced_kmeans(
+            sample, k, generator, iterations=iterations, tolerance=tolerance, advance=advance
+        )
+        centroids, iterations = placed.centroids, min(FINISH, iterations)
+    else:
+        centroids = kmeans(points, k, generator, iterations=min(START, iterations)).centroids
     bounds = Bounds.even(len(points), k)
     prices = torch.zeros(k, dtype=points.dtype, device=points.device)
     best, idle = None, 0

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from genrec_plugin_sid import balanced
 from genrec_plugin_sid.balanced import balanced_kmeans
 from genrec_plugin_sid.market import Bounds, Market, assign
 from genrec_plugin_sid.residual import fit_levels
@@ -82,3 +83,22 @@ def test_balance_costs_less_error_than_dealing_points_out_at_random():
     dealt = torch.arange(600) % 30
     means = torch.stack([points[dealt == code].mean(0) for code in range(30)])
     assert found.error < 0.5 * float((points - means[dealt]).square().sum())
+
+
+def test_of_many_points_a_sample_places_the_centroids_and_few_updates_assign_all(monkeypatch):
+    points, k, updates = blobs(3000, 6), 8, []
+    whole = balanced_kmeans(points, k, np.random.default_rng(0))
+    monkeypatch.setattr(balanced, "WHOLE", 600)
+
+    def counted(market, bounds, prices):
+        updates.append(len(market.costs))
+        return assign(market, bounds, prices)
+
+    monkeypatch.setattr(balanced, "assign", counted)
+    sampled = balanced_kmeans(points, k, np.random.default_rng(0))
+    again = balanced_kmeans(points, k, np.random.default_rng(0))
+    assert torch.equal(sampled.codes, again.codes)
+    assert set(torch.bincount(sampled.codes, minlength=k).tolist()) == {375}
+    assert updates[: len(updates) // 2].count(3000) <= balanced.FINISH
+    assert updates.count(600) > 0
+    assert sampled.error < 1.02 * whole.error
