@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.samples import History, ItemRef, Sample, Text, UserRef
     from genrec_core.contracts.source import Source
     from genrec_core.contracts.split import Split
-    from genrec_core.contracts.teacher import Chat, Message, Teacher
+    from genrec_core.contracts.teacher import Answer, Chat, Message, Teacher, TeacherSession
     from genrec_core.contracts.tokenizer import Reconstruction, Tokenizer
     from genrec_core.contracts.trainer import Trained, Trainer
     from genrec_core.contracts.views import Example, Request, Training, View, Views
@@ -62,7 +62,7 @@ _HOME = {
     "samples": "History Sample Text ItemRef UserRef",
     "source": "Source",
     "split": "Split",
-    "teacher": "Chat Message Teacher",
+    "teacher": "Answer Chat Message Teacher TeacherSession",
     "tokenizer": "Reconstruction Tokenizer",
     "trainer": "Trained Trainer",
     "views": "Example Request Training View Views",
@@ -75,8 +75,9 @@ _MODULE_OF |= {"hookimpl": "genrec_core.registry.discovery", "Registry": "genrec
 __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",
     "Recommender", "RecommenderSession", "Grounder", "GrounderSession", "Baseline", "Observer",
-    "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example", "Group", "History", "How",
-    "Identifiers", "ItemRef", "Items", "LanguageModel", "Message", "OracleDistribution", "Ranked",
+    "TeacherSession",
+    "Answer", "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example", "Group", "History",
+    "How", "Identifiers", "ItemRef", "Items", "LanguageModel", "Message", "OracleDistribution", "Ranked",
     "Reconstruction", "Request", "Rollout", "Rows", "Sample", "Sequences", "Text", "Trained", "Training",
     "UserRef", "View", "Views", "Component", "Context", "ContractError", "DataError", "ExitCode",
     "GenrecError", "Options", "Registry", "StageError", "hookimpl", "operational",

@@ -18,10 +18,15 @@ from typing import Any
 
 import orjson
 
+from genrec_core.contracts.teacher import Answer
+
 AGAIN = frozenset({408, 409, 425, 429})
 """Statuses besides 5xx after which the same request may succeed."""
 
 RATE_LIMIT = 429
+UNFINISHED = frozenset({"length", "max_tokens", "content_filter"})
+"""Reasons to end that leave an answer unfinished."""
+
 MOST_BYTES = 1 << 24
 QUOTED = 200
 """Characters of a server's complaint that a message quotes."""
@@ -45,22 +50,6 @@ class Failure(Exception):  # noqa: N818 - it is an outcome that workers hand ove
 
 
 @dataclass(frozen=True)
-class Reply:
-    """An answer.
-
-    Attributes:
-        text: what the model wrote; empty if it wrote nothing.
-        prompt_tokens, answer_tokens: as the server counted them; 0 if it does not say.
-        cut: whether the token limit ended it.
-    """
-
-    text: str
-    prompt_tokens: int
-    answer_tokens: int
-    cut: bool
-
-
-@dataclass(frozen=True)
 class ChatServer:
     """Where requests go.
 
@@ -74,14 +63,14 @@ class ChatServer:
     key: str = field(repr=False)
     timeout: float
 
-    def complete(self, body: Mapping[str, Any]) -> Reply:
+    def complete(self, body: Mapping[str, Any]) -> Answer:
         """Send one request.
 
         Raises:
             Failure: there is no answer.
         """
         try:
-            return _reply(orjson.loads(self._posted(orjson.dumps(dict(body)))))
+            return _answer(orjson.loads(self._posted(orjson.dumps(dict(body)))))
         except orjson.JSONDecodeError as error:
             raise Failure("the answer is not JSON", again=True) from error
 
@@ -142,18 +131,23 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 _OPENER = urllib.request.build_opener(_NoRedirect)
 
 
-def _reply(said: Any) -> Reply:
+def _answer(said: Any) -> Answer:
     try:
         choice = said["choices"][0]
         text = choice["message"]["content"]
         usage = said.get("usage") or {}
-        prompt, answer = (int(usage.get(name) or 0) for name in ("prompt_tokens", "completion_tokens"))
-        cut = choice.get("finish_reason") == "length"
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        counts = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
+        finished = choice.get("finish_reason") not in UNFINISHED
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
         raise Failure("the answer has no `choices[0].message.content`", again=True) from error
     if text is not None and not isinstance(text, str):
         raise Failure("the answer's content is no text", again=True)
-    return Reply(text or "", prompt, answer, cut)
+    return Answer(text or "", finished, *counts)
+
+
+def _count(value: Any) -> int | None:
+    """A count of tokens; None where the server gives none, or what cannot be one."""
+    return value if type(value) is int and value >= 0 else None
 
 
 def _seconds(header: str | None) -> float | None:

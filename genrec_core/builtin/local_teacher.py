@@ -4,22 +4,23 @@ file.
     teacher: {use: core/local-teacher, path: Qwen/Qwen3-4B-Instruct-2507, max_length: 4096}
     teacher: {use: core/local-teacher, path: SmolLM2-135M-Instruct-Q4_1.gguf, chat: never, stop: ["]"]}
 
-It answers greedily, so an answer depends on the chat alone. The model is loaded once for all chats of a
-call, and not at all when every answer is on disk. For many items on a GPU, a server with `core/openai` is
-faster.
+It takes the likeliest token, so an answer depends on the chat alone; with a `temperature` it samples, and
+draws of the same question differ. The model is loaded once for all that a stage asks, and not at all when
+every answer is on disk. For many items on a GPU, a server with `teachers/openai` is faster.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
 from genrec_core.contracts.context import Context
+from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.options import operational
-from genrec_core.contracts.teacher import Chat, Teacher
+from genrec_core.contracts.teacher import Answer, Chat, Teacher, TeacherSession
 from genrec_core.engine.choices import ChatUse, Precision
 from genrec_core.engine.models.loading import is_folder
 
@@ -27,12 +28,64 @@ if TYPE_CHECKING:
     from genrec_core.engine.models.model import Model
 
 
+class WritingOptions(Teacher.Options):
+    """How a model of this process writes answers."""
+
+    max_tokens: int = Field(default=64, ge=1)
+    """Most tokens of an answer."""
+
+    stop: tuple[str, ...] = ()
+    """Texts before which an answer ends."""
+
+    temperature: float = Field(default=0.0, ge=0, allow_inf_nan=False)
+    """0 takes the likeliest token; above it, answers are sampled and another draw gives another answer."""
+
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    """Sample from the smallest set of tokens with this probability."""
+
+    batch_size: Annotated[int, Field(ge=1)] = operational(8, "Chats answered together.")
+
+
+class LoadedModel(TeacherSession):
+    """A language model in memory that answers chats.
+
+    Args:
+        model: it.
+        options: how it writes.
+        seed: of sampled answers.
+    """
+
+    def __init__(self, model: Model, options: WritingOptions, seed: int) -> None:
+        self.model: Model | None = model
+        self.options, self.seed = options, seed
+
+    def answer(self, chats: Sequence[Chat], draw: int = 0) -> Iterator[tuple[int, Answer]]:
+        """Answers batch by batch.
+
+        Raises:
+            GenrecError: a chat leaves no room for an answer.
+            ContractError: the session was closed.
+        """
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.decoding.free_text import ChatSettings, answered_chats
+
+        if self.model is None:
+            raise ContractError("this teacher was closed; open it again")
+        options = self.options
+        settings = ChatSettings(
+            options.max_tokens, options.stop, options.temperature, options.top_p, options.batch_size
+        )
+        yield from answered_chats(self.model, chats, settings, self.seed, draw)
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self.model = None
+
+
 class LocalTeacher(Teacher):
     """Asks a language model that runs here."""
 
-    seeded: ClassVar[bool] = False
-
-    class Options(Teacher.Options):
+    class Options(WritingOptions):
         """Which model, and how it writes."""
 
         path: str = Field(min_length=1)
@@ -45,19 +98,12 @@ class LocalTeacher(Teacher):
         """Whether chats go through the chat template; `auto`: when there is one. Without it, a model reads
         the turns as paragraphs and goes on writing."""
 
-        max_tokens: int = Field(default=64, ge=1)
-        """Most tokens of an answer."""
-
         max_length: int | None = Field(default=None, gt=1)
         """Most tokens of chat and answer; by default 1024, or fewer if the model cannot read so many."""
-
-        stop: tuple[str, ...] = ()
-        """Texts before which an answer is cut off."""
 
         dtype: Precision = "float32"
         """Precision of the weights; bfloat16 is slower on most CPUs."""
 
-        batch_size: int = operational(8, "Chats answered together.")
         device: str = operational("auto", "`auto` (a GPU when there is one), `cpu`, `cuda:1` …")
 
     options: Options
@@ -67,28 +113,17 @@ class LocalTeacher(Teacher):
         path = Path(self.options.path).expanduser()
         return (path,) if path.exists() else ()
 
-    def complete(self, chats: Sequence[Chat], context: Context) -> list[str]:
-        """One answer a chat, in order.
+    def is_seeded(self) -> bool:
+        """Only when it samples."""
+        return self.options.temperature > 0
+
+    def open(self, context: Context) -> TeacherSession:
+        """Load the model.
 
         Raises:
-            GenrecError: see `each`.
+            GenrecError: the model cannot be found or read.
         """
-        answers = dict(self.each(chats, context))
-        return [answers[place] for place in range(len(chats))]
-
-    def each(self, chats: Sequence[Chat], context: Context) -> Iterator[tuple[int, str]]:
-        """Answers batch by batch.
-
-        Raises:
-            GenrecError: the model cannot be found or read, or a chat leaves no room for an answer.
-        """
-        # Checking and explaining a pipeline must not import torch.
-        from genrec_core.engine.decoding.free_text import answered_chats
-
-        options = self.options
-        yield from answered_chats(
-            self._model(), chats, max_tokens=options.max_tokens, stop=options.stop, batch=options.batch_size
-        )
+        return LoadedModel(self._model(), self.options, context.seed)
 
     def _model(self) -> Model:
         from genrec_core.engine.models.pretrained import gguf_model, pretrained_model

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from genrec_core.builtin.chat_server import Failure, Reply
+from genrec_core.builtin.chat_server import Failure
+from genrec_core.contracts.teacher import Answer
 
-Send = Callable[[int], Reply]
+Send = Callable[[int], Answer]
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class _Round:
 
     def __init__(self, count: int, send: Send, patience: Patience, tally: Tally) -> None:
         self.send, self.patience, self.tally = send, patience, tally
-        self.outcomes: queue.SimpleQueue[tuple[int, Reply | BaseException] | None] = queue.SimpleQueue()
+        self.outcomes: queue.SimpleQueue[tuple[int, Answer | BaseException] | None] = queue.SimpleQueue()
         self.stopped = threading.Event()
         self._numbers = iter(range(count))
         self._lock = threading.Lock()
@@ -80,7 +81,7 @@ class _Round:
             if number is None:
                 break
             try:
-                outcome: Reply | BaseException | None = self._answer(number)
+                outcome: Answer | BaseException | None = self._answer(number)
             except BaseException as error:  # handed to the caller, who raises it
                 self.stopped.set()
                 outcome = error
@@ -88,7 +89,7 @@ class _Round:
                 self.outcomes.put((number, outcome))
         self.outcomes.put(None)
 
-    def _answer(self, number: int) -> Reply | None:
+    def _answer(self, number: int) -> Answer | None:
         """The answer to one request; None if the round stopped while it waited."""
         tried = 0
         while self._waited():
@@ -123,7 +124,7 @@ class _Round:
 
 def replies(
     count: int, send: Send, *, workers: int, patience: Patience, tally: Tally
-) -> Iterator[tuple[int, Reply]]:
+) -> Iterator[tuple[int, Answer]]:
     """The replies to requests 0 … count - 1, in the order in which they come.
 
     Args:
@@ -146,7 +147,7 @@ def replies(
             outcome = turn.outcomes.get()
             if outcome is None:
                 running -= 1
-            elif isinstance(outcome[1], Reply):
+            elif isinstance(outcome[1], Answer):
                 yield outcome[0], outcome[1]
             else:
                 failure = failure or outcome[1]

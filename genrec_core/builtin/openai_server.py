@@ -20,12 +20,12 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from genrec_core.builtin.chat_server import ChatServer, Failure, Reply
+from genrec_core.builtin.chat_server import ChatServer, Failure
 from genrec_core.builtin.many_requests import Patience, Tally, replies
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError, StageError
 from genrec_core.contracts.options import operational
-from genrec_core.contracts.teacher import Chat, Teacher
+from genrec_core.contracts.teacher import Answer, Chat, Teacher, TeacherSession, Usage
 from genrec_core.registry.problems import OptionsError, Problem
 
 CHARACTERS = 4
@@ -108,46 +108,21 @@ class OpenAIServer(Teacher):
 
     options: Options
 
-    def complete(self, chats: Sequence[Chat], context: Context) -> list[str]:
-        """One answer a chat, in order.
+    def open(self, context: Context) -> TeacherSession:
+        """A session that asks this server.
 
         Raises:
-            StageError: see `each`.
-        """
-        answers = dict(self.each(chats, context))
-        return [answers[place] for place in range(len(chats))]
-
-    def each(self, chats: Sequence[Chat], context: Context) -> Iterator[tuple[int, str]]:
-        """Answers as they come.
-
-        Raises:
-            GenrecError: the key's variable is not set, or the requests could cost more than the budget.
-            StageError: the server refused a request, or still fails after all tries.
+            GenrecError: the key's variable is not set.
         """
         options = self.options
-        server = ChatServer(options.base_url, self._key(), options.timeout)
-        self._estimate(chats, context)
-        patience = Patience(options.retries, options.pause, options.longest_pause)
-        tally, usage = Tally(), _Usage()
+        return _Connection(self, ChatServer(options.base_url, self.key(), options.timeout), context)
 
-        def send(number: int) -> Reply:
-            return server.complete(self._body(chats[number]))
+    def key(self) -> str:
+        """The key, from the environment.
 
-        try:
-            answered = replies(len(chats), send, workers=options.concurrency, patience=patience, tally=tally)
-            for place, reply in answered:
-                usage.add(reply)
-                yield place, reply.text
-        except Failure as failure:
-            raise StageError(
-                f"`{options.model}` at {options.base_url}: {failure} (after {usage.answered:,} of "
-                f"{len(chats):,} answers)",
-                hint="what was answered is kept: mend it and run again",
-            ) from failure
-        finally:
-            usage.log(context, tally, self._cost(usage.prompt_tokens, usage.answer_tokens))
-
-    def _key(self) -> str:
+        Raises:
+            GenrecError: its variable holds none.
+        """
         name = self.options.key_env
         if not name:
             return ""
@@ -158,7 +133,8 @@ class OpenAIServer(Teacher):
             )
         return key
 
-    def _body(self, chat: Chat) -> dict[str, Any]:
+    def body(self, chat: Chat) -> dict[str, Any]:
+        """The JSON of one request."""
         options = self.options
         body: dict[str, Any] = {
             "model": options.model,
@@ -169,7 +145,7 @@ class OpenAIServer(Teacher):
         body |= {name: value for name, value in chosen.items() if value not in (None, [])}
         return body | options.extra
 
-    def _estimate(self, chats: Sequence[Chat], context: Context) -> None:
+    def estimate(self, chats: Sequence[Chat], context: Context) -> None:
         """Say what the requests come to at most.
 
         Raises:
@@ -178,9 +154,12 @@ class OpenAIServer(Teacher):
         options = self.options
         prompt = sum(len(message.text) // CHARACTERS + 8 for chat in chats for message in chat)
         answer = options.max_tokens * len(chats)
-        cost = self._cost(prompt, answer)
+        cost = self.cost(prompt, answer)
         context.log(
-            "teacher-estimate", requests=len(chats), prompt_tokens=prompt, answer_tokens=answer, cost=cost
+            "teacher-estimate",
+            requests=len(chats),
+            expected={"prompt_tokens": prompt, "answer_tokens": answer},
+            cost=cost,
         )
         if options.budget is not None and (cost is None or cost > options.budget):
             what = "have no price" if cost is None else f"could cost {cost:.2f}"
@@ -189,7 +168,7 @@ class OpenAIServer(Teacher):
                 hint="write `input_price` and `output_price`, raise the budget, or ask about fewer items",
             )
 
-    def _cost(self, prompt: int, answer: int) -> float | None:
+    def cost(self, prompt: int, answer: int) -> float | None:
         """What so many tokens cost; None without prices."""
         prices = self.options.input_price, self.options.output_price
         if prices[0] is None or prices[1] is None:
@@ -197,26 +176,43 @@ class OpenAIServer(Teacher):
         return (prompt * prices[0] + answer * prices[1]) / 1e6
 
 
-class _Usage:
-    """What was answered, as the server counts it."""
+class _Connection(TeacherSession):
+    """Requests to one server."""
 
-    def __init__(self) -> None:
-        self.answered = self.prompt_tokens = self.answer_tokens = self.cut = 0
+    def __init__(self, teacher: OpenAIServer, server: ChatServer, context: Context) -> None:
+        self.teacher, self.server, self.context = teacher, server, context
 
-    def add(self, reply: Reply) -> None:
-        self.answered += 1
-        self.prompt_tokens += reply.prompt_tokens
-        self.answer_tokens += reply.answer_tokens
-        self.cut += reply.cut
+    def answer(self, chats: Sequence[Chat], draw: int = 0) -> Iterator[tuple[int, Answer]]:
+        """Answers as they come.
 
-    def log(self, context: Context, tally: Tally, cost: float | None) -> None:
-        context.log(
-            "teacher-usage",
-            answered=self.answered,
-            prompt_tokens=self.prompt_tokens,
-            answer_tokens=self.answer_tokens,
-            cut=self.cut,
-            retried=tally.retried,
-            rate_limited=tally.limited,
-            cost=cost,
-        )
+        Raises:
+            GenrecError: the requests could cost more than the budget.
+            StageError: the server refused a request, or still fails after all tries.
+        """
+        options = self.teacher.options
+        self.teacher.estimate(chats, self.context)
+        patience = Patience(options.retries, options.pause, options.longest_pause)
+        tally, usage = Tally(), Usage()
+
+        def send(number: int) -> Answer:
+            return self.server.complete(self.teacher.body(chats[number]))
+
+        try:
+            answered = replies(len(chats), send, workers=options.concurrency, patience=patience, tally=tally)
+            for place, answer in answered:
+                usage.add(answer)
+                yield place, answer
+        except Failure as failure:
+            raise StageError(
+                f"`{options.model}` at {options.base_url}: {failure} (after {usage.answered:,} of "
+                f"{len(chats):,} answers)",
+                hint="what was answered is kept: mend it and run again",
+            ) from failure
+        finally:
+            self.context.log(
+                "teacher-requests",
+                answered=usage.answered,
+                retried=tally.retried,
+                rate_limited=tally.limited,
+                cost=self.teacher.cost(usage.prompt_tokens, usage.answer_tokens),
+            )

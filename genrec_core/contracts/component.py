@@ -86,6 +86,10 @@ class Component:
         component.name = name
         return component
 
+    def is_seeded(self) -> bool:
+        """Whether the result depends on the seed with these options; by default what the class says."""
+        return self.seeded
+
     def inputs(self) -> tuple[Path, ...]:
         """Files and folders outside the store whose content the result depends on.
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from genrec_core.contracts.errors import ContractError
+
 if TYPE_CHECKING:
     from genrec_core.contracts.encoder import Encoder, State
     from genrec_core.contracts.items import Items
-    from genrec_core.contracts.teacher import Chat, Teacher
+    from genrec_core.contracts.teacher import Answer, Chat, Teacher
 
 Advance = Callable[[int], None]
 
@@ -63,8 +65,12 @@ def _embed(encoder: Encoder, items: Items, state: State | None, context: Context
     return Embedded(encoder.encode(texts, state, context), state)
 
 
-def _teach(teacher: Teacher, chats: Sequence[Chat], context: Context) -> list[str]:
-    return teacher.complete(chats, context)
+Asker = Callable[["Teacher", "Sequence[Chat]", int, "Context"], "list[Answer]"]
+"""Asks a teacher: chats, a draw number, the context; one answer a chat, in order."""
+
+
+def _ask(teacher: Teacher, chats: Sequence[Chat], draw: int, context: Context) -> list[Answer]:
+    return teacher.ask(chats, draw, context)
 
 
 @dataclass(frozen=True)
@@ -84,7 +90,7 @@ class Context:
     progress: Progress = silent
     log: Callable[..., None] = unlogged
     embedder: Embedder = field(default=_embed, repr=False)
-    asker: Callable[[Teacher, Sequence[Chat], Context], list[str]] = field(default=_teach, repr=False)
+    asker: Asker = field(default=_ask, repr=False)
 
     def embed(self, encoder: Encoder, items: Items, state: State | None = None) -> NDArray[np.float32]:
         """Item embeddings, float32 [N, d]; those of the catalogue are computed once and kept in the store.
@@ -101,9 +107,20 @@ class Context:
         """
         return self.embedder(encoder, items, state, self)
 
-    def ask(self, teacher: Teacher, chats: Sequence[Chat]) -> list[str]:
-        """The teacher's answers, in order; each request is paid for once and kept on disk."""
-        return self.asker(teacher, chats, self)
+    def ask(self, teacher: Teacher, chats: Sequence[Chat], draw: int = 0) -> list[Answer]:
+        """The teacher's answers, in order; each question is paid for once and its answer kept on disk.
+
+        Args:
+            teacher: who is asked; within a stage it is opened once, however often it is asked.
+            chats: the questions.
+            draw: 0, 1, … ask the same questions again and keep each answer. Only teachers that sample answer
+                differently.
+
+        An answer that a limit cut off is not `finished`: look at that before its text is used.
+        """
+        if draw < 0:
+            raise ContractError(f"`draw` is `{draw}`, but draws are counted from 0")
+        return self.asker(teacher, chats, draw, self)
 
     def generator(self, *purpose: int) -> np.random.Generator:
         """A NumPy generator that depends on the seed and on `purpose` alone."""

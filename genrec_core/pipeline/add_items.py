@@ -59,7 +59,7 @@ def preview(opened: RunReader, new: Items) -> ExtendedCatalogue:
     tokenizer, known = opened.pipeline.spec.tokenizer, len(opened.catalogue.items)
     items = appended(opened.catalogue.items, new)
     arriving = items.subset(range(known, len(items)))
-    seeded = any(one.seeded for one in (tokenizer, *(inner for _, inner in tokenizer.nested())))
+    seeded = any(one.is_seeded() for one in (tokenizer, *(inner for _, inner in tokenizer.nested())))
     context = Context(seed=stage_seed(opened.plan["seed"], TOKENIZE) if seeded else 0)
     identifiers = extended(tokenizer, opened.catalogue.identifiers, arriving, context)
     for slot, model in opened.models.items():

@@ -27,7 +27,7 @@ class Meter:
         self._counts: Counter[str] = Counter()
 
     def count(self, values: dict[str, Any]) -> None:
-        """Add up what a stage logged as `tokens`, or as `…_tokens`."""
+        """Add up what a stage logged as `tokens`, or as `…_tokens`: what was used, not what was expected."""
         for name, value in values.items():
             if (name == "tokens" or name.endswith("_tokens")) and isinstance(value, (int, float)):
                 self._counts[name] += int(value)

@@ -131,9 +131,9 @@ class Runner:
 
     def _build(self, entry: Entry, folder: Path) -> Mapping[str, Any]:
         meter = Meter()
-        entry.stage.run(
-            StageContext(self._inputs(entry), folder, self._context(entry, meter), self.artifacts)
-        )
+        with Answers(self.environment.store.root / "answers") as answers:
+            context = self._context(entry, meter, answers)
+            entry.stage.run(StageContext(self._inputs(entry), folder, context, self.artifacts))
         return meter.read()
 
     def _inputs(self, entry: Entry) -> dict[str, Path]:
@@ -143,7 +143,7 @@ class Runner:
             role: self.environment.store.folder(name, keys[role]) for role, name in entry.stage.inputs.items()
         }
 
-    def _context(self, entry: Entry, meter: Meter) -> Context:
+    def _context(self, entry: Entry, meter: Meter, answers: Answers) -> Context:
         name = entry.stage.name
 
         def log(event: str, **values: Any) -> None:
@@ -152,7 +152,6 @@ class Runner:
 
         inputs = self._inputs(entry)
         embeddings = {key: inputs[stage] for key, stage in self.embeds.items() if stage in inputs}
-        answers = Answers(self.environment.store.root / "answers")
         return Context(
             seed=entry.seed,
             workspace=self.environment.store.workspace(entry.key),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.teacher import Chat, Teacher
+from genrec_core.contracts.teacher import Answer, Chat, Teacher
 
 
 class StubTeacher(Teacher):
@@ -36,7 +36,7 @@ class StubTeacher(Teacher):
         chats: list[Chat] = self.__dict__.setdefault("_asked", [])
         return chats
 
-    def complete(self, chats: Sequence[Chat], context: Context) -> list[str]:
+    def complete(self, chats: Sequence[Chat], context: Context) -> Sequence[str | Answer]:
         """One answer a chat, in order."""
         self.asked.extend(chats)
         return [self._answer(chat[-1].text if chat else "") for chat in chats]

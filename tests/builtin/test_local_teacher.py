@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from genrec_core import Context, GenrecError, Message
+from genrec_core import Context, ContractError, GenrecError, Message
 from genrec_core.builtin import local_teacher
 from genrec_core.builtin.local_teacher import LocalTeacher
 from genrec_core.builtin.tiny_causal import TinyCausal
@@ -40,6 +40,17 @@ def teacher(folder, **options):
     return LocalTeacher(path=str(folder), device="cpu", max_tokens=6, **options)
 
 
+def said(teacher, chats, context):
+    """What a teacher that is opened for this answers."""
+    return [answer.text for answer in teacher.ask(chats, 0, context)]
+
+
+def kept(folder, teacher, chats, context):
+    """What a teacher answers whose answers are kept in a folder."""
+    with Answers(folder) as answers:
+        return [answer.text for answer in answers.ask(teacher, chats, 0, context)]
+
+
 class TestLocalTeacher(TeacherContract):
     component = LocalTeacher
     options = {"path": "nowhere"}
@@ -47,8 +58,8 @@ class TestLocalTeacher(TeacherContract):
 
 def test_answers_are_what_the_model_writes_greedily_in_any_company(checkpoint, model):
     texts = ("red tent", "a", "pale green lamp and a rope", "black")
-    together = teacher(checkpoint, batch_size=3).complete(chats(*texts), Context())
-    alone = [teacher(checkpoint, batch_size=1).complete(chats(text), Context())[0] for text in texts]
+    together = said(teacher(checkpoint, batch_size=3), chats(*texts), Context())
+    alone = [said(teacher(checkpoint, batch_size=1), chats(text), Context())[0] for text in texts]
     assert together == alone
     ids = torch.tensor(model.tokenise(["red tent"]))
     with torch.no_grad():
@@ -60,9 +71,9 @@ def test_answers_are_what_the_model_writes_greedily_in_any_company(checkpoint, m
 
 
 def test_an_answer_is_cut_before_the_first_stop_text(checkpoint):
-    (whole,) = teacher(checkpoint).complete(chats("red tent"), Context())
+    (whole,) = said(teacher(checkpoint), chats("red tent"), Context())
     assert len(whole) > 2
-    (cut,) = teacher(checkpoint, stop=["never", whole[2]]).complete(chats("red tent"), Context())
+    (cut,) = said(teacher(checkpoint, stop=["never", whole[2]]), chats("red tent"), Context())
     assert cut == whole[: whole.index(whole[2])]
 
 
@@ -87,20 +98,73 @@ def test_turns_go_through_the_template_where_there_is_one(model, monkeypatch):
 
 def test_a_chat_without_room_for_an_answer_is_refused(checkpoint):
     with pytest.raises(GenrecError, match=r"and an answer of `6` do not fit into the 128 tokens"):
-        teacher(checkpoint).complete(chats("red tent " * 200), Context())
+        said(teacher(checkpoint), chats("red tent " * 200), Context())
 
 
-def test_the_model_is_loaded_once_and_only_for_what_is_not_on_disk(checkpoint, tmp_path, monkeypatch):
-    loads = []
-    original = LocalTeacher._model
+@pytest.fixture
+def loads(monkeypatch):
+    """One entry each time a model is loaded."""
+    loads, original = [], LocalTeacher._model
     monkeypatch.setattr(local_teacher.LocalTeacher, "_model", lambda self: loads.append(1) or original(self))
+    return loads
+
+
+def test_the_model_is_loaded_once_for_many_rounds_and_not_for_what_is_on_disk(checkpoint, tmp_path, loads):
     asked = chats(*(f"tent {number}" for number in range(9)))
-    first = Answers(tmp_path / "a").ask(teacher(checkpoint, batch_size=2), asked, Context())
-    second = Answers(tmp_path / "a").ask(teacher(checkpoint), asked, Context())
-    assert first == second
+    one = teacher(checkpoint, batch_size=2)
+    with Answers(tmp_path / "a") as answers:
+        context = Context(asker=answers.ask)
+        first = [context.ask(one, asked[start : start + 3]) for start in (0, 3, 6)]
     assert len(loads) == 1
+    assert kept(tmp_path / "a", teacher(checkpoint), asked, Context()) == [
+        answer.text for answers in first for answer in answers
+    ]
+    assert len(loads) == 1
+
+
+def test_another_model_at_the_same_path_is_another_teacher(checkpoint, tmp_path, loads):
+    kept(tmp_path / "a", teacher(checkpoint), chats("red"), Context())
+    (checkpoint / "notes.json").write_text("{}")
+    kept(tmp_path / "a", teacher(checkpoint), chats("red"), Context())
+    assert len(loads) == 2
+
+
+def test_what_the_budget_ended_is_not_finished(checkpoint):
+    (whole,) = teacher(checkpoint).ask(chats("red tent"), 0, Context())
+    (stopped,) = teacher(checkpoint, stop=[whole.text[2]]).ask(chats("red tent"), 0, Context())
+    assert not whole.finished
+    assert stopped.finished
+    assert whole.answer_tokens == 6
+    assert whole.prompt_tokens > 0
+
+
+def test_draws_of_a_teacher_that_samples_differ_and_depend_on_seed_and_draw_alone(checkpoint):
+    texts = ("red tent", "a", "pale green lamp and a rope")
+    sampling = teacher(checkpoint, temperature=1.0, batch_size=3)
+    with sampling.open(Context(seed=3)) as session:
+        rounds = [dict(session.answer(chats(*texts), draw)) for draw in (0, 1, 0)]
+    assert rounds[0] == rounds[2]
+    assert all(rounds[0][place] != rounds[1][place] for place in range(3))
+    alone = [sampling.ask(chats(text), 1, Context(seed=3))[0] for text in texts]
+    assert alone == [rounds[1][place] for place in range(3)], "answers depend on the chats beside them"
+    assert sampling.ask(chats("a"), 0, Context(seed=4)) != [rounds[0][1]]
+    assert sampling.is_seeded()
+
+
+def test_draws_of_a_teacher_that_does_not_sample_are_equal(checkpoint):
+    greedy = teacher(checkpoint)
+    assert greedy.ask(chats("a"), 0, Context()) == greedy.ask(chats("a"), 5, Context(seed=9))
+    assert not greedy.is_seeded()
+
+
+def test_a_closed_session_answers_no_more(checkpoint):
+    session = teacher(checkpoint).open(Context())
+    session.close()
+    session.close()
+    with pytest.raises(ContractError, match="was closed"):
+        list(session.answer(chats("a")))
 
 
 def test_a_model_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(GenrecError, match="gguf"):
-        teacher(tmp_path / "no.gguf").complete(chats("a"), Context())
+        said(teacher(tmp_path / "no.gguf"), chats("a"), Context())

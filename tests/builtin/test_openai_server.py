@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 
+import orjson
 import pytest
 
-from genrec_core import Context, GenrecError, Message, StageError
-from genrec_core.builtin.chat_server import Failure, Reply
+from genrec_core import Answer, Context, GenrecError, Message, StageError
+from genrec_core.builtin.chat_server import Failure
 from genrec_core.builtin.many_requests import Patience, Tally, replies
 from genrec_core.builtin.openai_server import OpenAIServer
+from genrec_core.pipeline.cost import Meter
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.store.answers import Answers
 from genrec_core.testing.contracts import TeacherContract
@@ -20,6 +22,17 @@ from genrec_core.testing.stub_server import StubServer, Trouble
 
 WORDS = [f"question {number}" for number in range(20)]
 CHATS = [(Message("user", word),) for word in WORDS]
+
+
+def texts_of(teacher, chats, context):
+    """What a teacher that is opened for this answers."""
+    return [answer.text for answer in teacher.ask(chats, 0, context)]
+
+
+def kept(folder, teacher, chats, context):
+    """What a teacher answers whose answers are kept in a folder."""
+    with Answers(folder) as answers:
+        return [answer.text for answer in answers.ask(teacher, chats, 0, context)]
 
 
 class TestOpenAIServer(TeacherContract):
@@ -43,7 +56,7 @@ def logged():
 
 def test_answers_come_in_order_and_several_at_a_time():
     with StubServer(lambda texts, tried: (time.sleep(0.02), texts[-1].upper())[1]) as server:
-        assert teacher(server, concurrency=4).complete(CHATS, Context()) == [word.upper() for word in WORDS]
+        assert texts_of(teacher(server, concurrency=4), CHATS, Context()) == [word.upper() for word in WORDS]
     assert 1 < server.most <= 4
 
 
@@ -57,7 +70,7 @@ def test_a_request_says_what_the_options_say():
     }
     chat = (Message("system", "Be brief."), Message("user", "Hello"))
     with StubServer(shouted) as server:
-        teacher(server, **options).complete([chat], Context())
+        texts_of(teacher(server, **options), [chat], Context())
     assert server.requests == [
         {
             "model": "m",
@@ -90,11 +103,11 @@ def test_a_request_says_what_the_options_say():
 def test_what_may_pass_is_tried_again(trouble):
     lines, context = logged()
     with StubServer(lambda texts, tried: trouble if tried < 2 else "fine") as server:
-        answers = teacher(server, timeout=0.2).complete(CHATS[:2], context)
+        answers = texts_of(teacher(server, timeout=0.2), CHATS[:2], context)
     assert answers == ["fine", "fine"]
     assert set(server.asked.values()) == {3}
-    assert lines["teacher-usage"]["retried"] == 4
-    assert lines["teacher-usage"]["rate_limited"] == (4 if trouble.status == 429 else 0)
+    assert lines["teacher-requests"]["retried"] == 4
+    assert lines["teacher-requests"]["rate_limited"] == (4 if trouble.status == 429 else 0)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
@@ -103,7 +116,7 @@ def test_what_cannot_pass_is_not_tried_again(status):
         StubServer(lambda texts, tried: Trouble(status=status, body=b"no such model")) as server,
         pytest.raises(StageError, match=f"status {status}: no such model"),
     ):
-        teacher(server, concurrency=1).complete(CHATS, Context())
+        texts_of(teacher(server, concurrency=1), CHATS, Context())
     assert server.asked.total() == 1
 
 
@@ -113,7 +126,7 @@ def test_a_redirect_is_refused_because_the_key_would_travel_with_it():
         StubServer(lambda texts, tried: away) as server,
         pytest.raises(StageError, match=r"redirects to http://elsewhere\.example/v1: write that address"),
     ):
-        teacher(server).complete(CHATS[:1], Context())
+        texts_of(teacher(server), CHATS[:1], Context())
     assert server.asked.total() == 1
 
 
@@ -127,7 +140,7 @@ def test_retry_after_may_be_seconds_a_date_or_nonsense(header):
     limit = Trouble(status=429, headers={"Retry-After": said})
     with StubServer(lambda texts, tried: "fine" if tried else limit) as server:
         begun = time.monotonic()
-        assert teacher(server).complete(CHATS[:1], Context()) == ["fine"]
+        assert texts_of(teacher(server), CHATS[:1], Context()) == ["fine"]
         took = time.monotonic() - begun
     assert server.asked.total() == 2
     assert said != "0.4" or took >= 0.4
@@ -144,7 +157,7 @@ def test_one_rate_limit_holds_every_worker():
         while number == 1 and not tally.limited:
             time.sleep(0.01)
         time.sleep(0.05)
-        return Reply("fine", 0, 0, cut=False)
+        return Answer("fine")
 
     patience = Patience(retries=1, pause=0.0, longest=1.0)
     found = dict(replies(6, send, workers=2, patience=patience, tally=tally))
@@ -156,20 +169,20 @@ def test_one_rate_limit_holds_every_worker():
 def test_a_server_that_asks_for_too_long_a_pause_is_given_up():
     limit = Trouble(status=429, body=b"quota spent", headers={"Retry-After": "86400"})
     with StubServer(lambda texts, tried: limit) as server, pytest.raises(StageError, match="quota spent"):
-        teacher(server).complete(CHATS[:1], Context())
+        texts_of(teacher(server), CHATS[:1], Context())
     assert server.asked.total() == 1
 
 
 def test_tries_are_limited():
     with StubServer(lambda texts, tried: Trouble(status=500)) as server, pytest.raises(StageError):
-        teacher(server, retries=3).complete(CHATS[:1], Context())
+        texts_of(teacher(server, retries=3), CHATS[:1], Context())
     assert server.asked.total() == 4
 
 
 def test_an_answer_that_does_not_arrive_whole_in_time_has_stalled():
     dribbled = Trouble(body=b"x" * 10, headers={"Content-Length": "1000"})
     with StubServer(lambda texts, tried: "fine" if tried else dribbled) as server:
-        assert teacher(server, timeout=0.3).complete(CHATS[:1], Context()) == ["fine"]
+        assert texts_of(teacher(server, timeout=0.3), CHATS[:1], Context()) == ["fine"]
     assert server.asked.total() == 2
 
 
@@ -178,9 +191,9 @@ def test_nothing_answered_is_lost_or_asked_again_when_one_request_fails_for_good
         return Trouble(status=400) if texts[-1] == WORDS[11] else shouted(texts, tried)
 
     with StubServer(refusing) as server, pytest.raises(StageError, match="what was answered is kept"):
-        Answers(tmp_path).ask(teacher(server, concurrency=4), CHATS, Context())
+        kept(tmp_path, teacher(server, concurrency=4), CHATS, Context())
     with StubServer(shouted) as mended:
-        answers = Answers(tmp_path).ask(teacher(mended, concurrency=4), CHATS, Context())
+        answers = kept(tmp_path, teacher(mended, concurrency=4), CHATS, Context())
     assert answers == [word.upper() for word in WORDS]
     assert len(server.answered) >= 8, "0 to 10 came before, and at most three of them were under way"
     assert not set(server.answered) & set(mended.asked), "asked twice, although the first server had answered"
@@ -195,7 +208,7 @@ def test_a_killed_process_asks_only_for_what_was_not_answered(tmp_path):
         "from genrec_core.store.answers import Answers\n"
         "chats = [(Message('user', f'question {n}'),) for n in range(20)]\n"
         "teacher = OpenAIServer(model='m', base_url=sys.argv[1], concurrency=3)\n"
-        "Answers(Path(sys.argv[2])).ask(teacher, chats, Context())\n"
+        "Answers(Path(sys.argv[2])).ask(teacher, chats, 0, Context())\n"
     )
     held = {WORDS[7], WORDS[8], WORDS[9]}
 
@@ -211,7 +224,7 @@ def test_a_killed_process_asks_only_for_what_was_not_answered(tmp_path):
         process.kill()
         process.wait()
     with StubServer(shouted) as mended:
-        answers = Answers(tmp_path).ask(teacher(mended), CHATS, Context())
+        answers = kept(tmp_path, teacher(mended), CHATS, Context())
     assert answers == [word.upper() for word in WORDS]
     assert set(mended.asked) == {(word,) for word in WORDS[7:]}
     assert set(mended.asked.values()) == {1}
@@ -226,25 +239,34 @@ def test_the_estimate_is_logged_before_the_first_request_and_the_usage_after_the
         return "one two"
 
     with StubServer(answer) as server:
-        teacher(server, input_price=1.0, output_price=2.0, max_tokens=50).complete(CHATS[:3], context)
-    assert [event for event, _ in order] == ["teacher-estimate", *["request"] * 3, "teacher-usage"]
-    estimate, usage = order[0][1], order[-1][1]
-    assert (estimate["requests"], estimate["answer_tokens"]) == (3, 150)
-    assert usage == {
-        "answered": 3,
-        "prompt_tokens": 30,
-        "answer_tokens": 6,
-        "cut": 0,
-        "retried": 0,
-        "rate_limited": 0,
-        "cost": (30 * 1.0 + 6 * 2.0) / 1e6,
-    }
+        texts_of(teacher(server, input_price=1.0, output_price=2.0, max_tokens=50), CHATS[:3], context)
+    events = dict(order)
+    assert [event for event, _ in order] == [
+        "teacher-estimate", *["request"] * 3, "teacher-requests", "teacher-usage",
+    ]  # fmt: skip
+    assert events["teacher-estimate"]["requests"] == 3
+    assert events["teacher-estimate"]["expected"]["answer_tokens"] == 150
+    assert events["teacher-requests"] == {
+        "answered": 3, "retried": 0, "rate_limited": 0, "cost": (30 * 1.0 + 6 * 2.0) / 1e6,
+    }  # fmt: skip
+    assert events["teacher-usage"] == {
+        "answered": 3, "unfinished": 0, "uncounted": 0, "prompt_tokens": 30, "answer_tokens": 6,
+    }  # fmt: skip
+
+
+def test_the_cost_table_adds_what_the_server_counted_and_not_the_estimate_as_well():
+    meter = Meter()
+    context = Context(log=lambda event, **values: meter.count(values))
+    with StubServer(lambda texts, tried: "one two") as server:
+        texts_of(teacher(server, max_tokens=50), CHATS[:3], context)
+    cost = meter.read()
+    assert (cost["prompt_tokens"], cost["answer_tokens"]) == (30, 6)
 
 
 @pytest.mark.parametrize("prices", [{}, {"input_price": 1000.0, "output_price": 1000.0}])
 def test_a_budget_stops_requests_that_could_cost_more(prices):
     with StubServer(shouted) as server, pytest.raises(GenrecError, match=r"`budget` is `0\.001`"):
-        teacher(server, budget=0.001, **prices).complete(CHATS, Context())
+        texts_of(teacher(server, budget=0.001, **prices), CHATS, Context())
     assert not server.requests
 
 
@@ -255,7 +277,7 @@ def test_the_key_comes_from_the_environment_and_is_in_no_message_or_log(monkeypa
     with StubServer(lambda texts, tried: refused) as server:
         asked = teacher(server, key_env="MY_KEY")
         with pytest.raises(StageError, match="bad key: …") as caught:
-            Answers(tmp_path).ask(asked, CHATS[:1], context)
+            kept(tmp_path, asked, CHATS[:1], context)
     assert server.headers[0]["Authorization"] == "Bearer secret-1234"
     everything = f"{caught.value}{lines}{asked.described()}{asked.identity()}"
     assert "secret-1234" not in everything
@@ -267,7 +289,7 @@ def test_a_variable_without_a_key_is_an_error_before_anything_is_asked(monkeypat
     if value is not None:
         monkeypatch.setenv("MY_KEY", value)
     with StubServer(shouted) as server, pytest.raises(GenrecError, match="variable `MY_KEY` holds no key"):
-        teacher(server, key_env="MY_KEY").complete(CHATS[:1], Context())
+        texts_of(teacher(server, key_env="MY_KEY"), CHATS[:1], Context())
     assert not server.requests
 
 
@@ -283,16 +305,22 @@ def test_a_key_in_the_pipeline_file_is_refused_and_not_repeated(option, value):
 
 def test_where_the_server_is_does_not_change_what_was_answered(tmp_path):
     with StubServer(shouted) as first:
-        Answers(tmp_path).ask(teacher(first), CHATS[:2], Context())
+        kept(tmp_path, teacher(first), CHATS[:2], Context())
     with StubServer(shouted) as second:
-        Answers(tmp_path).ask(teacher(second, concurrency=1, timeout=9.0), CHATS[:2], Context())
-        Answers(tmp_path).ask(teacher(second, temperature=0.5), CHATS[:2], Context())
+        kept(tmp_path, teacher(second, concurrency=1, timeout=9.0), CHATS[:2], Context())
+        kept(tmp_path, teacher(second, temperature=0.5), CHATS[:2], Context())
     assert second.asked.total() == 2, "another temperature is another question, another address is not"
 
 
-def test_an_empty_answer_is_an_answer():
-    body = b'{"choices": [{"message": {"content": null}, "finish_reason": "length"}]}'
+@pytest.mark.parametrize(
+    ("reason", "finished"),
+    [("stop", True), (None, True), ("length", False), ("max_tokens", False), ("content_filter", False)],
+)
+def test_an_answer_that_a_limit_ended_is_not_a_finished_one(reason, finished):
+    choice = {"message": {"content": None}, "finish_reason": reason}
+    body = orjson.dumps({"choices": [choice], "usage": {"prompt_tokens": -1, "completion_tokens": "7"}})
     lines, context = logged()
     with StubServer(lambda texts, tried: Trouble(body=body)) as server:
-        assert teacher(server).complete(CHATS[:1], context) == [""]
-    assert lines["teacher-usage"]["cut"] == 1
+        (answer,) = teacher(server).ask(CHATS[:1], 0, context)
+    assert answer == Answer("", finished), "counts that can be none are None"
+    assert (lines["teacher-usage"]["unfinished"], lines["teacher-usage"]["uncounted"]) == (1 - finished, 1)

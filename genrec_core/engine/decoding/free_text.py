@@ -5,13 +5,15 @@ Every setting is explicit: the model's own generation config is never looked at.
 - *thoughts* before an answer (`think_then_beam`): free text up to a budget, then constrained beams behind it.
   A thought that does not close within its budget is cut there and closed for it, and counted as such, so
   that the answer always starts from the same tokens;
-- *answers to chats* (`answered_chats`): greedy, a batch at a time. Turns are tokenised apart from what the
-  chat template writes between them, so no item's text can end a turn. A model without a template reads the
-  turns as paragraphs and goes on writing.
+- *answers to chats* (`answered_chats`), a batch at a time. Without a temperature an answer depends on the
+  chat alone, with one also on a seed and a draw number, and never on the chats beside it. Turns are tokenised
+  apart from what the chat template writes between them, so no item's text can end a turn. A model without a
+  template reads the turns as paragraphs and goes on writing.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +23,7 @@ from torch import Tensor
 from genrec_core.contracts.candidates import Candidates
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import Sample, Turn
-from genrec_core.contracts.teacher import Chat
+from genrec_core.contracts.teacher import Answer, Chat
 from genrec_core.engine.decoding.batches import TokenIds
 from genrec_core.engine.decoding.decode_state import DecodeState, decode_state_for
 from genrec_core.engine.decoding.decoder import Decoder
@@ -68,7 +70,7 @@ def write_freely(
     head: OutputHead,
     prompts: Sequence[TokenIds],
     settings: FreeSettings,
-    noise: torch.Generator | None = None,
+    noise: torch.Generator | Sequence[torch.Generator] | None = None,
 ) -> list[list[WrittenText]]:
     """`count` texts for each prompt.
 
@@ -77,7 +79,8 @@ def write_freely(
         head: the model's output matrix.
         prompts: token ids, one row each.
         settings: how to write.
-        noise: needed when the temperature is above 0.
+        noise: needed when the temperature is above 0; one generator on the CPU for each prompt makes a text
+            depend on its own prompt's generator alone, whatever else is in the batch.
     """
     hidden = state.start(prompts).expand(-1, settings.count, -1)
     written: list[list[list[int]]] = [[[] for _ in range(settings.count)] for _ in prompts]
@@ -110,7 +113,9 @@ def _cut(text: list[int], stops: tuple[tuple[int, ...], ...]) -> int:
     return -1
 
 
-def _next(logits: Tensor, settings: FreeSettings, noise: torch.Generator | None) -> Tensor:
+def _next(
+    logits: Tensor, settings: FreeSettings, noise: torch.Generator | Sequence[torch.Generator] | None
+) -> Tensor:
     if settings.temperature == 0.0:
         return logits.argmax(dim=1)
     shares = (logits / settings.temperature).softmax(dim=1)
@@ -119,7 +124,11 @@ def _next(logits: Tensor, settings: FreeSettings, noise: torch.Generator | None)
         # A token stays while the probability before it is still short of the goal: the first always does.
         ordered[ordered.cumsum(1) - ordered >= settings.top_p] = 0.0
         shares = torch.zeros_like(shares).scatter(1, order, ordered)
-    return torch.multinomial(shares, 1, generator=noise).squeeze(1)
+    if noise is None or isinstance(noise, torch.Generator):
+        return torch.multinomial(shares, 1, generator=noise).squeeze(1)
+    rows = shares.float().cpu().view(len(noise), settings.count, -1)
+    drawn = [torch.multinomial(row, 1, generator=own) for row, own in zip(rows, noise, strict=True)]
+    return torch.cat(drawn).squeeze(1).to(logits.device)
 
 
 @dataclass(frozen=True)
@@ -170,38 +179,81 @@ def think_then_beam(
             yield Candidates(answer.beams, phases, text)
 
 
+@dataclass(frozen=True)
+class ChatSettings:
+    """How answers are written.
+
+    Attributes:
+        max_tokens: most tokens of an answer.
+        stop: texts before which an answer ends.
+        temperature: 0 takes the likeliest token every time.
+        top_p: sample from the smallest set of tokens with at least this probability together.
+        batch: chats answered together.
+    """
+
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    top_p: float = 1.0
+    batch: int = 8
+
+
 def answered_chats(
-    model: Model, chats: Sequence[Chat], *, max_tokens: int, stop: Sequence[str], batch: int
-) -> Iterator[tuple[int, str]]:
+    model: Model, chats: Sequence[Chat], settings: ChatSettings, seed: int = 0, draw: int = 0
+) -> Iterator[tuple[int, Answer]]:
     """The place of each chat among `chats` and its answer, the longest chats first.
 
     Args:
         model: writes.
         chats: each ends with the turn to be answered.
-        max_tokens: most tokens of an answer.
-        stop: texts before which an answer is cut off.
-        batch: chats answered together.
+        settings: how.
+        seed: of sampled answers.
+        draw: which of the sampled answers to the same chat.
 
     Raises:
         GenrecError: a chat leaves no room for an answer.
     """
     prompts = [chat_prompt(model, chat) for chat in chats]
     longest = max(map(len, prompts), default=0)
-    if longest + max_tokens > model.max_length:
+    if longest + settings.max_tokens > model.max_length:
         raise GenrecError(
-            f"a chat of {longest:,} tokens and an answer of `{max_tokens}` do not fit into the "
+            f"a chat of {longest:,} tokens and an answer of `{settings.max_tokens}` do not fit into the "
             f"{model.max_length:,} tokens that the model may use",
             hint="raise `max_length` of the teacher, or show it less",
         )
-    head, settings = OutputHead(model.network), FreeSettings(max_tokens, stop=((model.end_id,),))
+    free = FreeSettings(
+        settings.max_tokens,
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        stop=((model.end_id,),),
+    )
+    head = OutputHead(model.network)
     order = sorted(range(len(chats)), key=lambda place: -len(prompts[place]))
-    for start in range(0, len(order), batch):
-        places = order[start : start + batch]
-        state = decode_state_for(model, steps=max_tokens, width=1)
-        written = write_freely(state, head, [prompts[place] for place in places], settings)
-        for place, (text,) in zip(places, written, strict=True):
-            answer = model.text_tokenizer.decode(list(text.tokens), skip_special_tokens=True)
-            yield place, _before(answer, stop)
+    for start in range(0, len(order), settings.batch):
+        places = order[start : start + settings.batch]
+        state = decode_state_for(model, steps=settings.max_tokens, width=1)
+        shown = [prompts[place] for place in places]
+        noise = [_noise(prompt, seed, draw) for prompt in shown] if settings.temperature else None
+        written = write_freely(state, head, shown, free, noise)
+        for place, prompt, (text,) in zip(places, shown, written, strict=True):
+            yield place, _answer(model, prompt, text, settings.stop)
+
+
+def _noise(prompt: Sequence[int], seed: int, draw: int) -> torch.Generator:
+    """Random numbers of one answer."""
+    digest = hashlib.sha256(repr((seed, draw, list(prompt))).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+def _answer(model: Model, prompt: Sequence[int], text: WrittenText, stop: Sequence[str]) -> Answer:
+    written = model.text_tokenizer.decode(list(text.tokens), skip_special_tokens=True)
+    places = [place for place in (written.find(one) for one in stop) if place >= 0]
+    return Answer(
+        written[: min(places, default=len(written))],
+        finished=text.stopped or bool(places),
+        prompt_tokens=len(prompt),
+        answer_tokens=len(text.tokens) + text.stopped,
+    )
 
 
 def chat_prompt(model: Model, chat: Chat) -> list[int]:
@@ -223,8 +275,3 @@ def chat_prompt(model: Model, chat: Chat) -> list[int]:
     for literal, content in zip(literals, [*contents, []], strict=True):
         ids += [*literal, *content]
     return ids
-
-
-def _before(answer: str, stop: Sequence[str]) -> str:
-    places = [answer.find(text) for text in stop]
-    return answer[: min((place for place in places if place >= 0), default=len(answer))]

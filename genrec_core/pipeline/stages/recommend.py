@@ -64,7 +64,7 @@ class RecommendStage(Stage):
 
 
 def _counted(answers: Iterator[Candidates], tokens: Counter[str]) -> Iterator[Candidates]:
-    """The answers unchanged, their tokens added up by phase."""
+    """The answers unchanged, their tokens added up by phase; `cut` counts thoughts, not tokens."""
     for answer in answers:
-        tokens.update({f"{phase}_tokens": count for phase, count in answer.phases.items()})
+        tokens.update({f"{phase}_tokens": count for phase, count in answer.phases.items() if phase != "cut"})
         yield answer

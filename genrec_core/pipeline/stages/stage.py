@@ -74,7 +74,7 @@ class Stage(ABC):
     @property
     def seeded(self) -> bool:
         """Whether any component of the stage depends on the seed."""
-        return any(component.seeded for component in self.everything().values())
+        return any(component.is_seeded() for component in self.everything().values())
 
 
 def stage_seed(seed: int, name: str) -> int:

@@ -8,7 +8,9 @@ blanks.
     [A b, "C", d, e, f]   →   a-b c d e f
     [a, b, c, d]          →   malformed: 4 terms, not 5
 
-Nothing is ever added or cut off to reach N: an answer that is wrong is asked for again, and counted.
+Nothing is ever added or cut off to reach N: an answer that is wrong is asked for again, and counted. So is
+one
+that the token limit ended: the last list in it may be one that its writer was still turning over.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ class Malformed:
     """An answer that cannot be used.
 
     Attributes:
-        reason: `no list`, `number`, `empty`, `long` or `repeated`; reports count these.
+        reason: `cut off`, `no list`, `number`, `empty`, `long` or `repeated`; reports count these.
         told: the same in words that a teacher can act on.
         answer: what it wrote.
     """
@@ -45,8 +47,10 @@ class Malformed:
     answer: str
 
 
-def read_terms(answer: str, count: int) -> Tokens | Malformed:
-    """The terms that an answer lists."""
+def read_terms(answer: str, count: int, *, finished: bool = True) -> Tokens | Malformed:
+    """The terms that an answer lists; one that is not finished is malformed."""
+    if not finished:
+        return Malformed("cut off", "it was too long and was cut off", answer)
     text = THOUGHT.sub(" ", answer)
     text = text.rpartition("</think>")[2]
     first: Malformed | None = None
@@ -58,14 +62,18 @@ def read_terms(answer: str, count: int) -> Tokens | Malformed:
     return first or Malformed("no list", "there is no list in it", answer)
 
 
-def read_open_list(answer: str, count: int) -> Tokens | Malformed:
+def read_open_list(answer: str, count: int, *, finished: bool = True) -> Tokens | Malformed:
     """The first `count` different words of a list that the question began.
 
     A model that only continues a text does not know when five words are five: it goes on until it is stopped.
-    What it wrote first counts, and a word that comes again does not.
+    What it wrote first counts, and a word that comes again does not. The last word of an answer that was cut
+    off may be half a word, so it does not count either.
     """
     inside = answer.partition("]")[0].partition("\n\n")[0]
-    words = {normal_term(word): word for word in inside.split(",")}
+    listed = inside.split(",")
+    if not finished and inside == answer:
+        listed = listed[:-1]
+    words = {normal_term(word): word for word in listed}
     different = [term for term in words if any(map(str.isalnum, term))]
     if len(different) < count:
         return Malformed("number", f"it has {len(different)} different words, not {count}", answer)

@@ -36,7 +36,7 @@ def asked_terms(
         answers = context.ask(teacher, [chats[item] for item in pending])
         bad: Counter[str] = Counter()
         for item, answer in zip(pending, answers, strict=True):
-            read = found[item] = reading(answer, asker.count)
+            read = found[item] = reading(answer.text, asker.count, finished=answer.finished)
             if isinstance(read, Malformed):
                 bad[read.reason] += 1
                 chats[item] = asker.again(chats[item], read)

@@ -99,3 +99,18 @@ def test_a_list_that_goes_on_without_enough_different_words_is_malformed(answer)
     read = read_open_list(answer, 3)
     assert isinstance(read, Malformed)
     assert read.reason == "number"
+
+
+@pytest.mark.parametrize(
+    ("answer", "finished", "read"),
+    [
+        ("tent, red, two person", True, THREE),
+        ("tent, red, two person, la", False, THREE),
+        ("tent, red, two person] It", False, THREE),
+        ("tent, red, two person\n\nItem: la", False, THREE),
+        ("tent, red, two per", False, None),
+    ],
+)
+def test_half_a_word_at_the_end_of_a_list_that_was_cut_off_is_no_term(answer, finished, read):
+    found = read_open_list(answer, 3, finished=finished)
+    assert found == read if read else found.reason == "number"

@@ -11,6 +11,7 @@ from genrec_plugin_grlm.terms import TermIDs
 from pydantic import ValidationError
 
 from genrec_core import (
+    Answer,
     Catalogue,
     Context,
     DataError,
@@ -119,6 +120,21 @@ def test_a_malformed_answer_is_asked_for_again_with_the_reason_and_counted():
         {"round": 1, "asked": 3, "malformed": 2, "malformed_number": 2},
         {"round": 2, "asked": 2, "malformed": 0},
     ]
+
+
+def test_an_answer_that_was_cut_off_is_asked_for_again_though_a_list_stands_in_it():
+    """A model that thinks aloud was stopped while it weighed one list."""
+
+    def answered(title, tried):
+        return (
+            GOOD if tried else Answer(f"Perhaps {GOOD.replace('tent', 'draft')}, or rather", finished=False)
+        )
+
+    lines = {}
+    ids = named(["a"], teacher=Told(answered), log=lines)
+    assert ids.text(0) == "tent, camping, nylon, hiker, light"
+    with pytest.raises(StageError, match=r"\(cut off 1\), such as `i0`: it was too long and was cut off"):
+        named(["a"], teacher=Told(lambda title, tried: answered(title, 0)), retries=1)
 
 
 def test_what_stays_malformed_is_refused_by_default_with_counts_and_examples():
@@ -317,14 +333,15 @@ def test_a_bad_server_loses_nothing_and_is_asked_nothing_twice(tmp_path):
             teacher = OpenAIServer(
                 model="m", base_url=server.url, pause=0.001, timeout=0.5, concurrency=3, retries=3
             )
-            context = Context(
-                asker=Answers(tmp_path).ask, log=lambda event, **values: lines.append((event, values))
-            )
-            try:
-                ids = tokenizer(teacher=teacher, terms=2, neighbours=2).fit(shop(titles), NOBODY, context)
-            except StageError:
-                return server, None
-            return server, ids
+            with Answers(tmp_path) as answers:
+                context = Context(
+                    asker=answers.ask, log=lambda event, **values: lines.append((event, values))
+                )
+                try:
+                    ids = tokenizer(teacher=teacher, terms=2, neighbours=2).fit(shop(titles), NOBODY, context)
+                except StageError:
+                    return server, None
+                return server, ids
 
     def breaking(texts, tried):
         refused = title_in([Message("user", texts[0])]) == "blue lamp"
