@@ -62,6 +62,10 @@ def _print(found: dict[str, Any]) -> None:
         tokens = "first token" if length == "1" else f"first {length} tokens"
         echo(f"{count:>8,}  share their {tokens} with a known item")
     echo(f"{found['colliding']:>8,}  share their whole identifier with another item")
+    if unlike := found.get("unlike", []):
+        shown = ", ".join(f"{one['item']} ({one['cosine']:.2f})" for one in unlike[:3])
+        what = "far less like any known item than those are like one another"
+        echo(f"{len(unlike):>8,}  {what}: {shown}{', …' if len(unlike) > 3 else ''}")
     for entry in found["items"][:SHOWN]:
         echo(f"{entry['item']}  {entry['identifier']}  {entry['title']}")
         if entry["companions"]:

@@ -1,6 +1,7 @@
 """A catalogue with added items, and a summary of them: the content of `items.json`.
 
 {"known": 480, "new": 12, "sharing": {"1": 12, "2": 9}, "colliding": 0,
+ "unlike": [{"item": "n7", "cosine": 0.0}], "unlike_below": 0.31,
  "items": [{"item": "n1", "title": "Blue tent", "identifier": "<a_3><b_2>", "shared": 2,
             "companions": ["i17"], "nearest": [{"item": "i17", "title": "Red tent", "cosine": 0.91}]}]}
 """
@@ -18,7 +19,7 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.evaluation.report.examples import item_title
-from genrec_core.identifiers.arrivals import arrivals, nearest_known
+from genrec_core.identifiers.arrivals import arrivals, nearest_known, unlike_known
 
 LOOKED_UP = 20
 """New items whose nearest known ones are told: for all of many it would take as long as a training."""
@@ -65,9 +66,19 @@ def summary(extended: ExtendedCatalogue) -> dict[str, Any]:
                 for other, cosine in nearest_known(extended.vectors, extended.known, item)
             ]
         items.append(entry)
+    unlike: dict[str, Any] = {}
+    if extended.vectors is not None:
+        strange, bar = unlike_known(extended.vectors, extended.known)
+        unlike = {
+            "unlike": [
+                {"item": extended.items.ids[item], "cosine": round(cosine, 4)} for item, cosine in strange
+            ],
+            "unlike_below": round(bar, 4),
+        }
     return {
         "known": extended.known,
         "new": len(items),
+        **unlike,
         "sharing": {str(length): count for length, count in enumerate(found.counts, 1)},
         "colliding": found.colliding,
         "items": items,

@@ -34,6 +34,8 @@ def grown(tmp_path_factory):
         {"item_id": "again", **{name: values[7] for name, values in items.fields.items()}},
         {"item_id": "mixed", **{name: f"{values[3]} {values[5]}" for name, values in items.fields.items()}},
     ]
+    foreign = [{"item_id": "foreign", **dict.fromkeys(items.fields, "Жёлтый чайник")}]
+    (folder / "foreign.jsonl").write_text("\n".join(map(json.dumps, foreign)))
     (folder / "new.jsonl").write_text("\n".join(map(json.dumps, new)))
     told = genrec(folder, "items", "add", "runs/small/latest", "new.jsonl", "--json", "--out", "runs/grown")
     return folder, json.loads(told)
@@ -46,6 +48,18 @@ def test_a_new_item_is_called_like_the_old_one_that_it_resembles(grown):
     assert again["nearest"][0]["cosine"] == pytest.approx(1)
     assert again["shared"] >= 2, "both levels of codes"
     assert told["colliding"] == 0
+
+
+def test_an_item_that_resembles_nothing_is_named_and_not_passed_over(grown):
+    folder, told = grown
+    assert told["unlike"] == []
+    found = json.loads(
+        genrec(folder, "items", "add", "runs/small/latest", "foreign.jsonl", "--dry-run", "--json")
+    )
+    assert found["unlike"] == [{"item": "foreign", "cosine": 0.0}]
+    assert found["unlike_below"] > 0.05
+    shown = genrec(folder, "items", "add", "runs/small/latest", "foreign.jsonl", "--dry-run")
+    assert "1  far less like any known item than those are like one another: foreign (0.00)" in shown
 
 
 def test_embedded_again_an_old_item_is_equal_to_the_bit(grown):

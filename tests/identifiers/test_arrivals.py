@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
+import pytest
 
 from genrec_core import Identifiers
-from genrec_core.identifiers.arrivals import COMPANIONS, arrivals, nearest_known
+from genrec_core.identifiers.arrivals import COMPANIONS, arrivals, nearest_known, unlike_known
 
 KNOWN = [("a", "x", "1"), ("a", "x", "2"), ("a", "y"), ("b",)]
 
@@ -42,3 +45,23 @@ def test_the_nearest_known_item_has_the_largest_cosine_whatever_the_lengths():
     nearest = nearest_known(vectors, 4, 4, count=2)
     assert [item for item, _ in nearest] == [1, 3]
     assert abs(nearest[0][1] - 1) < 1e-4
+
+
+def test_new_items_that_resemble_no_known_one_are_found_with_their_largest_cosine():
+    known = [[1, 0, 0], [1, 0.1, 0], [0, 1, 0], [0.1, 1, 0]]
+    new = [[2, 0.05, 0], [0, 0, 3], [0, 0, 0], [1, 1, 0.2]]
+    found, bar = unlike_known(np.asarray(known + new, dtype=np.float32), 4)
+    assert bar == pytest.approx(0.995, abs=1e-3)  # every known item has one as near as this
+    assert [item for item, _ in found] == [5, 6, 7]
+    assert [cosine for _, cosine in found] == pytest.approx([0, 0, 1.1 / (2.04 * 1.01) ** 0.5])
+
+
+def test_what_counts_as_unlike_is_never_below_the_least_and_blocks_do_not_matter(monkeypatch):
+    vectors = np.random.default_rng(0).standard_normal((50, 200)).astype(np.float32)
+    vectors[49] = 0
+    whole = unlike_known(vectors, 45)
+    assert whole[0][-1] == (49, 0.0)
+    monkeypatch.setattr(sys.modules[unlike_known.__module__], "_BLOCK", 7)
+    found, bar = unlike_known(vectors, 45)
+    assert (found, bar) == (whole[0], pytest.approx(whole[1]))
+    assert unlike_known(np.eye(3, dtype=np.float32), 2) == ([(2, 0.0)], 0.05)

@@ -8,7 +8,8 @@ nearest to it. Identifiers keep their length, and a term may then stand in one t
     core    nail-polish nail-polish  balm balm
 
 Items that could be told apart before may share an identifier afterwards; how many do, before and after, is
-logged. Terms of new items are mapped by the same centroids.
+logged. Terms of new items are mapped by the same centroids. Where there are no more than K terms, each stands
+for itself, also when the encoder gives two of them the same vector.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ Vectors = NDArray[np.float32]
 class Compressed(Tokenizer):
     """Another tokenizer's terms, replaced by core terms."""
 
-    version = "1"
+    version = "2"
 
     class Options(Tokenizer.Options):
         """Whose terms, and how many remain."""
@@ -67,11 +68,12 @@ class Compressed(Tokenizer):
         terms = made.vocabulary
         vectors, learnt = self._embedded(terms, None, context)
         centroids, core = self._core(terms, vectors, context)
-        mapped = dict(zip(terms, (core[code] for code in _nearest(vectors, centroids)), strict=True))
+        whole = len(terms) <= self.options.core_terms
+        mapped = _core_terms(terms, vectors, centroids, core, whole=whole)
         rows = [_replaced(made.tokens(item), mapped) for item in range(len(made))]
         state = {f"{INNER}.{name}": array for name, array in made.state.items()}
         state |= {f"{ENCODER}.{name}": array for name, array in learnt.items()} | {"centroids": centroids}
-        settings = {"core": core, INNER: dict(made.settings)}
+        settings = {"core": core, "whole": whole, INNER: dict(made.settings)}
         found = Identifiers.of(rows, separator=made.separator, state=state, settings=settings)
         context.log(
             "compressed",
@@ -92,14 +94,13 @@ class Compressed(Tokenizer):
         fresh = [grown.tokens(item) for item in range(len(identifiers), len(grown))]
         terms = tuple(dict.fromkeys(term for row in fresh for term in row))
         vectors, _ = self._embedded(terms, identifiers.learnt(ENCODER), context)
-        core = identifiers.settings["core"]
-        codes = _nearest(vectors, identifiers.state["centroids"])
-        mapped = dict(zip(terms, (core[code] for code in codes), strict=True))
+        core, whole = identifiers.settings["core"], identifiers.settings["whole"]
+        mapped = _core_terms(terms, vectors, identifiers.state["centroids"], core, whole=whole)
         rows = [identifiers.tokens(item) for item in range(len(identifiers))]
         rows += [_replaced(row, mapped) for row in fresh]
         state = {f"{INNER}.{name}": array for name, array in grown.state.items()}
         state |= {n: a for n, a in identifiers.state.items() if not n.startswith(f"{INNER}.")}
-        settings = {"core": core, INNER: dict(grown.settings)}
+        settings = {"core": core, "whole": whole, INNER: dict(grown.settings)}
         return Identifiers.of(rows, separator=identifiers.separator, state=state, settings=settings)
 
     def _embedded(
@@ -134,6 +135,14 @@ def sharing(identifiers: Identifiers) -> int:
     """How many items share their identifier with another."""
     sizes = [len(identifiers.items_of(tokens)) for tokens in identifiers.distinct()]
     return sum(size for size in sizes if size > 1)
+
+
+def _core_terms(
+    terms: Sequence[str], vectors: Vectors, centroids: Vectors, core: Sequence[str], *, whole: bool
+) -> dict[str, str]:
+    """Each term's core term: the nearest centroid's; where all were kept (`whole`), a core term's own."""
+    mapped = dict(zip(terms, (core[code] for code in _nearest(vectors, centroids)), strict=True))
+    return mapped | {term: term for term in set(core).intersection(terms)} if whole else mapped
 
 
 def _nearest(points: Vectors, centres: Vectors) -> list[int]:

@@ -88,3 +88,14 @@ def test_codes_are_no_terms():
 
 def test_sharing_counts_items():
     assert sharing(Identifiers.of([("a",), ("a",), ("b",)])) == 2
+
+
+@pytest.mark.parametrize("k", [2, 3, 10])
+def test_no_term_is_merged_with_an_equal_vector_where_all_of_them_may_stay(k):
+    PLACES.update(twin=(1, 1), other=(1, 1))
+    component, found = compressed(k, [["twin"], ["other"]])
+    assert [found.tokens(item) for item in range(2)] == [("twin",), ("other",)]
+    grown = component.extend(found, items([["other"], ["twin"]]), Context())
+    assert [grown.tokens(item) for item in range(2, 4)] == [("other",), ("twin",)]
+    _, merged = compressed(1, [["twin"], ["other"]])
+    assert merged.tokens(0) == merged.tokens(1)
