@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.source import Source
     from genrec_core.contracts.split import Split
     from genrec_core.contracts.teacher import Answer, Chat, Message, Teacher, TeacherSession
-    from genrec_core.contracts.tokenizer import Reconstruction, Tokenizer
+    from genrec_core.contracts.tokenizer import Fitted, Reconstruction, Tokenizer
     from genrec_core.contracts.trainer import Trained, Trainer
     from genrec_core.contracts.views import Example, Request, Training, View, Views
     from genrec_core.registry.discovery import hookimpl
@@ -63,7 +63,7 @@ _HOME = {
     "source": "Source",
     "split": "Split",
     "teacher": "Answer Chat Message Teacher TeacherSession",
-    "tokenizer": "Reconstruction Tokenizer",
+    "tokenizer": "Fitted Reconstruction Tokenizer",
     "trainer": "Trained Trainer",
     "views": "Example Request Training View Views",
 }
@@ -76,8 +76,9 @@ __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",
     "Recommender", "RecommenderSession", "Grounder", "GrounderSession", "Baseline", "Observer",
     "TeacherSession",
-    "Answer", "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example", "Group", "History",
-    "How", "Identifiers", "ItemRef", "Items", "LanguageModel", "Message", "OracleDistribution", "Ranked",
+    "Answer", "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example", "Fitted", "Group",
+    "History", "How", "Identifiers", "ItemRef", "Items", "LanguageModel", "Message", "OracleDistribution",
+    "Ranked",
     "Reconstruction", "Request", "Rollout", "Rows", "Sample", "Sequences", "Text", "Trained", "Training",
     "UserRef", "View", "Views", "Component", "Context", "ContractError", "DataError", "ExitCode",
     "GenrecError", "Options", "Registry", "StageError", "hookimpl", "operational",

@@ -16,7 +16,8 @@ are read, not learnt:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -29,9 +30,6 @@ from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
 from genrec_core.engine.rl.rollouts import Leaves, RolloutStrategy, Second
 from genrec_core.engine.rl.settings import Settings
-
-if TYPE_CHECKING:
-    from genrec_core.engine.models.model import Model
 
 
 def _several(value: Any) -> Any:
@@ -88,10 +86,15 @@ class GRPO(Trainer):
     options: Options
 
     def train(
-        self, model: LanguageModel, catalogue: Catalogue, training: Training, context: Context
+        self,
+        models: Mapping[str, LanguageModel],
+        catalogue: Catalogue,
+        training: Training,
+        context: Context,
     ) -> Trained:
         """The best model by validation and the curves; resumes from the context's workspace."""
         # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.models.model import Model
         from genrec_core.engine.rl.reinforce import Task, reinforce
 
         options = self.options
@@ -104,7 +107,7 @@ class GRPO(Trainer):
             temperature=options.temperature,
             identity=self.identity(),
         )
-        return reinforce(cast("Model", model), catalogue, training, task, options, context)
+        return reinforce(Model.of(models["main"]), catalogue, training, task, options, context)
 
     def strategy(self) -> RolloutStrategy:
         """How groups are made; override it for another way."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Mapping
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
@@ -10,9 +10,6 @@ from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
 from genrec_core.engine.training.settings import Settings
-
-if TYPE_CHECKING:
-    from genrec_core.engine.models.model import Model
 
 
 class SFT(Trainer):
@@ -24,12 +21,16 @@ class SFT(Trainer):
     options: Options
 
     def train(
-        self, model: LanguageModel, catalogue: Catalogue, training: Training, context: Context
+        self,
+        models: Mapping[str, LanguageModel],
+        catalogue: Catalogue,
+        training: Training,
+        context: Context,
     ) -> Trained:
         """The trained model and its loss curves; resumes from the context's workspace."""
         # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.models.model import Model
         from genrec_core.engine.training.sft import finetune
 
-        return finetune(
-            cast("Model", model), catalogue, training, self.options.corpora, self.options, context
-        )
+        options, model = self.options, Model.of(models["main"])
+        return finetune(model, catalogue, training, options.corpora, options, context)

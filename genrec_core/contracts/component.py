@@ -115,6 +115,14 @@ class Component:
         body = "\0".join(sources)
         return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest() if body else ""
 
+    def model_slots(self) -> tuple[str, ...]:
+        """Slots of the pipeline whose models it asks for through `Context.models`; by default none.
+
+        A teacher that is a model of the pipeline names its slot here, so that the plan knows what the stage
+        reads.
+        """
+        return ()
+
     def nested(self) -> Iterator[tuple[str, Component]]:
         """Components among the options, with the dotted path that leads to each."""
         yield from components_in(self.options)

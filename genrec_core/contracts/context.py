@@ -7,7 +7,7 @@ teacher. A context made with no arguments is enough for a unit test.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,6 +20,7 @@ from genrec_core.contracts.errors import ContractError
 if TYPE_CHECKING:
     from genrec_core.contracts.encoder import Encoder, State
     from genrec_core.contracts.items import Items
+    from genrec_core.contracts.model import LanguageModel
     from genrec_core.contracts.teacher import Answer, Chat, Teacher
 
 Advance = Callable[[int], None]
@@ -83,12 +84,15 @@ class Context:
             None when nothing should be kept.
         progress: see `Progress`.
         log: `log("epoch", loss=0.3)` adds a line to the run's log and the report's curves.
+        models: pipeline slot → language model as it stands before this stage, for the slots that the
+            component named in `model_slots`; each is loaded when it is first asked for, as a copy of its own.
     """
 
     seed: int = 0
     workspace: Path | None = None
     progress: Progress = silent
     log: Callable[..., None] = unlogged
+    models: Mapping[str, LanguageModel] = field(default_factory=dict, repr=False)
     embedder: Embedder = field(default=_embed, repr=False)
     asker: Asker = field(default=_ask, repr=False)
 

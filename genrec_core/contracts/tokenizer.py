@@ -1,4 +1,19 @@
-"""Tokenizer: items to identifiers."""
+"""Tokenizer: items to identifiers.
+
+A tokenizer may own a language model (one that writes identifiers, say). It names the model's slot in
+`slot`, has an option of that name for the backbone, and gives the model back beside the identifiers. The
+pipeline keeps it as an artefact, and later training steps may read the slot like any other:
+
+    class Writing(Tokenizer):
+        slot = "writer"
+
+        class Options(Tokenizer.Options):
+            writer: Backbone
+
+        def fit(self, items, train, context):
+            ...
+            return Fitted(identifiers, model)
+"""
 
 from __future__ import annotations
 
@@ -14,6 +29,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
+from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.options import Options
 from genrec_core.contracts.views import View
 
@@ -34,6 +50,19 @@ class Reconstruction:
 LearnFrom = Literal["all", "seen"]
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """What fitting a tokenizer gives.
+
+    Attributes:
+        identifiers: of all items, in catalogue order.
+        model: the language model that the tokenizer owns, where it names a `slot`; None otherwise.
+    """
+
+    identifiers: Identifiers
+    model: LanguageModel | None = None
+
+
 class Tokenizer(Component):
     """Names every item of a catalogue.
 
@@ -44,6 +73,8 @@ class Tokenizer(Component):
     """
 
     kind: ClassVar[str] = "tokenizer"
+    slot: ClassVar[str] = ""
+    """Slot of the model that it owns; "" for none. The option of this name is the model's backbone."""
 
     class Options(Options):
         """Options of every tokenizer."""
@@ -53,8 +84,8 @@ class Tokenizer(Component):
         as new items are, by what was learnt from the seen ones."""
 
     @abstractmethod
-    def fit(self, items: Items, train: View, context: Context) -> Identifiers:
-        """Identifiers for all of `items`.
+    def fit(self, items: Items, train: View, context: Context) -> Identifiers | Fitted:
+        """Identifiers for all of `items`, together with the model where the tokenizer owns one.
 
         Args:
             items: the catalogue.
@@ -66,6 +97,8 @@ class Tokenizer(Component):
 
     def extend(self, identifiers: Identifiers, items: Items, context: Context) -> Identifiers:
         """Identifiers for the old items, unchanged, followed by those of the new `items`.
+
+        A model that the tokenizer owns is `context.models[self.slot]`, as it was left last.
 
         Raises:
             GenrecError: this tokenizer cannot name items it was not fitted on.

@@ -1,8 +1,22 @@
-"""Trainer: makes a model better."""
+"""Trainer: makes models better.
+
+Most trainers work on one model, in the slot `main`. One that needs several names them all in `slots`, and
+those it gives back in `changes`:
+
+    class Alternate(Trainer):
+        slots = ("main", "writer")       # reads two models of the pipeline
+        changes = ("main",)              # and gives back one
+
+In a pipeline file a trainer's slot is filled by the pipeline's slot of the same name, or by the one that the
+step names:
+
+    train: {pair: {use: mine/alternate, from: {writer: teacher}}}
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -10,6 +24,7 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
+from genrec_core.contracts.errors import ContractError, examples
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.options import Options
@@ -21,20 +36,36 @@ class Trained:
     """What training gives back.
 
     Attributes:
-        model: the model to hand on: the best by validation where the trainer selects, else the last.
+        models: trainer slot → model to hand on, one for each of `Trainer.changes`: the best by validation
+            where the trainer selects, else the last.
         identifiers: new identifiers where the trainer learns them too, None otherwise.
         curves: name → (step, value) points, for the report.
     """
 
-    model: LanguageModel
+    models: Mapping[str, LanguageModel]
     identifiers: Identifiers | None = None
     curves: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
+    @property
+    def model(self) -> LanguageModel:
+        """The model, where there is only one.
+
+        Raises:
+            ContractError: there are several.
+        """
+        if len(self.models) != 1:
+            raise ContractError(f"training gave back {len(self.models)} models: {examples(self.models)}")
+        return next(iter(self.models.values()))
+
 
 class Trainer(Component):
-    """Trains a model on corpora. It selects on validation rows only; test rows never reach it."""
+    """Trains models on corpora. It selects on validation rows only; test rows never reach it."""
 
     kind: ClassVar[str] = "trainer"
+    slots: ClassVar[tuple[str, ...]] = ("main",)
+    """Models that it reads."""
+    changes: ClassVar[tuple[str, ...] | None] = None
+    """Those of them that it gives back; None for all."""
     learns_identifiers: ClassVar[bool] = False
     """Whether `Trained.identifiers` may be set; the plan must know before anything runs, because every
     later stage then reads them."""
@@ -47,10 +78,25 @@ class Trainer(Component):
 
     @abstractmethod
     def train(
-        self, model: LanguageModel, catalogue: Catalogue, training: Training, context: Context
+        self,
+        models: Mapping[str, LanguageModel],
+        catalogue: Catalogue,
+        training: Training,
+        context: Context,
     ) -> Trained:
-        """A trained model.
+        """The models it changed.
+
+        Args:
+            models: the model of every slot in `slots`; they may be trained in place.
+            catalogue: the items and their identifiers.
+            training: sequences to learn from and rows to select by.
+            context: seed, progress, log, workspace.
 
         Kept checkpoints go into `context.workspace`; with the same arguments a run that was killed and
         resumed there must give the same result as one that was not.
         """
+
+    @classmethod
+    def changed(cls) -> tuple[str, ...]:
+        """The slots whose models it gives back."""
+        return cls.slots if cls.changes is None else cls.changes

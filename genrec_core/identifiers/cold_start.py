@@ -19,7 +19,7 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import ContractError, GenrecError, examples
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
-from genrec_core.contracts.tokenizer import LearnFrom, Tokenizer
+from genrec_core.contracts.tokenizer import Fitted, LearnFrom, Tokenizer
 from genrec_core.contracts.views import View
 
 
@@ -37,25 +37,27 @@ def items_to_learn_from(learn_from: LearnFrom, items: Items, train: View) -> NDA
     return None if len(seen) == len(items) else seen
 
 
-def tokenize(tokenizer: Tokenizer, items: Items, train: View, context: Context) -> Identifiers:
+def tokenize(tokenizer: Tokenizer, items: Items, train: View, context: Context) -> Fitted:
     """Identifiers of a catalogue, learnt from the items that the tokenizer's `learn_from` says.
 
     Raises:
         GenrecError: `learn_from: seen`, and the tokenizer cannot name items it was not fitted on.
-        ContractError: the tokenizer left items out, or moved some.
+        ContractError: the tokenizer left items out, moved some, or kept back the model that it owns.
     """
     seen = items_to_learn_from(tokenizer.options.learn_from, items, train)
     if seen is None:
-        return _complete(tokenizer, tokenizer.fit(items, train, context), len(items))
+        return _fitted(tokenizer, items, train, context)
     place = np.full(len(items), -1, dtype=np.int32)
     place[seen] = np.arange(len(seen), dtype=np.int32)
     rows = Sequences(place[train.rows.values], train.rows.offsets)
     shown = items.subset(seen.tolist())
-    fitted = _complete(tokenizer, tokenizer.fit(shown, replace(train, rows=rows), context), len(seen))
+    fitted = _fitted(tokenizer, shown, replace(train, rows=rows), context)
     cold = np.flatnonzero(place < 0)
-    named = extended(tokenizer, fitted, items.subset(cold.tolist()), context)
+    own = {tokenizer.slot: fitted.model} if fitted.model else {}
+    lent = replace(context, models={**context.models, **own})
+    named = extended(tokenizer, fitted.identifiers, items.subset(cold.tolist()), lent)
     context.log("cold-start", learnt_from=len(seen), named_later=len(cold))
-    return named.arranged(np.argsort(np.concatenate([seen, cold])))
+    return replace(fitted, identifiers=named.arranged(np.argsort(np.concatenate([seen, cold]))))
 
 
 def extended(tokenizer: Tokenizer, identifiers: Identifiers, new: Items, context: Context) -> Identifiers:
@@ -87,6 +89,19 @@ def extended(tokenizer: Tokenizer, identifiers: Identifiers, new: Items, context
             hint="`new_tokens` must list every token that can ever occur",
         )
     return replace(grown, merged=identifiers.merged, users={**identifiers.users, **grown.users})
+
+
+def _fitted(tokenizer: Tokenizer, items: Items, train: View, context: Context) -> Fitted:
+    found = tokenizer.fit(items, train, context)
+    fitted = found if isinstance(found, Fitted) else Fitted(found)
+    _complete(tokenizer, fitted.identifiers, len(items))
+    if bool(tokenizer.slot) != (fitted.model is not None):
+        gave = "no model" if fitted.model is None else "a model"
+        raise ContractError(
+            f"tokenizer `{tokenizer.name}` has the model slot `{tokenizer.slot}` and gave {gave}",
+            hint="`fit` gives `Fitted(identifiers, model)` exactly where the class names a `slot`",
+        )
+    return fitted
 
 
 def _complete(tokenizer: Tokenizer, identifiers: Identifiers, items: int) -> Identifiers:

@@ -30,7 +30,7 @@ from genrec_core.identifiers.cold_start import extended
 from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER
 from genrec_core.pipeline.extended_catalogue import ExtendedCatalogue, summary
-from genrec_core.pipeline.graph import DATA
+from genrec_core.pipeline.graph import DATA, model_inputs
 from genrec_core.pipeline.plan import Plan, plan_of
 from genrec_core.pipeline.run_folder import ITEMS, PIPELINE, PLAN, plan_record, write_json, write_pipeline
 from genrec_core.pipeline.run_log import RunLog
@@ -60,10 +60,11 @@ def preview(opened: RunReader, new: Items) -> ExtendedCatalogue:
     items = appended(opened.catalogue.items, new)
     arriving = items.subset(range(known, len(items)))
     seeded = any(one.is_seeded() for one in (tokenizer, *(inner for _, inner in tokenizer.nested())))
-    context = Context(seed=stage_seed(opened.plan["seed"], TOKENIZE) if seeded else 0)
+    own = {tokenizer.slot: opened.model(tokenizer.slot)} if tokenizer.slot else {}
+    context = Context(seed=stage_seed(opened.plan["seed"], TOKENIZE) if seeded else 0, models=own)
     identifiers = extended(tokenizer, opened.catalogue.identifiers, arriving, context)
     for slot, model in opened.models.items():
-        backbone = opened.pipeline.wiring.backbones[opened.pipeline.wiring.last.models[slot]]
+        backbone = opened.pipeline.wiring.last.models[slot].backbone
         identifiers = meet_vocabulary(Catalogue(items, identifiers), model, backbone.options.max_merged)
     vectors = None
     for stage, encoder in _embeds(opened)[:1]:
@@ -114,19 +115,11 @@ def _plan(opened: RunReader, new: Items) -> Plan:
     stages: list[Stage] = [NewItemsStage(name=DATA, items=new, inputs={"data": DATA})]
     for name, encoder in _embeds(opened):
         stages.append(EmbedNewStage(name=name, encoder=encoder, inputs={"data": DATA, "embeddings": name}))
-    stages.append(
-        ExtendStage(
-            name=TOKENIZE,
-            tokenizer=opened.pipeline.spec.tokenizer,
-            backbones={slot: opened.pipeline.wiring.backbones[stage] for slot, stage in models.items()},
-            inputs={
-                "data": DATA,
-                "identifiers": opened.identifiers_stage,
-                **{f"model.{slot}": stage for slot, stage in models.items()},
-            },
-        )
-    )
-    for name in {DATA, opened.identifiers_stage, *models.values(), *(name for name, _ in _embeds(opened))}:
+    tokenizer = opened.pipeline.spec.tokenizer
+    owned = {tokenizer.slot: last.models[tokenizer.slot]} if tokenizer.slot else {}
+    inputs = {"data": DATA, "identifiers": opened.identifiers_stage, **model_inputs(models, owned)}
+    stages.append(ExtendStage(name=TOKENIZE, tokenizer=tokenizer, models=models, asked=owned, inputs=inputs))
+    for name in {DATA, *inputs.values(), *(name for name, _ in _embeds(opened))}:
         opened.artefact(name)  # verified, or an error that says how to make it again
     keys = {stage["name"]: stage["fingerprint"] for stage in opened.plan["stages"]}
     return plan_of(opened.pipeline.spec.name, stages, opened.plan["seed"], opened.store, {}, keys)

@@ -14,6 +14,7 @@ from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.tokenizer import LearnFrom
 from genrec_core.evaluation.evaluate import ORACLE
+from genrec_core.pipeline.artifacts import ModelAt
 from genrec_core.pipeline.load import Pipeline
 from genrec_core.pipeline.stages.baseline import BaselineStage
 from genrec_core.pipeline.stages.data import DataStage
@@ -25,7 +26,7 @@ from genrec_core.pipeline.stages.recommend import RecommendStage
 from genrec_core.pipeline.stages.stage import Stage
 from genrec_core.pipeline.stages.tokenize import TokenizeStage
 from genrec_core.pipeline.stages.train import TrainStage
-from genrec_core.pipeline.wiring import TOKENIZE, model_stage
+from genrec_core.pipeline.wiring import TOKENIZE, model_stage, slots_asked
 from genrec_core.registry.registry import Registry
 
 DATA = "data"
@@ -58,7 +59,13 @@ class Graph:
     def _embeds(self) -> Iterator[Stage]:
         spec = self.spec
         trainers = [step.trainer for step in spec.train.values()]
-        users: list[Component] = [spec.tokenizer, *trainers, spec.recommend, *self.baselines.values()]
+        users: list[Component] = [
+            spec.tokenizer,
+            *trainers,
+            spec.recommend,
+            spec.ground,
+            *self.baselines.values(),
+        ]
         encoders, named_by = distinct_encoders(users), distinct_encoders([spec.tokenizer])
         self.embeds: dict[str, str] = {}
         for number, (key, encoder) in enumerate(encoders.items(), 1):
@@ -76,13 +83,15 @@ class Graph:
             identifiers = name
         for name, step in self.spec.train.items():
             reads = wiring.steps[name]
-            model = reads.models[step.reads]
+            models = {own: reads.models[slot] for own, slot in step.sources().items()}
+            asked = {slot: reads.models[slot] for slot in slots_asked(step.trainer)}
             yield TrainStage(
                 name=f"train.{name}",
                 trainer=step.trainer,
-                backbone=wiring.backbones[model],
+                models=models,
+                asked=asked,
                 inputs={
-                    "model": model,
+                    **model_inputs(models, asked),
                     "identifiers": reads.identifiers,
                     **self._reading(step.trainer),
                 },
@@ -91,26 +100,36 @@ class Graph:
     def _answers(self) -> Iterator[Stage]:
         spec, last = self.spec, self.pipeline.wiring.last
         views = ("test", "valid") if spec.evaluate.valid else ("test",)
-        slots = type(spec.recommend).slots
+        models = {slot: last.models[slot] for slot in type(spec.recommend).slots}
+        prompts = self.pipeline.prompts
+        asked = {slot: last.models[slot] for slot in slots_asked(spec.recommend, *prompts.values())}
         yield RecommendStage(
             name="recommend",
             recommender=spec.recommend,
-            prompts=self.pipeline.prompts,
-            backbones={slot: self.pipeline.wiring.backbones[last.models[slot]] for slot in slots},
+            prompts=prompts,
+            models=models,
+            asked=asked,
             views=views,
             inputs={
                 "identifiers": last.identifiers,
-                **{f"model.{slot}": last.models[slot] for slot in slots},
+                **model_inputs(models, asked),
                 **self._reading(spec.recommend),
             },
         )
+        asked = {slot: last.models[slot] for slot in slots_asked(spec.ground)}
         yield GroundStage(
             name="ground",
+            asked=asked,
             grounder=spec.ground,
             views=views,
             depth=max(spec.evaluate.at),
             filter_viewed=spec.evaluate.filter_viewed,
-            inputs={"candidates": "recommend", "identifiers": last.identifiers, **self._reading(spec.ground)},
+            inputs={
+                "candidates": "recommend",
+                "identifiers": last.identifiers,
+                **model_inputs({}, asked),
+                **self._reading(spec.ground),
+            },
         )
 
     def _verdict(self) -> Iterator[Stage]:
@@ -151,6 +170,12 @@ class Graph:
             for stage in self.stages.values()
             if isinstance(stage, EmbedStage)
         }
+
+
+def model_inputs(models: Mapping[str, ModelAt], asked: Mapping[str, ModelAt]) -> dict[str, str]:
+    """Role → stage of the models that a stage works on and of those that its components ask."""
+    own = {f"model.{slot}": at.stage for slot, at in models.items()}
+    return own | {f"slot.{slot}": at.stage for slot, at in asked.items()}
 
 
 def named_baselines(pipeline: Pipeline, registry: Registry) -> dict[str, Baseline]:

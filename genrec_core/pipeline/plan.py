@@ -166,7 +166,10 @@ def _ingredients(
         "kind": stage.kind,
         "version": stage.version,
         "components": {role: component.identity() for role, component in stage.components().items()},
-        "settings": dict(stage.settings()),
+        "settings": {
+            **stage.settings(),
+            **({"asked": {slot: at.name for slot, at in stage.asked.items()}} if stage.asked else {}),
+        },
         "code": {role: type(component).code() for role, component in stage.everything().items()},
         "files": dict(_files(stage, digests)),
         "seed": seed if stage.seeded else None,

@@ -8,6 +8,7 @@ with run.open() as session:
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,9 +27,10 @@ from genrec_core.contracts.recommender import RecommenderSession
 from genrec_core.contracts.session import Session
 from genrec_core.contracts.views import Request
 from genrec_core.data.prepared import Prepared
-from genrec_core.pipeline.artifacts import MODEL, ArtifactReader
+from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
 from genrec_core.pipeline.load import Pipeline, load_pipeline
 from genrec_core.pipeline.run_folder import LATEST, METRICS, PIPELINE, PLAN
+from genrec_core.pipeline.wiring import slots_asked
 from genrec_core.registry.registry import Registry
 from genrec_core.store.manifest import damage
 from genrec_core.store.store import Store
@@ -94,11 +96,12 @@ class RunReader:
     @cached_property
     def models(self) -> dict[str, LanguageModel]:
         """The trained models that the recommender reads, by slot."""
-        wiring = self.pipeline.wiring
-        stages = {slot: wiring.last.models[slot] for slot in type(self.pipeline.spec.recommend).slots}
-        return {
-            slot: wiring.backbones[stage].load(self.artefact(stage) / MODEL) for slot, stage in stages.items()
-        }
+        return {slot: self.model(slot) for slot in type(self.pipeline.spec.recommend).slots}
+
+    def model(self, slot: str) -> LanguageModel:
+        """The model of one slot of the pipeline, as training left it; loaded at every call."""
+        at = self.pipeline.wiring.last.models[slot]
+        return at.load(self.artefact(at.stage))
 
     def open(self, context: Context | None = None) -> RunSession:
         """The run's recommender and grounder, opened. Models and catalogue are shared between sessions.
@@ -106,7 +109,10 @@ class RunReader:
         Raises:
             GenrecError: an artefact is gone.
         """
-        spec, context = self.pipeline.spec, context or Context()
+        spec = self.pipeline.spec
+        asked = slots_asked(spec.recommend, *self.pipeline.prompts.values(), spec.ground)
+        models = LoadedWhenAsked({slot: functools.partial(self.model, slot) for slot in asked})
+        context = replace(context or Context(), models=models)
         recommender = spec.recommend.open(self.models, self.catalogue, self.pipeline.prompts, context)
         return RunSession(recommender, spec.ground.open(self.catalogue, context), spec.data.max_history)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError, StageError
-from genrec_core.pipeline.artifacts import ArtifactReader
+from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
 from genrec_core.pipeline.console import Console, QuietConsole
 from genrec_core.pipeline.cost import Meter
 from genrec_core.pipeline.plan import Entry, Plan
@@ -157,6 +157,12 @@ class Runner:
             workspace=self.environment.store.workspace(entry.key),
             progress=self.environment.console.progress,
             log=log,
+            models=LoadedWhenAsked(
+                {
+                    slot: functools.partial(at.load, inputs[f"slot.{slot}"])
+                    for slot, at in entry.stage.asked.items()
+                }
+            ),
             embedder=stored_embedder(embeddings),
             asker=answers.ask,
         )

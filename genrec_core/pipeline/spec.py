@@ -65,20 +65,52 @@ class DataBlock(Options):
 
 
 class Step(Options):
-    """One step of `train`: a trainer, and the model slots it reads and writes."""
+    """One step of `train`: a trainer, and the model slots of the pipeline that it reads and writes.
+
+    A trainer with one slot is given one name, one with several a mapping from its own slots; by default a
+    trainer's slot reads the pipeline's slot of the same name, and leaves its model where it found it.
+    """
 
     model_config = ConfigDict(populate_by_name=False)
 
     trainer: Trainer
-    reads: Name = Field(default=MAIN, alias="from")
-    """The slot whose model is trained."""
-    writes: Name | None = Field(default=None, alias="to")
-    """The slot that holds the trained model afterwards; the same one by default."""
+    reads: Name | dict[Name, Name] | None = Field(default=None, alias="from")
+    """The slots whose models are read."""
+    writes: Name | dict[Name, Name] | None = Field(default=None, alias="to")
+    """The slots that hold the trained models afterwards; those that were read by default."""
 
-    @property
-    def slot(self) -> str:
-        """The slot that holds the trained model."""
-        return self.writes or self.reads
+    def sources(self) -> dict[str, str]:
+        """Trainer slot → pipeline slot that it reads."""
+        slots = type(self.trainer).slots
+        named = _by_slot(self.reads, slots)
+        return {slot: named.get(slot, slot) for slot in slots}
+
+    def targets(self) -> dict[str, str]:
+        """Trainer slot that is given back → pipeline slot that holds its model afterwards."""
+        slots, sources = self.trainer.changed(), self.sources()
+        named = _by_slot(self.writes, slots)
+        return {slot: named.get(slot, sources[slot]) for slot in slots}
+
+    def unknown(self) -> list[tuple[str, str]]:
+        """What `from` and `to` say about slots that the trainer does not have: key and slot."""
+        given = (("from", self.reads, type(self.trainer).slots), ("to", self.writes, self.trainer.changed()))
+        return [
+            (key, slot)
+            for key, value, slots in given
+            for slot in (value if isinstance(value, dict) else ())
+            if slot not in slots
+        ]
+
+    def described_slots(self) -> dict[str, Any]:
+        """`from` and `to` as a file would write them."""
+        sides = {"from": self.sources(), "to": self.targets()}
+        return {key: next(iter(side.values())) if len(side) == 1 else side for key, side in sides.items()}
+
+
+def _by_slot(value: str | dict[str, str] | None, slots: tuple[str, ...]) -> dict[str, str]:
+    if isinstance(value, str):
+        return dict.fromkeys(slots[:1], value)
+    return value or {}
 
 
 class EvaluateBlock(Options):
@@ -128,8 +160,7 @@ class Spec(Options):
         """The pipeline as a file would write it, every default filled in, for one seed."""
         models = {slot: backbone.described() for slot, backbone in self.model.items()}
         steps = {
-            name: {**step.trainer.described(), "from": step.reads, "to": step.slot}
-            for name, step in self.train.items()
+            name: {**step.trainer.described(), **step.described_slots()} for name, step in self.train.items()
         }
         evaluate = self.evaluate.model_dump(mode="json", exclude={"baselines"})
         return {

@@ -1,7 +1,7 @@
 """Wiring: which model, which identifiers and which prompt each part of a pipeline reads.
 
-Steps of `train` run in order. A step takes the model of the slot it reads and leaves its own in the slot it
-writes; a trainer that learns identifiers leaves those too, for every later step. What the recommender then
+Steps of `train` run in order. A step takes the models of the slots it reads and leaves its own in the slots
+it writes; a trainer that learns identifiers leaves those too, for every later step. What the recommender then
 finds is what was left last. All of this is known before anything runs, and so is what cannot work.
 """
 
@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from genrec_core.contracts.component import Component
 from genrec_core.contracts.corpus import Corpus
-from genrec_core.contracts.model import Backbone
+from genrec_core.contracts.errors import examples
 from genrec_core.contracts.recommender import Recommender
-from genrec_core.pipeline.spec import Spec
+from genrec_core.pipeline.artifacts import ModelAt
+from genrec_core.pipeline.spec import Spec, Step
 from genrec_core.registry.problems import Problem, did_you_mean
 
 TOKENIZE = "tokenize"
@@ -21,14 +23,14 @@ TOKENIZE = "tokenize"
 
 @dataclass(frozen=True)
 class Reads:
-    """What a training step or the recommender starts from, as names of stages.
+    """What a training step or the recommender starts from.
 
     Attributes:
-        models: slot → stage that left the model.
-        identifiers: stage that left the identifiers.
+        models: slot of the pipeline → where its model is.
+        identifiers: name of the stage that left the identifiers.
     """
 
-    models: Mapping[str, str]
+    models: Mapping[str, ModelAt]
     identifiers: str
 
 
@@ -37,16 +39,14 @@ class Wiring:
     """Who reads what.
 
     Attributes:
-        steps: name of a training step → what it reads.
-        last: what the recommender reads.
-            backbones: stage that leaves a model → backbone that loads it.
+        steps: name of a training step → what stands before it.
+        last: what stands after training: what the recommender reads.
         prompts: slot of the recommender → corpus that writes its prompts; a slot that is missing gets the
             default, `core/next-item`.
     """
 
     steps: Mapping[str, Reads]
     last: Reads
-    backbones: Mapping[str, Backbone]
     prompts: Mapping[str, Corpus]
 
     @property
@@ -57,21 +57,19 @@ class Wiring:
 
 def wire(spec: Spec) -> tuple[Wiring, list[Problem]]:
     """The wiring of a pipeline, and what is wrong with it."""
-    slots = {slot: model_stage(spec, slot) for slot in spec.model}
-    backbones = {model_stage(spec, slot): backbone for slot, backbone in spec.model.items()}
-    identifiers = list(backbones)[-1]  # each model's stage leaves them as its vocabulary tells them apart
-    steps: dict[str, Reads] = {}
-    problems: list[Problem] = []
+    slots, problems = _first_models(spec)
+    problems += _unasked(("tokenizer",), {}, spec.tokenizer)
+    # Each model's stage leaves the identifiers as its vocabulary tells them apart.
+    identifiers, steps = model_stage(spec, list(spec.model)[-1]), dict[str, Reads]()
     for name, step in spec.train.items():
-        if step.reads not in slots:
-            hint = did_you_mean(step.reads, slots)
-            problems.append(
-                Problem(("train", name, "from"), f"no model is in the slot `{step.reads}` here", hint)
-            )
+        wrong = _misread(name, step, slots)
+        problems += wrong + _unasked(("train", name), slots, step.trainer)
+        steps[name] = Reads(dict(slots), identifiers)
+        if wrong:
             continue
-        steps[name] = Reads({step.reads: slots[step.reads]}, identifiers)
-        backbones[f"train.{name}"] = backbones[slots[step.reads]]
-        slots[step.slot] = f"train.{name}"
+        sources = step.sources()
+        for own, slot in step.targets().items():
+            slots[slot] = ModelAt(f"train.{name}", slots[sources[own]].backbone, own)
         if step.trainer.learns_identifiers:
             identifiers = f"train.{name}"
     for slot in type(spec.recommend).slots:
@@ -80,13 +78,64 @@ def wire(spec: Spec) -> tuple[Wiring, list[Problem]]:
                 f"recommender `{spec.recommend.name}` reads a model from the slot `{slot}`, which is empty"
             )
             problems.append(Problem(("recommend",), message, f"add the slot to `model`: {{{slot}: …}}"))
-    prompts, wrong = _prompts(spec)
-    return Wiring(steps, Reads(slots, identifiers), backbones, prompts), problems + wrong
+    problems += _unasked(("recommend",), slots, spec.recommend)
+    problems += _unasked(("ground",), slots, spec.ground)
+    prompts, unfit = _prompts(spec)
+    return Wiring(steps, Reads(slots, identifiers), prompts), problems + unfit
 
 
 def model_stage(spec: Spec, slot: str) -> str:
     """The name of the stage that makes the first model of a slot."""
     return "model" if list(spec.model) == [slot] else f"model.{slot}"
+
+
+def slots_asked(*components: Component) -> tuple[str, ...]:
+    """Slots of the pipeline that these components, and those nested in them, ask through `Context.models`."""
+    every = [inner for one in components for inner in (one, *(inner for _, inner in one.nested()))]
+    return tuple(dict.fromkeys(slot for component in every for slot in component.model_slots()))
+
+
+def _first_models(spec: Spec) -> tuple[dict[str, ModelAt], list[Problem]]:
+    """The models before training: those of `model`, and the one that the tokenizer owns."""
+    slots = {slot: ModelAt(model_stage(spec, slot), backbone) for slot, backbone in spec.model.items()}
+    own = type(spec.tokenizer).slot
+    if not own:
+        return slots, []
+    if own in slots:
+        message = f"the slot `{own}` belongs to the tokenizer `{spec.tokenizer.name}`"
+        hint = f"give the backbone as the tokenizer's option `{own}` and leave it out here"
+        return slots, [Problem(("model", own), message, hint)]
+    return {**slots, own: ModelAt(TOKENIZE, getattr(spec.tokenizer.options, own))}, []
+
+
+def _misread(name: str, step: Step, slots: Mapping[str, ModelAt]) -> list[Problem]:
+    """What is wrong with the slots that a step reads and writes."""
+    own, problems = type(step.trainer).slots, []
+    for key, value, known in (("from", step.reads, own), ("to", step.writes, step.trainer.changed())):
+        if isinstance(value, str) and len(known) > 1:
+            message = f"trainer `{step.trainer.name}` has the slots {examples(known)}, and one name is given"
+            problems.append(Problem(("train", name, key), message, f"write a block: {{{known[0]}: {value}}}"))
+    for key, slot in step.unknown():
+        message = f"trainer `{step.trainer.name}` has no model slot `{slot}` here"
+        problems.append(Problem(("train", name, key, slot), message, did_you_mean(slot, own)))
+    for slot in step.sources().values():
+        if slot not in slots:
+            path = ("train", name, "from") if step.reads else ("train", name)
+            message = f"no model is in the slot `{slot}` here"
+            problems.append(Problem(path, message, did_you_mean(slot, slots)))
+    return problems
+
+
+def _unasked(
+    path: tuple[str | int, ...], slots: Mapping[str, ModelAt], component: Component
+) -> list[Problem]:
+    """Slots that a component would ask and that hold no model at its stage."""
+    when = "before the tokenizer, no slot holds a model" if not slots else f"there are {examples(slots)}"
+    return [
+        Problem(path, f"a component here asks the model in the slot `{slot}`, which is empty", when)
+        for slot in slots_asked(component)
+        if slot not in slots
+    ]
 
 
 def _prompts(spec: Spec) -> tuple[dict[str, Corpus], list[Problem]]:
@@ -130,7 +179,7 @@ def _named_prompt(options: Recommender.Options, slot: str) -> tuple[Corpus, Path
 
 def _learnt_prompt(spec: Spec, slot: str) -> tuple[Corpus | None, Path]:
     """The first corpus of the last step that trained this slot, or else of the last step."""
-    own = [name for name, step in spec.train.items() if step.slot == slot]
+    own = [name for name, step in spec.train.items() if slot in step.targets().values()]
     last = next(reversed(own or list(spec.train)), "")
     corpora = spec.train[last].trainer.options.corpora if last else ()
     return (corpora[0] if corpora else None), ("train", last, "corpora", 0)

@@ -150,7 +150,7 @@ def ours(world: World, policy: Any) -> Seconds:
     GRPO(
         corpora=[NextItem(max_per_user=1)], reward=Hit(), group=shape.group, prompts=shape.prompts,
         policy=policy, beta=0.0, evaluate_every=10**6, learning_rate=1e-6, valid_beams=10,
-    ).train(world.model(), world.catalogue, world.training, Context(log=clock.log))  # fmt: skip
+    ).train({"main": world.model()}, world.catalogue, world.training, Context(log=clock.log))  # fmt: skip
     return clock.seconds()
 
 

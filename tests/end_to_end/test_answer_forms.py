@@ -35,7 +35,9 @@ def trained():
         backbone = TinyCausal(hidden=32, layers=1, heads=2, intermediate=48, vocabulary=280)
         model = backbone.build(CATALOGUE, Context(seed=1))
         trainer = SFT(corpora=[NextItem(target=form)], epochs=25, batch_size=16, learning_rate=1e-2)
-        models[form] = trainer.train(model, CATALOGUE, Training(train, valid), Context(seed=1)).model
+        models[form] = trainer.train(
+            {"main": model}, CATALOGUE, Training(train, valid), Context(seed=1)
+        ).model
     return models
 
 

@@ -52,7 +52,7 @@ def test_two_runs_at_once_on_one_store_both_succeed_and_agree(place, undisturbed
 
 
 def test_one_flipped_byte_of_the_weights_is_named_and_the_model_made_anew(finished, undisturbed):
-    (weights,) = finished.folder.glob("store/train.sft-*/model/**/*.safetensors")
+    (weights,) = finished.folder.glob("store/train.sft-*/models/**/*.safetensors")
     body = bytearray(weights.read_bytes())
     body[len(body) // 2] ^= 1
     weights.write_bytes(bytes(body))

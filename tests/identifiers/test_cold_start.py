@@ -38,7 +38,7 @@ TRAIN = View("train", ("u", "v"), Sequences.of([[3, 1], [1, 3, 3]]), None, 5)
 
 def test_learning_from_seen_items_fits_on_them_alone_and_names_the_others_later_in_catalogue_order():
     Watching.shown.clear()
-    found = tokenize(Watching(learn_from="seen"), ITEMS, TRAIN, Context())
+    found = tokenize(Watching(learn_from="seen"), ITEMS, TRAIN, Context()).identifiers
     assert Watching.shown == [(("b", "d"), [1, 0, 0, 1, 1])]
     assert [found.text(item) for item in range(5)] == [
         "later a",
@@ -52,14 +52,14 @@ def test_learning_from_seen_items_fits_on_them_alone_and_names_the_others_later_
 def test_by_default_and_where_all_are_seen_everything_is_fitted_on():
     everything = replace(TRAIN, rows=Sequences.of([[0, 1, 2, 3, 4]]))
     for tokenizer, train in ((Watching(), TRAIN), (Watching(learn_from="seen"), everything)):
-        found = tokenize(tokenizer, ITEMS, train, Context())
+        found = tokenize(tokenizer, ITEMS, train, Context()).identifiers
         assert all(found.tokens(item)[0] == "fitted" for item in range(5))
 
 
 def test_a_tokenizer_that_cannot_name_new_items_refuses_to_learn_from_seen_ones_only():
     with pytest.raises(GenrecError, match="cannot name items that it was not fitted on"):
         tokenize(Unable(learn_from="seen"), ITEMS, TRAIN, Context())
-    assert len(tokenize(Unable(), ITEMS, TRAIN, Context())) == 5
+    assert len(tokenize(Unable(), ITEMS, TRAIN, Context()).identifiers) == 5
 
 
 def test_training_that_shows_nothing_gives_nothing_to_learn_from():

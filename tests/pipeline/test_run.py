@@ -60,14 +60,14 @@ def test_two_fresh_stores_give_identical_metrics(load, environment, tmp_path):
 
 def test_a_flipped_byte_is_noticed_and_the_artefact_made_anew(run):
     first = run()
-    table = first.done.folders["train.count"] / "model" / "table.json"
+    table = first.done.folders["train.count"] / "models" / "main" / "table.json"
     body = bytearray(table.read_bytes())
     body[3] ^= 1
     table.write_bytes(bytes(body))
     again = run()
     assert again.done.outcomes["train.count"] == "run"
     reason = again.done.plan.entry("train.count").reason
-    assert "model/table.json" in reason.what
+    assert "models/main/table.json" in reason.what
     assert again.metrics["test"] == first.metrics["test"]
 
 

@@ -111,7 +111,7 @@ def reinforce(
         context.log("shortened", **shortened)
     context.log("cost", steps=loop.state.global_step, samples=rails.rollouts, tokens=rails.tokens)
     context.log("kept", step=rails.best_step, **{settings.metric: rails.best_value})
-    return Trained(model=model, curves=rails.curves)
+    return Trained({"main": model}, curves=rails.curves)
 
 
 def _check(given: _Given) -> None:

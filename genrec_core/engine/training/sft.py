@@ -103,7 +103,7 @@ def finetune(
     curves = {"train loss": selection.train, "valid loss": selection.valid}
     if settings.select_by != "loss":
         curves[f"valid {settings.select_by}"] = selection.ranked
-    return Trained(model=model, curves={name: curve for name, curve in curves.items() if curve})
+    return Trained({"main": model}, curves={name: curve for name, curve in curves.items() if curve})
 
 
 def _rendered(

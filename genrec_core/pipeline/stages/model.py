@@ -10,7 +10,7 @@ from genrec_core.contracts.component import Component
 from genrec_core.contracts.model import Backbone
 from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.identifiers.storage import save_identifiers
-from genrec_core.pipeline.artifacts import IDENTIFIERS, MODEL
+from genrec_core.pipeline.artifacts import IDENTIFIERS, MAIN, MODELS
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
@@ -38,7 +38,7 @@ class ModelStage(Stage):
         """
         catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
         model = self.backbone.build(catalogue, work.context)
-        model.save(work.folder / MODEL)
+        model.save(work.folder / MODELS / MAIN)
         identifiers = meet_vocabulary(catalogue, model, self.backbone.options.max_merged)
         if identifiers.merged:
             work.context.log("identifiers", merged=identifiers.merged, items=len(identifiers))

@@ -18,14 +18,13 @@ from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Embedded
 from genrec_core.contracts.encoder import Encoder
 from genrec_core.contracts.items import Items
-from genrec_core.contracts.model import Backbone
 from genrec_core.contracts.tokenizer import Tokenizer
 from genrec_core.data.new_items import appended
 from genrec_core.data.prepared import save_prepared
 from genrec_core.identifiers.cold_start import extended
 from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.identifiers.storage import save_identifiers
-from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER, IDENTIFIERS, MODEL
+from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER, IDENTIFIERS, MAIN, MODELS, ModelAt
 from genrec_core.pipeline.stages.embed import embedded
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 from genrec_core.store.arrays import load_arrays, save_arrays
@@ -95,8 +94,8 @@ class ExtendStage(Stage):
     version: ClassVar[str] = "2"
 
     tokenizer: Tokenizer
-    backbones: Mapping[str, Backbone]
-    """Slot → backbone that loads its model; the model is the input `model.<slot>`."""
+    models: Mapping[str, ModelAt]
+    """Slot of the recommender → where its model is; the artefact is the input `model.<slot>`."""
 
     def components(self) -> Mapping[str, Component]:
         """The tokenizer."""
@@ -112,8 +111,10 @@ class ExtendStage(Stage):
         old = work.artifacts.identifiers(work.inputs["identifiers"])
         items = work.artifacts.prepared(work.inputs["data"]).items
         grown = extended(self.tokenizer, old, items.subset(range(len(old), len(items))), work.context)
-        for slot, backbone in self.backbones.items():
-            model = backbone.load(work.inputs[f"model.{slot}"] / MODEL)
-            grown = meet_vocabulary(Catalogue(items, grown), model, backbone.options.max_merged)
+        for slot, at in self.models.items():
+            model = at.load(work.inputs[f"model.{slot}"])
+            grown = meet_vocabulary(Catalogue(items, grown), model, at.backbone.options.max_merged)
         (work.folder / IDENTIFIERS).mkdir()
         save_identifiers(grown, work.folder / IDENTIFIERS)
+        if self.tokenizer.slot:  # this artefact takes the place of the one that held the tokenizer's model
+            work.context.models[self.tokenizer.slot].save(work.folder / MODELS / MAIN)

@@ -11,11 +11,10 @@ from genrec_core.contracts.candidates import Candidates
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import ContractError
-from genrec_core.contracts.model import Backbone
 from genrec_core.contracts.recommender import Recommender, RecommenderSession
 from genrec_core.contracts.views import View
 from genrec_core.evaluation.candidates_file import write_candidates
-from genrec_core.pipeline.artifacts import CANDIDATES, MODEL
+from genrec_core.pipeline.artifacts import CANDIDATES, ModelAt
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
@@ -28,8 +27,8 @@ class RecommendStage(Stage):
     recommender: Recommender
     prompts: Mapping[str, Corpus]
     """Slot → corpus that writes the prompts of its model."""
-    backbones: Mapping[str, Backbone]
-    """Slot → backbone that loads its model."""
+    models: Mapping[str, ModelAt]
+    """Slot → where its model is; the artefact is the input `model.<slot>`."""
     views: tuple[str, ...]
 
     def components(self) -> Mapping[str, Component]:
@@ -38,16 +37,13 @@ class RecommendStage(Stage):
         return {"recommend": self.recommender, **named}
 
     def settings(self) -> Mapping[str, Any]:
-        """The views that are answered."""
-        return {"views": list(self.views)}
+        """The views that are answered, and which models of the artefacts are read."""
+        return {"views": list(self.views), "models": {slot: at.name for slot, at in self.models.items()}}
 
     def run(self, work: StageContext) -> None:
         """Load the models, answer every request in order, and keep what was written."""
         catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
-        models = {
-            slot: backbone.load(work.inputs[f"model.{slot}"] / MODEL)
-            for slot, backbone in self.backbones.items()
-        }
+        models = {slot: at.load(work.inputs[f"model.{slot}"]) for slot, at in self.models.items()}
         views = work.artifacts.prepared(work.inputs["data"]).views
         with self.recommender.open(models, catalogue, self.prompts, work.context) as session:
             for name in self.views:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Context
-from genrec_core.pipeline.artifacts import ArtifactReader
+from genrec_core.pipeline.artifacts import ArtifactReader, ModelAt
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Stage(ABC):
     Attributes:
         name: unique in its pipeline, like `train.sft`.
         inputs: role → name of the stage whose artefact it reads.
+        asked: pipeline slot → where the model is that components ask through `Context.models`; its artefact
+            is the input `slot.<slot>`.
     """
 
     kind: ClassVar[str]
@@ -50,6 +52,7 @@ class Stage(ABC):
 
     name: str
     inputs: Mapping[str, str] = field(default_factory=dict)
+    asked: Mapping[str, ModelAt] = field(default_factory=dict)
 
     @abstractmethod
     def components(self) -> Mapping[str, Component]:

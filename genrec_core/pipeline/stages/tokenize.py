@@ -11,7 +11,7 @@ from genrec_core.contracts.tokenizer import Tokenizer
 from genrec_core.identifiers.cold_start import tokenize
 from genrec_core.identifiers.health import health
 from genrec_core.identifiers.storage import save_identifiers
-from genrec_core.pipeline.artifacts import IDENTIFIERS
+from genrec_core.pipeline.artifacts import IDENTIFIERS, MAIN, MODELS
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
@@ -28,14 +28,17 @@ class TokenizeStage(Stage):
         return {"tokenizer": self.tokenizer}
 
     def run(self, work: StageContext) -> None:
-        """Fit and keep the identifiers.
+        """Fit, and keep the identifiers and the model that the tokenizer owns.
 
         Raises:
             GenrecError: the tokenizer cannot name the items, or only those that it learns from.
         """
         prepared = work.artifacts.prepared(work.inputs["data"])
-        identifiers = tokenize(self.tokenizer, prepared.items, prepared.views.train, work.context)
+        fitted = tokenize(self.tokenizer, prepared.items, prepared.views.train, work.context)
+        identifiers = fitted.identifiers
         found = health(identifiers)
         work.context.log("identifiers", collision_rate=found["collision_rate"], distinct=found["distinct"])
         (work.folder / IDENTIFIERS).mkdir()
         save_identifiers(identifiers, work.folder / IDENTIFIERS)
+        if fitted.model is not None:
+            fitted.model.save(work.folder / MODELS / MAIN)

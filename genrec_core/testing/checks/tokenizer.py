@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import orjson
 
@@ -9,7 +11,7 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
-from genrec_core.contracts.tokenizer import Tokenizer
+from genrec_core.contracts.tokenizer import Fitted, Tokenizer
 from genrec_core.contracts.views import View
 from genrec_core.identifiers.storage import load_identifiers, save_identifiers
 from genrec_core.testing.subject import Subject, snapshot
@@ -107,7 +109,7 @@ def names_items_with_equal_text(subject: Subject) -> None:
     items = toy_items().subset([*range(12), *range(12)])
     twins = Items(tuple(f"i{n}" for n in range(len(items))), items.fields)
     view = View("train", ("u",), Sequences.of([[0, 1, 2, 3]]), None, 4)
-    ids = subject.component().fit(twins, view, subject.context("twins"))
+    ids = _fit(subject, subject.component(), twins, view, "twins").identifiers
     require(len(ids) == len(twins), f"{len(twins)} items got {len(ids)} identifiers")
 
 
@@ -157,12 +159,15 @@ def _fitted_on_some(subject: Subject) -> tuple[Tokenizer, Identifiers]:
         raise NotApplicable("cannot name items it was not fitted on (no `extend`)")
     view = View("train", ("u",), Sequences.of([[0, 1, 2, 3], [4, 5, 6]]), None, 4)
     component: Tokenizer = subject.component()
-    return component, component.fit(toy_items().subset(range(18)), view, subject.context("fit"))
+    fitted = _fit(subject, component, toy_items().subset(range(18)), view, "fit")
+    subject.made["owned"] = fitted.model
+    return component, fitted.identifiers
 
 
 def _extended(subject: Subject, component: Tokenizer, identifiers: Identifiers, new: Items) -> Identifiers:
     try:
-        return component.extend(identifiers, new, subject.context("extend"))
+        own = {component.slot: subject.made["owned"]} if component.slot else {}
+        return component.extend(identifiers, new, replace(subject.context("extend"), models=own))
     except GenrecError as error:
         raise NotApplicable(f"refuses new items with these options: {error.message}") from error
 
@@ -177,7 +182,8 @@ def reconstructs_what_it_quantised(subject: Subject) -> None:
     if not subject.overrides("reconstruct"):
         raise NotApplicable("has no code books (no `reconstruct`)")
     items, component, context = toy_items(), subject.component(), subject.context("fitted")
-    found = component.reconstruct(component.fit(items, toy_views().train, context), items, context)
+    fitted = _fit(subject, component, items, toy_views().train, "fitted")
+    found = component.reconstruct(fitted.identifiers, items, context)
     require(found is not None, "`reconstruct` gave None for identifiers that its own `fit` made")
     for name, matrix in (("seen", found.seen), ("decoded", found.decoded)):
         shown = f"`{name}` is {matrix.dtype}{list(matrix.shape)}"
@@ -188,10 +194,16 @@ def reconstructs_what_it_quantised(subject: Subject) -> None:
 
 
 def _fitted(subject: Subject) -> Identifiers:
-    identifiers: Identifiers = subject.component().fit(
-        toy_items(), toy_views().train, subject.context("fitted")
-    )
-    return identifiers
+    return _fit(subject, subject.component(), toy_items(), toy_views().train, "fitted").identifiers
+
+
+def _fit(subject: Subject, component: Tokenizer, items: Items, view: View, folder: str) -> Fitted:
+    """What fitting gives, where a tokenizer that owns a model must give it too."""
+    found = component.fit(items, view, subject.context(folder))
+    fitted = found if isinstance(found, Fitted) else Fitted(found)
+    owned = fitted.model is not None
+    require(owned == bool(component.slot), f"`slot` is {component.slot!r}, and `fit` gave a model: {owned}")
+    return fitted
 
 
 CHECKS = (

@@ -18,16 +18,20 @@ TASK = {"use": "core/next-item"}
 
 
 def gives_a_trained_model(subject: Subject) -> None:
-    """`train` gives a `Trained` whose model is of the family it was given."""
+    """`train` gives a `Trained` with the models it says it changes, of the family they were given in."""
     trained = _train(subject)
     require(isinstance(trained, Trained), f"`train` gave {type(trained).__name__}, not Trained")
-    require(trained.model.family == "causal", f"a causal model came back as `{trained.model.family}`")
+    promised = set(subject.component().changed())
+    require(set(trained.models) == promised, f"gave back {set(trained.models)}, and promises {promised}")
+    for slot, model in trained.models.items():
+        require(model.family == "causal", f"the causal model of `{slot}` came back as `{model.family}`")
 
 
 def moves_the_model(subject: Subject) -> None:
-    """Training changes weights."""
+    """Training changes the weights of every model that it gives back."""
     untouched = weights_digest(tiny_model(toy_catalogue(), subject.builder))
-    require(_digest(subject) != untouched, "the model came back as it was given")
+    still = [slot for slot, digest in _digests(subject).items() if digest == untouched]
+    require(not still, f"models came back as they were given: {still}")
 
 
 def gives_finite_curves(subject: Subject) -> None:
@@ -39,14 +43,14 @@ def gives_finite_curves(subject: Subject) -> None:
 
 def agrees_with_itself(subject: Subject) -> None:
     """The same seed gives the same weights, bit by bit, with a workspace or without."""
-    first, second = _digest(subject), _digest(subject, "")
+    first, second = _digests(subject), _digests(subject, "")
     require(first == second, "two trainings with the same seed gave different weights")
 
 
 def resumes_to_the_same_result(subject: Subject) -> None:
     """Run again in the workspace of a finished training, it gives the same weights."""
-    first = _digest(subject, "again")
-    require(_digest(subject, "again") == first, "a second run in the same workspace gave different weights")
+    first = _digests(subject, "again")
+    require(_digests(subject, "again") == first, "a second run in the same workspace gave different weights")
 
 
 def _train(subject: Subject, folder: str = "train") -> Trained:
@@ -55,7 +59,7 @@ def _train(subject: Subject, folder: str = "train") -> Trained:
     if key not in subject.made or folder == "again":
         changes = {} if "corpora" in subject.options else {"corpora": [TASK]}
         subject.made[key] = subject.component(**changes).train(
-            tiny_model(toy_catalogue(), subject.builder),
+            {slot: tiny_model(toy_catalogue(), subject.builder) for slot in subject.component().slots},
             toy_catalogue(),
             toy_training(),
             subject.context(folder),
@@ -64,8 +68,8 @@ def _train(subject: Subject, folder: str = "train") -> Trained:
     return trained
 
 
-def _digest(subject: Subject, folder: str = "train") -> str:
-    return weights_digest(_train(subject, folder).model)
+def _digests(subject: Subject, folder: str = "train") -> dict[str, str]:
+    return {slot: weights_digest(model) for slot, model in _train(subject, folder).models.items()}
 
 
 CHECKS = (

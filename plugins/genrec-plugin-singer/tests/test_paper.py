@@ -140,7 +140,7 @@ def test_every_ablation_trains(model, catalogue, changed):
         max_steps=1,
         valid_beams=10,
     )
-    curves = trainer.train(model, catalogue, training(), Context()).curves
+    curves = trainer.train({"main": model}, catalogue, training(), Context()).curves
     (second,) = (value for _, value in curves["second generations"])
     (solved,) = (value for _, value in curves["groups with a hit"])
     assert 0 < curves["rollouts"][0][1] <= 3
@@ -169,7 +169,7 @@ def test_the_reference_stays_what_training_started_from_unless_it_is_told_to_fol
         patience=None,
         sync_reference=sync,
     )
-    trainer.train(model, catalogue, training(), Context())
+    trainer.train({"main": model}, catalogue, training(), Context())
     same = [torch.equal(old, now) for old, now in zip(before, kept[0].parameters(), strict=True)]
     assert all(same) == (sync is None)
 

@@ -59,7 +59,7 @@ def run(build, catalogue, training, samples, policy, monkeypatch):
         trainer.script = Scripted(policy(model=build()), widths, levels)
         model = build()
         monkeypatch.setattr(Loop, "load_best", lambda loop: None)
-        trained = trainer.train(model, catalogue, training, Context(seed=2))
+        trained = trainer.train({"main": model}, catalogue, training, Context(seed=2))
         return model, trainer, trained
 
     return run

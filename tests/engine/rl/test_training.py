@@ -81,7 +81,7 @@ def taught(tmp_path_factory, catalogue, training):
         catalogue, Context(seed=1)
     )
     SFT(corpora=[NextItem()], epochs=5, learning_rate=5e-3, batch_size=16).train(
-        model, catalogue, training, Context()
+        {"main": model}, catalogue, training, Context()
     )
     folder = tmp_path_factory.mktemp("taught")
     model.save(folder)
@@ -96,7 +96,7 @@ def start(taught):
 def test_it_learns_and_says_how(start, catalogue, training, log):
     told = log()
     options = {**QUICK, "group": 8, "learning_rate": 3e-3, "epochs": 8, "patience": None, "beta": 0.0}
-    trained = GRPO(**options).train(start(), catalogue, training, Context(seed=4, log=told))
+    trained = GRPO(**options).train({"main": start()}, catalogue, training, Context(seed=4, log=told))
     curves = trained.curves
     rewards = [value for _, value in curves["reward"]]
     assert np.mean(rewards[-5:]) > np.mean(rewards[:5]) + 0.02
@@ -128,7 +128,9 @@ def test_a_reward_that_makes_the_model_worse_gives_back_the_start(
 ):
     told, model = log(), start()
     options = {**QUICK, "reward": Favourite(), "learning_rate": 1e-2, "epochs": 20, "patience": 2}
-    trained = GRPO(**options, evaluate_every=2).train(model, catalogue, contented, Context(log=told))
+    trained = GRPO(**options, evaluate_every=2).train(
+        {"main": model}, catalogue, contented, Context(log=told)
+    )
     points = [line["ndcg@10"] for line in told.of("valid")]
     assert max(points[1:]) < points[0] == 1.0
     assert len(points) == 3
@@ -139,19 +141,19 @@ def test_a_reward_that_makes_the_model_worse_gives_back_the_start(
 def test_the_best_weights_are_the_ones_that_were_measured(start, catalogue, training, log):
     told, model = log(), start()
     GRPO(**{**QUICK, "learning_rate": 3e-3, "epochs": 4, "patience": None}).train(
-        model, catalogue, training, Context(seed=4, log=told)
+        {"main": model}, catalogue, training, Context(seed=4, log=told)
     )
     best = max(line["ndcg@10"] for line in told.of("valid"))
     again = log()
     GRPO(**{**QUICK, "learning_rate": 1e-30, "max_steps": 1}).train(
-        model, catalogue, training, Context(log=again)
+        {"main": model}, catalogue, training, Context(log=again)
     )
     assert again.of("valid")[0]["ndcg@10"] == pytest.approx(best, abs=1e-9)
 
 
 def test_bfloat16_arithmetic_trains_float32_weights(start, catalogue, training):
     options = {**QUICK, "precision": "bfloat16", "policy": "full", "patience": None}
-    trained = GRPO(**options, max_steps=2).train(start(), catalogue, training, Context())
+    trained = GRPO(**options, max_steps=2).train({"main": start()}, catalogue, training, Context())
     assert all(math.isfinite(value) for curve in trained.curves.values() for _, value in curve)
     assert {value.dtype for value in trained.model.network.parameters()} == {torch.float32}
 
@@ -160,7 +162,7 @@ def test_without_a_signal_and_without_kl_nothing_moves(start, catalogue, trainin
     model = start()
     monkeypatch.setattr(Loop, "load_best", lambda loop: None)
     trained = GRPO(**{**QUICK, "reward": Fixed(), "beta": 0.0, "learning_rate": 1.0}, max_steps=3).train(
-        model, catalogue, training, Context()
+        {"main": model}, catalogue, training, Context()
     )
     assert same(weights_of(model), weights_of(start()))
     assert {value for _, value in trained.curves["zero-signal groups"]} == {1.0}
@@ -181,7 +183,7 @@ def test_a_round_in_which_nothing_was_written_is_no_number_of_nothing(
     model = start()
     monkeypatch.setattr(Loop, "load_best", lambda loop: None)
     options = {**QUICK, "loss": loss, "learning_rate": 1.0, "policy": "full"}
-    trained = Told(**options, max_steps=1).train(model, catalogue, training, Context())
+    trained = Told(**options, max_steps=1).train({"main": model}, catalogue, training, Context())
     assert same(weights_of(model), weights_of(start()))
     assert trained.curves["learnt tokens"] == [(1.0, 0.0)]
     assert trained.curves["second generations"] == [(1.0, 1.0)]
@@ -200,7 +202,7 @@ def test_the_reference_stays_as_it_was_unless_it_is_synchronised(start, catalogu
     plain = dict(start().network.named_parameters())
     for options in ({}, {"sync_reference": 2, "sync_share": 0.5}):
         options = {**QUICK, "learning_rate": 3e-3, "max_steps": 3, "patience": None, **options}
-        GRPO(**options).train(start(), catalogue, training, Context())
+        GRPO(**options).train({"main": start()}, catalogue, training, Context())
     frozen, moved = (dict(one.named_parameters()) for one in kept)
     assert same(plain, frozen)
     assert not same(plain, moved)
@@ -229,17 +231,17 @@ def test_a_run_that_was_killed_and_resumed_ends_as_one_that_was_not(
 ):
     trainer = Guided(**{**QUICK, "epochs": 2, "patience": None, "evaluate_every": 2, **options})
     straight = start()
-    expected = trainer.train(straight, catalogue, training, Context(seed=5))
+    expected = trainer.train({"main": straight}, catalogue, training, Context(seed=5))
     for step in (3, 7):
         with pytest.raises(KeyboardInterrupt):
-            trainer.train(start(), catalogue, training, Context(5, tmp_path, log=log(dies_at=step)))
+            trainer.train({"main": start()}, catalogue, training, Context(5, tmp_path, log=log(dies_at=step)))
     told, resumed = log(), start()
-    result = trainer.train(resumed, catalogue, training, Context(5, tmp_path, log=told))
+    result = trainer.train({"main": resumed}, catalogue, training, Context(5, tmp_path, log=told))
     assert told.of("resumed") == [{"checkpoint": "checkpoint-6"}]
     assert same(weights_of(straight), weights_of(resumed))
     assert result.curves == expected.curves
     told, again = log(), start()
-    trainer.train(again, catalogue, training, Context(5, tmp_path, log=told))
+    trainer.train({"main": again}, catalogue, training, Context(5, tmp_path, log=told))
     assert told.of("train") == []
     assert same(weights_of(straight), weights_of(again))
     suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
@@ -250,17 +252,17 @@ def test_a_checkpoint_whose_best_weights_were_altered_is_passed_over(
     start, catalogue, training, tmp_path, log
 ):
     trainer = GRPO(**QUICK, max_steps=2)
-    trainer.train(start(), catalogue, training, Context(0, tmp_path))
+    trainer.train({"main": start()}, catalogue, training, Context(0, tmp_path))
     (file,) = tmp_path.glob("best-*/weights.safetensors")
     body = bytearray(file.read_bytes())
     body[-1] ^= 1
     file.write_bytes(body)
     told = log()
-    trainer.train(start(), catalogue, training, Context(0, tmp_path, log=told))
+    trainer.train({"main": start()}, catalogue, training, Context(0, tmp_path, log=told))
     assert told.of("resumed") == []
     other = log()
     GRPO(**{**QUICK, "epsilon": 0.3}, max_steps=2).train(
-        start(), catalogue, training, Context(0, tmp_path, log=other)
+        {"main": start()}, catalogue, training, Context(0, tmp_path, log=other)
     )
     assert other.of("resumed") == []
 
@@ -268,7 +270,7 @@ def test_a_checkpoint_whose_best_weights_were_altered_is_passed_over(
 def test_trl_leaves_no_marks_on_the_model(start, catalogue, training, tmp_path):
     model = start()
     before = model.network.config.to_dict(), model.network.generation_config.to_dict()
-    GRPO(**QUICK, max_steps=1).train(model, catalogue, training, Context())
+    GRPO(**QUICK, max_steps=1).train({"main": model}, catalogue, training, Context())
     assert "forward" not in vars(model.network)
     assert (model.network.config.to_dict(), model.network.generation_config.to_dict()) == before
     assert not model.network.training
@@ -307,7 +309,7 @@ class Nothing(Corpus):
 )
 def test_what_cannot_be_trained_is_said(start, catalogue, training, options, message):
     with pytest.raises(GenrecError, match=message):
-        GRPO(**{**QUICK, **options}).train(start(), catalogue, training, Context())
+        GRPO(**{**QUICK, **options}).train({"main": start()}, catalogue, training, Context())
 
 
 @pytest.mark.parametrize(
@@ -327,15 +329,17 @@ def test_selection_needs_validation_rows_and_rollouts_a_causal_model(start, cata
     rows = training.valid
     empty = dataclasses.replace(rows, users=(), rows=rows.rows.of([]), targets=rows.targets[:0])
     with pytest.raises(GenrecError, match="no validation rows"):
-        GRPO(**QUICK).train(start(), catalogue, Training(training.train, empty), Context())
+        GRPO(**QUICK).train({"main": start()}, catalogue, Training(training.train, empty), Context())
     with pytest.raises(GenrecError, match="family `seq2seq`"):
-        GRPO(**QUICK).train(dataclasses.replace(start(), family="seq2seq"), catalogue, training, Context())
+        GRPO(**QUICK).train(
+            {"main": dataclasses.replace(start(), family="seq2seq")}, catalogue, training, Context()
+        )
 
 
 def test_divergence_is_said(start, catalogue, training):
     with pytest.raises(StageError, match="diverged"):
         GRPO(**{**QUICK, "learning_rate": 1e30, "clip": 0.0}, max_steps=4).train(
-            start(), catalogue, training, Context()
+            {"main": start()}, catalogue, training, Context()
         )
 
 

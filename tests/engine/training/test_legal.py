@@ -83,7 +83,7 @@ def test_losses_of_an_identifier_sum_to_its_score_in_legal_decoding(build, catal
 
 def test_a_model_remembers_what_it_was_trained_with(build, catalogue, training, tmp_path):
     trainer = SFT(corpora=[NextItem()], scoring="legal", max_steps=3)
-    model = trainer.train(build(), catalogue, training, Context()).model
+    model = trainer.train({"main": build()}, catalogue, training, Context()).model
     model.save(tmp_path)
     again = load_model(tmp_path, device="cpu")
     assert again.scoring == "legal"

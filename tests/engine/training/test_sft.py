@@ -55,7 +55,7 @@ def test_it_learns_a_certain_next_item(build, catalogue, training, each):
     options = {"epochs": 30, "learning_rate": 5e-3, "batch_size": 32 if each == "prefix" else 8}
     model = build()
     log = Log()
-    trained = SFT(corpora=[corpus], **options).train(model, catalogue, training, Context(log=log))
+    trained = SFT(corpora=[corpus], **options).train({"main": model}, catalogue, training, Context(log=log))
     losses = [loss for _, loss in trained.curves["train loss"]]
     assert losses[-1] < 0.2 * losses[0]
     renderer = Renderer(trained.model, catalogue)
@@ -80,14 +80,16 @@ def test_a_run_that_died_and_was_resumed_has_the_bits_of_one_that_did_not(
 ):
     sft = SFT(corpora=[NextItem()], **{**QUICK, "epochs": 2, **options})
     straight = build(dropout=0.1)
-    expected = sft.train(straight, catalogue, training, Context(seed=5))
+    expected = sft.train({"main": straight}, catalogue, training, Context(seed=5))
     place = tmp_path / "work"
     for step in (3, 12):
         with pytest.raises(Killed):
-            sft.train(build(dropout=0.1), catalogue, training, Context(5, place, log=Log(dies_at=step)))
+            sft.train(
+                {"main": build(dropout=0.1)}, catalogue, training, Context(5, place, log=Log(dies_at=step))
+            )
     log = Log()
     resumed = build(dropout=0.1)
-    result = sft.train(resumed, catalogue, training, Context(5, place, log=log))
+    result = sft.train({"main": resumed}, catalogue, training, Context(5, place, log=log))
     assert log.of("resumed") == [{"checkpoint": "checkpoint-11"}]
     assert same(weights(straight), weights(resumed))
     assert result.curves == expected.curves
@@ -96,9 +98,9 @@ def test_a_run_that_died_and_was_resumed_has_the_bits_of_one_that_did_not(
 def test_a_finished_run_is_not_trained_again_and_gives_the_same(build, catalogue, training, tmp_path):
     sft = SFT(corpora=[NextItem()], **QUICK, epochs=2)
     first, second = build(), build()
-    one = sft.train(first, catalogue, training, Context(0, tmp_path))
+    one = sft.train({"main": first}, catalogue, training, Context(0, tmp_path))
     log = Log()
-    two = sft.train(second, catalogue, training, Context(0, tmp_path, log=log))
+    two = sft.train({"main": second}, catalogue, training, Context(0, tmp_path, log=log))
     assert log.of("train") == []
     assert same(weights(first), weights(second))
     assert one.curves == two.curves
@@ -107,9 +109,9 @@ def test_a_finished_run_is_not_trained_again_and_gives_the_same(build, catalogue
 def test_torn_altered_and_foreign_checkpoints_are_passed_over(build, catalogue, training, tmp_path):
     sft = SFT(corpora=[NextItem()], **QUICK, epochs=2)
     expected = build()
-    sft.train(expected, catalogue, training, Context(0))
+    sft.train({"main": expected}, catalogue, training, Context(0))
     with pytest.raises(Killed):
-        sft.train(build(), catalogue, training, Context(0, tmp_path, log=Log(dies_at=6)))
+        sft.train({"main": build()}, catalogue, training, Context(0, tmp_path, log=Log(dies_at=6)))
     (tmp_path / "checkpoint-900").mkdir()  # torn: no manifest
     file = tmp_path / "checkpoint-5" / "weights.safetensors"
     body = bytearray(file.read_bytes())
@@ -117,26 +119,26 @@ def test_torn_altered_and_foreign_checkpoints_are_passed_over(build, catalogue, 
     file.write_bytes(body)
     log = Log()
     model = build()
-    sft.train(model, catalogue, training, Context(0, tmp_path, log=log))
+    sft.train({"main": model}, catalogue, training, Context(0, tmp_path, log=log))
     assert log.of("resumed") == []
     assert same(weights(expected), weights(model))
     log = Log()
     other = SFT(corpora=[NextItem()], **{**QUICK, "learning_rate": 1e-4}, epochs=1)
-    other.train(build(), catalogue, training, Context(0, tmp_path, log=log))
+    other.train({"main": build()}, catalogue, training, Context(0, tmp_path, log=log))
     assert log.of("resumed") == []
 
 
 def test_a_checkpoint_whose_best_weights_were_altered_is_passed_over(build, catalogue, training, tmp_path):
     sft = SFT(corpora=[NextItem()], **QUICK, epochs=2)
     expected = build()
-    sft.train(expected, catalogue, training, Context(0, tmp_path))
+    sft.train({"main": expected}, catalogue, training, Context(0, tmp_path))
     (file,) = tmp_path.glob("best-*/weights.safetensors")
     body = bytearray(file.read_bytes())
     body[-1] ^= 1
     file.write_bytes(body)
     log = Log()
     model = build()
-    sft.train(model, catalogue, training, Context(0, tmp_path, log=log))
+    sft.train({"main": model}, catalogue, training, Context(0, tmp_path, log=log))
     assert log.of("resumed") == []
     assert same(weights(expected), weights(model))
 
@@ -144,7 +146,7 @@ def test_a_checkpoint_whose_best_weights_were_altered_is_passed_over(build, cata
 def test_checkpoints_hold_safetensors_and_json_only(build, catalogue, training, tmp_path):
     with pytest.raises(Killed):
         SFT(corpora=[NextItem()], **QUICK).train(
-            build(), catalogue, training, Context(0, tmp_path, log=Log(dies_at=14))
+            {"main": build()}, catalogue, training, Context(0, tmp_path, log=Log(dies_at=14))
         )
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".safetensors", ".json"}
@@ -154,13 +156,13 @@ def test_checkpoints_hold_safetensors_and_json_only(build, catalogue, training, 
 def test_training_stops_when_patience_is_out_and_hands_on_the_best(build, catalogue, misled):
     log, model = Log(), build()
     options = {**QUICK, "epochs": 40, "patience": 2}
-    SFT(corpora=[NextItem()], **options).train(model, catalogue, misled, Context(log=log))
+    SFT(corpora=[NextItem()], **options).train({"main": model}, catalogue, misled, Context(log=log))
     losses = [line["loss"] for line in log.of("valid")]
     best = losses.index(min(losses))
     assert len(losses) == best + 3 < 40
     again = Log()
     repeat = SFT(corpora=[NextItem()], **{**options, "learning_rate": 1e-30, "max_steps": 1})
-    repeat.train(model, catalogue, misled, Context(log=again))
+    repeat.train({"main": model}, catalogue, misled, Context(log=again))
     assert again.of("valid")[0]["loss"] == pytest.approx(min(losses), abs=1e-6)
 
 
@@ -169,7 +171,7 @@ def test_the_last_weights_are_handed_on_when_asked_for(build, catalogue, misled)
     for model, keep in ((best, "best"), (last, "last")):
         options = {**QUICK, "epochs": 12, "patience": None, "keep": keep}
         sft = SFT(corpora=[NextItem()], **options)
-        sft.train(model, catalogue, misled, Context())
+        sft.train({"main": model}, catalogue, misled, Context())
     assert not same(weights(best), weights(last))
 
 
@@ -177,8 +179,8 @@ def test_accumulated_batches_train_like_one_large_batch(build, catalogue, traini
     large, small = build(), build()
     options = {"corpora": [NextItem()], "learning_rate": 1e-3, "max_steps": 1, "epochs": 1, "warmup": 0.0}
     options["clip"] = 0.0
-    SFT(**options, batch_size=300).train(large, catalogue, training, Context())
-    SFT(**options, batch_size=60, accumulation=5).train(small, catalogue, training, Context())
+    SFT(**options, batch_size=300).train({"main": large}, catalogue, training, Context())
+    SFT(**options, batch_size=60, accumulation=5).train({"main": small}, catalogue, training, Context())
     start = weights(build())
     for name, value in weights(large).items():
         assert not torch.equal(value, start[name])
@@ -190,7 +192,7 @@ def test_new_rows_alone_are_trained_under_weight_decay(build, catalogue, trainin
     start = weights(model)
     ids = model.token_ids(catalogue.identifiers.new_tokens)
     SFT(corpora=[NextItem()], trainable="new-rows", weight_decay=0.1, learning_rate=1e-2, max_steps=4).train(
-        model, catalogue, training, Context()
+        {"main": model}, catalogue, training, Context()
     )
     (matrix,) = matrices(model.network)
     old = [row for row in range(len(matrix)) if row not in ids]
@@ -204,27 +206,31 @@ def test_new_rows_alone_are_trained_under_weight_decay(build, catalogue, trainin
 
 def test_the_model_remembers_the_length_it_was_trained_with(build, catalogue, training):
     model = build()
-    SFT(corpora=[NextItem()], max_length=64, max_steps=1).train(model, catalogue, training, Context())
+    SFT(corpora=[NextItem()], max_length=64, max_steps=1).train(
+        {"main": model}, catalogue, training, Context()
+    )
     assert Renderer(model, catalogue).max_length == 64
 
 
 def test_without_validation_rows_the_last_weights_are_kept(build, catalogue, training):
     empty = training.train.__class__("valid", (), training.valid.rows.of([]), training.valid.targets[:0], 4)
     trained = SFT(corpora=[NextItem()], max_steps=2).train(
-        build(), catalogue, Training(training.train, empty), Context()
+        {"main": build()}, catalogue, Training(training.train, empty), Context()
     )
     assert "valid loss" not in trained.curves
 
 
 def test_nothing_to_learn_and_divergence_are_said(build, catalogue, training):
     with pytest.raises(GenrecError, match="`corpora` is empty"):
-        SFT().train(build(), catalogue, training, Context())
+        SFT().train({"main": build()}, catalogue, training, Context())
     alone = training.train.__class__("train", ("u",), training.train.rows.of([[1]]), None, 4)
     with pytest.raises(GenrecError, match="nothing to learn"):
-        SFT(corpora=[NextItem()]).train(build(), catalogue, Training(alone, training.valid), Context())
+        SFT(corpora=[NextItem()]).train(
+            {"main": build()}, catalogue, Training(alone, training.valid), Context()
+        )
     with pytest.raises(StageError, match="diverged"):
         SFT(corpora=[NextItem()], learning_rate=1e30, warmup=0.0, clip=0.0).train(
-            build(), catalogue, training, Context()
+            {"main": build()}, catalogue, training, Context()
         )
 
 
@@ -239,7 +245,7 @@ def test_trainer_still_has_the_private_method_we_replace(name):
 def test_bfloat16_on_a_cpu_learns_the_same_and_leaves_float32_weights(build, catalogue, training):
     def trained(precision):
         trainer = SFT(corpora=[NextItem(each="user")], precision=precision, epochs=10, batch_size=16)
-        return trainer.train(build(), catalogue, training, Context())
+        return trainer.train({"main": build()}, catalogue, training, Context())
 
     plain, fast = trained("float32"), trained("bfloat16")
     assert {value.dtype for value in fast.model.network.parameters()} == {torch.float32}
@@ -253,7 +259,7 @@ def test_bfloat16_on_a_cpu_learns_the_same_and_leaves_float32_weights(build, cat
 def test_a_run_is_selected_by_what_it_recommends_where_asked(build, catalogue, training):
     log = Log()
     trainer = SFT(corpora=[NextItem()], epochs=6, learning_rate=5e-3, select_by="recall@10", patience=None)
-    trained = trainer.train(build(), catalogue, training, Context(log=log))
+    trained = trainer.train({"main": build()}, catalogue, training, Context(log=log))
     seen = [values["recall@10"] for values in log.of("valid")]
     assert [value for _, value in trained.curves["valid recall@10"]] == seen
     assert len(seen) == 6
@@ -274,4 +280,4 @@ def test_a_corpus_whose_answers_are_no_items_cannot_select_by_recall(build, cata
                 yield dataclasses.replace(sample, answer_form="")
 
     with pytest.raises(GenrecError, match="no `recall@10` to select by"):
-        SFT(corpora=[Chat()], select_by="recall@10").train(build(), catalogue, training, Context())
+        SFT(corpora=[Chat()], select_by="recall@10").train({"main": build()}, catalogue, training, Context())

@@ -22,6 +22,7 @@ from genrec_core import (
     Corpus,
     Dataset,
     Encoder,
+    Fitted,
     History,
     Identifiers,
     ItemRef,
@@ -89,6 +90,24 @@ class Numbers(Tokenizer):
         return Identifiers.of([*old, *((f"<a{i // base}>", f"<b{i % base}>") for i in numbers)])
 
 
+class Owning(Numbers):
+    """Owns a model in the slot `writer`, which it needs again to name new items."""
+
+    slot = "writer"
+
+    class Options(Numbers.Options):
+        writer: Backbone = Field(default={"use": "quick/counts"}, validate_default=True)
+        keep: bool = False
+
+    def fit(self, items, train, context):
+        identifiers = super().fit(items, train, context)
+        return identifiers if self.options.keep else Fitted(identifiers, Table({"named": len(items)}))
+
+    def extend(self, identifiers, items, context):
+        assert context.models["writer"].network["named"] > 0
+        return super().extend(identifiers, items, context)
+
+
 class Table:
     family = "causal"
     text_tokenizer = None
@@ -118,12 +137,12 @@ class Counting(Trainer):
         fail: Literal["", "value", "data"] = ""
         ask: Teacher | None = None
 
-    def train(self, model, catalogue, training, context):
+    def train(self, models, catalogue, training, context):
         if self.options.fail == "value":
             raise ValueError("the loss exploded")
         if self.options.ask is not None:
             context.ask(self.options.ask, [(Message("user", f"what is {i}?"),) for i in range(5)])
-        counts = Counter(model.network)
+        counts = Counter(models["main"].network)
         for _, row in training.train.sequences():
             counts.update(f"{a}>{b}" for a, b in zip(row[:-1].tolist(), row[1:].tolist(), strict=True))
         for epoch in range(self.options.epochs):
@@ -132,7 +151,7 @@ class Counting(Trainer):
             context.log("epoch", loss=1.0 / (epoch + 1), tokens=10)
         favourite = int(context.generator().integers(len(catalogue.items)))
         counts[f"*>{favourite}"] += 1
-        return Trained(Table(dict(counts)), curves={"loss": [(0.0, 1.0)]})
+        return Trained({"main": Table(dict(counts))}, curves={"loss": [(0.0, 1.0)]})
 
 
 class Renaming(Counting):
@@ -140,11 +159,31 @@ class Renaming(Counting):
 
     learns_identifiers = True
 
-    def train(self, model, catalogue, training, context):
-        trained = super().train(model, catalogue, training, context)
+    def train(self, models, catalogue, training, context):
+        trained = super().train(models, catalogue, training, context)
         old = catalogue.identifiers
         new = Identifiers.of([(*old.tokens(i), "<x>") for i in range(len(old))])
-        return Trained(trained.model, new)
+        return Trained(trained.models, new)
+
+
+class Both(Counting):
+    """Reads two models and gives one back; asks a third through the context."""
+
+    slots = ("main", "writer")
+    changes = ("main",)
+
+    class Options(Counting.Options):
+        asks: str = ""
+        gives: tuple[str, ...] = ("main",)
+
+    def model_slots(self):
+        return (self.options.asks,) if self.options.asks else ()
+
+    def train(self, models, catalogue, training, context):
+        read = {slot: len(model.network) for slot, model in models.items()}
+        asked = dict(context.models[self.options.asks].network) if self.options.asks else {}
+        made = Table({**models["main"].network, "read": len(read), "asked": len(asked)})
+        return Trained(dict.fromkeys(self.options.gives, made))
 
 
 class Sneaky(Renaming):
@@ -246,6 +285,8 @@ def genrec_register(registry):
         ("trainer", "counting", Counting),
         ("trainer", "renaming", Renaming),
         ("trainer", "sneaky", Sneaky),
+        ("trainer", "both", Both),
+        ("tokenizer", "owning", Owning),
         ("corpus", "next", Next),
         ("corpus", "titles", Titles),
         ("recommender", "follow", Follow),
