@@ -26,14 +26,14 @@ from pydantic import Field
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.encoder import Encoder, State
 
-CHUNK = 20_000
+TEXTS_AT_ONCE = 20_000
 """Texts cut into n-grams at a time: bounds memory."""
 
 COLUMNS = 1 << 18
 EXTRA = 16
 """Directions the randomised SVD computes beyond those it keeps."""
 
-ROUNDS = 3
+POWER_ITERATIONS = 3
 """Power iterations of the randomised SVD."""
 
 
@@ -89,8 +89,8 @@ class NGrams(Encoder):
 
         parts = []
         with context.progress("n-grams", total=len(texts)) as advance:
-            for start in range(0, len(texts), CHUNK):
-                chunk = texts[start : start + CHUNK]
+            for start in range(0, len(texts), TEXTS_AT_ONCE):
+                chunk = texts[start : start + TEXTS_AT_ONCE]
                 rows, columns = self._hashed(chunk)
                 counts = np.ones(len(rows), dtype=np.float32)
                 part = sparse.csr_matrix((counts, (rows, columns)), shape=(len(chunk), COLUMNS))
@@ -159,7 +159,7 @@ def _strongest(features: Any, dims: int, seed: int) -> NDArray[np.float32]:
         return np.zeros((features.shape[1], 0), dtype=np.float32)
     generator = np.random.default_rng(seed)
     directions = generator.standard_normal((features.shape[1], width), dtype=np.float32)
-    for _ in range(ROUNDS):
+    for _ in range(POWER_ITERATIONS):
         directions = _orthonormal(_orthonormal(features.T @ (features @ directions)))
     squares, turn = _spectrum(features @ directions)
     strongest = directions @ turn[:, squares > 1e-10 * squares[0]][:, :dims].astype(np.float32)
@@ -178,8 +178,8 @@ def _orthonormal(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
 def _spectrum(matrix: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Squared singular values, largest first, and the right singular vectors of a tall matrix."""
     gram = np.zeros((matrix.shape[1], matrix.shape[1]))
-    for start in range(0, len(matrix), CHUNK):
-        part = matrix[start : start + CHUNK].astype(np.float64)
+    for start in range(0, len(matrix), TEXTS_AT_ONCE):
+        part = matrix[start : start + TEXTS_AT_ONCE].astype(np.float64)
         gram += part.T @ part
     squares, vectors = np.linalg.eigh(gram)
     return np.maximum(squares[::-1], 0), vectors[:, ::-1]

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+import yaml
+from numpy.typing import NDArray
 
-from genrec_core.cli.doctor_patients import Asked, patients
 from genrec_core.cli.environment import JSON
-from genrec_core.identifiers.diagnosis.diagnosis import Care, Diagnosis, examine
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.encoder import Encoder
+from genrec_core.contracts.errors import DataError, GenrecError
+from genrec_core.contracts.identifiers import Identifiers
+from genrec_core.contracts.items import Items
+from genrec_core.data.identifier_file import in_catalogue_order, read_identifiers
+from genrec_core.data.item_file import read_items
+from genrec_core.data.problems import Problems
+from genrec_core.data.vector_file import read_matrix
+from genrec_core.identifiers.diagnosis.diagnosis import Depth, Diagnosis, IdentifierInputs, examine
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
 from genrec_core.pipeline.console import echo_json
+from genrec_core.pipeline.diagnosed import inputs_of
+from genrec_core.pipeline.run_reader import open_run
+from genrec_core.registry.discovery import load_plugins
+from genrec_core.registry.registry import Registry
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -43,8 +59,8 @@ def doctor(quick: bool, queries: int | None, as_json: bool, **asked: Any) -> Non
     Each RUN and each file becomes a column of one table. Neighbours are looked for among the embeddings of
     the run's own tokenizer, unless others are given.
     """
-    care = Care(dear=not quick, queries=queries)
-    found = {name: examine(patient, care) for name, patient in patients(Asked(**asked)).items()}
+    depth = Depth(full=not quick, queries=queries)
+    found = {name: examine(one, depth) for name, one in _named_inputs(DoctorInputs(**asked)).items()}
     if as_json:
         echo_json(_plain(found))
         return
@@ -68,3 +84,99 @@ def _with_suggestions(found: Diagnosis) -> dict[str, Any]:
 
 def _listed(entries: Sequence[Any]) -> list[dict[str, Any]]:
     return [asdict(entry) for entry in entries]
+
+
+@dataclass(frozen=True)
+class DoctorInputs:
+    """What the command line named; see the options of `genrec doctor`."""
+
+    runs: tuple[Path, ...]
+    files: tuple[Path, ...]
+    items: Path | None
+    embeddings: Path | None
+    encoder: str | None
+
+
+def _named_inputs(asked: DoctorInputs) -> dict[str, IdentifierInputs]:
+    """Name → what is examined, runs first; a name that comes again gets a number.
+
+    Raises:
+        GenrecError: nothing was named, or a file cannot be used.
+    """
+    if not asked.runs and not asked.files:
+        raise GenrecError("there is nothing to examine", hint="name a RUN, or a file with --identifiers")
+    registry = load_plugins()[0]
+    named: dict[str, IdentifierInputs] = {}
+    for run in asked.runs:
+        opened = open_run(run, registry)
+        _add(named, opened.pipeline.spec.name, inputs_of(opened))
+    first = next(iter(named.values()), None)
+    items = _items(asked.items) if asked.items else first.items if first else None
+    for file in asked.files:
+        _add(named, file.name.partition(".")[0], _from_file(file, items, first))
+    return {name: _with_vectors(inputs, asked, registry) for name, inputs in named.items()}
+
+
+def _add(named: dict[str, IdentifierInputs], name: str, inputs: IdentifierInputs) -> None:
+    number = 1
+    while (full := name if number == 1 else f"{name}#{number}") in named:
+        number += 1
+    named[full] = inputs
+
+
+def _items(path: Path) -> Items:
+    problems = Problems()
+    items, _ = read_items(path, problems)
+    problems.refuse()
+    return items
+
+
+def _from_file(file: Path, items: Items | None, first: IdentifierInputs | None) -> IdentifierInputs:
+    """Identifiers from a file; with the catalogue of a run they are judged by that run's embeddings too."""
+    named = read_identifiers(file)
+    items = items or Items(tuple(named), {})
+    identifiers = Identifiers.of(in_catalogue_order(named, items, str(file)))
+    if first is not None and first.items.ids == items.ids:
+        return IdentifierInputs(identifiers, items, first.vectors, first.space)
+    return IdentifierInputs(identifiers, items)
+
+
+def _with_vectors(inputs: IdentifierInputs, asked: DoctorInputs, registry: Registry) -> IdentifierInputs:
+    """The inputs with the embeddings that the command line asks for, if it does."""
+    items = inputs.items
+    if asked.embeddings is not None:
+        file = asked.embeddings
+        return replace(inputs, vectors=lambda: _stored(file, len(items)), space=file.name)
+    if asked.encoder is not None:
+        encoder = _encoder(asked.encoder, registry)
+        return replace(inputs, vectors=lambda: Context().embed(encoder, items), space=encoder.name)
+    return inputs
+
+
+def _encoder(block: str, registry: Registry) -> Encoder:
+    try:
+        encoder = registry.build("encoder", yaml.safe_load(block))
+    except yaml.YAMLError as error:
+        raise GenrecError(
+            f"`--encoder {block}` is not YAML",
+            hint="write a name, or a block like '{use: core/sentence, path: …}'",
+        ) from error
+    assert isinstance(encoder, Encoder)
+    return encoder
+
+
+@cache
+def _stored(file: Path, count: int) -> NDArray[np.float32]:
+    """Vectors from a file, float32 [count, d].
+
+    Raises:
+        DataError: the file holds no matrix of numbers with a row for each item.
+    """
+    found = read_matrix(file)
+    if len(found) != count or not np.isfinite(found).all():
+        raise DataError(
+            f"`{file.name}` holds `{found.dtype}{list(found.shape)}`, not {count:,} rows of finite numbers",
+            where=str(file),
+            hint="one row for each item, in the order of the items",
+        )
+    return np.asarray(found, dtype=np.float32)

@@ -12,14 +12,14 @@ from rich.table import Table
 from genrec_core.evaluation.report.doctor import figures
 from genrec_core.evaluation.report.numbers import count, percent
 from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
-from genrec_core.identifiers.diagnosis.leaves import ROLLOUTS
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
-from genrec_core.identifiers.usage import Level
+from genrec_core.identifiers.health import Level
+from genrec_core.identifiers.prefixes import ROLLOUTS
 from genrec_core.pipeline.console import terminal
 
 
 def print_one(found: Diagnosis) -> None:
-    """Everything about one patient."""
+    """Everything about one inputs."""
     console = terminal()
     for name, value in [*_summary(found), *figures(found)]:
         console.print(f"{name:<40} {value}", markup=False, soft_wrap=True)
@@ -35,7 +35,7 @@ def print_one(found: Diagnosis) -> None:
 
 
 def print_side_by_side(every: Mapping[str, Diagnosis]) -> None:
-    """One column a patient, then the suggestions for each."""
+    """One column a inputs, then the suggestions for each."""
     console = terminal()
     table = _table("", *map(escape, every))
     # Part by part, so that the fourth level of one stands with the first three of another.

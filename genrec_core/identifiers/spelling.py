@@ -76,10 +76,10 @@ def meet_vocabulary(catalogue: Catalogue, model: LanguageModel, largest_share: f
     spelt = _token_ids(model, [identifiers.user_text(user) for user in users])
     _refuse_unreadable(users, spelt, unknown, "users")
     texts = [identifiers.text(item) for item in range(len(identifiers))]
-    return told_apart(catalogue, _token_ids(model, texts), unknown, largest_share)
+    return resolve_spellings(catalogue, _token_ids(model, texts), unknown, largest_share)
 
 
-def told_apart(
+def resolve_spellings(
     catalogue: Catalogue, spelt: Sequence[Sequence[int]], unknown: int | None, largest_share: float
 ) -> Identifiers:
     """`meet_vocabulary` for token ids that are known already.

@@ -26,7 +26,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
 from genrec_core.data.lines import write_records
 from genrec_core.data.new_items import appended
-from genrec_core.identifiers.cold_start import extended
+from genrec_core.identifiers.new_items import extended
 from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER
 from genrec_core.pipeline.extended_catalogue import ExtendedCatalogue, summary

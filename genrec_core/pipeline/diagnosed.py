@@ -1,7 +1,7 @@
 """Diagnosed runs: a run's identifiers, items and embeddings, put before the doctor.
 
 The embeddings are those of the tokenizer's own encoder, as its `embed` stage left them. Every run's report
-holds a diagnosis; what takes longer than counting is left out of it for catalogues above `DEAR`, and
+holds a diagnosis; what takes longer than counting is left out of it for catalogues above `FULL_LIMIT`, and
 `genrec doctor RUN` looks at any time.
 """
 
@@ -17,8 +17,8 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.tokenizer import Reconstruction, Tokenizer
-from genrec_core.identifiers.diagnosis.diagnosis import Care, Diagnosis, Patient, examine
-from genrec_core.identifiers.diagnosis.neighbours import SAMPLE
+from genrec_core.identifiers.diagnosis.diagnosis import Depth, Diagnosis, IdentifierInputs, examine
+from genrec_core.identifiers.diagnosis.neighbours import SAMPLED_QUERIES
 from genrec_core.pipeline.artifacts import ArtifactReader
 from genrec_core.pipeline.graph import EVALUATE
 from genrec_core.pipeline.run_reader import RunReader
@@ -28,15 +28,15 @@ from genrec_core.pipeline.wiring import TOKENIZE
 from genrec_core.store.canonical import fingerprint
 from genrec_core.store.store import Store
 
-DEAR = 20_000
+FULL_LIMIT = 20_000
 """Largest catalogue that is examined in full for the report of a run, in a few seconds."""
 
 Folders = Callable[[], dict[str, Path]]
 """Key of an encoder → the artefact with its embeddings; looked up when embeddings are wanted."""
 
 
-def patient_of(run: RunReader) -> Patient:
-    """The patient of a finished run; embeddings are read from the store when they are wanted."""
+def inputs_of(run: RunReader) -> IdentifierInputs:
+    """What the doctor examines of a finished run; embeddings are read from the store when they are wanted."""
 
     def folders() -> dict[str, Path]:
         stages = [stage for stage in run.plan["stages"] if stage["kind"] == "embed"]
@@ -47,7 +47,7 @@ def patient_of(run: RunReader) -> Patient:
 
     own = not run.pipeline.wiring.learns_identifiers
     catalogue = run.catalogue
-    return _patient(catalogue.items, catalogue.identifiers, run.pipeline.spec.tokenizer, own, folders)
+    return _inputs(catalogue.items, catalogue.identifiers, run.pipeline.spec.tokenizer, own, folders)
 
 
 def diagnosed(done: Done, store: Store, artifacts: ArtifactReader) -> Diagnosis:
@@ -68,14 +68,15 @@ def diagnosed(done: Done, store: Store, artifacts: ArtifactReader) -> Diagnosis:
     assert isinstance(tokenizer, Tokenizer)
     items = artifacts.prepared(artefact(role["data"])).items
     identifiers = artifacts.identifiers(artefact(role["identifiers"]))
-    patient = _patient(items, identifiers, tokenizer, not role["identifiers"].startswith("train."), folders)
-    return examine(patient, Care(dear=len(items) <= DEAR, queries=min(SAMPLE, len(items)) or None))
+    inputs = _inputs(items, identifiers, tokenizer, not role["identifiers"].startswith("train."), folders)
+    queries = min(SAMPLED_QUERIES, len(items)) or None
+    return examine(inputs, Depth(full=len(items) <= FULL_LIMIT, queries=queries))
 
 
-def _patient(
+def _inputs(
     items: Items, identifiers: Identifiers, tokenizer: Tokenizer, own: bool, folders: Folders
-) -> Patient:
-    """A patient; `own` says that the tokenizer, and not a trainer after it, made the identifiers."""
+) -> IdentifierInputs:
+    """What the doctor examines; `own` says that the tokenizer, no trainer after it, made the identifiers."""
     encoder = next(iter(distinct_encoders([tokenizer]).values()), None)
 
     def context() -> Context:
@@ -88,7 +89,7 @@ def _patient(
     def reconstruct() -> Reconstruction | None:
         return tokenizer.reconstruct(identifiers, items, context())
 
-    return Patient(
+    return IdentifierInputs(
         identifiers=identifiers,
         items=items,
         vectors=vectors if encoder else None,

@@ -19,10 +19,10 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.evaluation.report.examples import item_title
-from genrec_core.identifiers.arrivals import arrivals, nearest_known, unlike_known
+from genrec_core.identifiers.new_items import nearest_known, new_item_report, unlike_known
 
 LOOKED_UP = 20
-"""New items whose nearest known ones are told: for all of many it would take as long as a training."""
+"""New items whose nearest known ones are named: for all of many it would take as long as a training."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class ExtendedCatalogue:
 
 def summary(extended: ExtendedCatalogue) -> dict[str, Any]:
     """What became of the new items, as JSON values."""
-    found = arrivals(extended.identifiers, extended.known)
+    found = new_item_report(extended.identifiers, extended.known)
     items = []
     for place, item in enumerate(range(extended.known, len(extended.items))):
         entry = {

@@ -29,8 +29,7 @@ from genrec_core.engine.decoding.beam import SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.output_head import OutputHead
-from genrec_core.identifiers.compile import compile_trie
-from genrec_core.identifiers.trie import Trie
+from genrec_core.identifiers.trie import Trie, compile_trie
 from tests.benchmarks.measuring import arguments, machine, medians, ratio, write
 
 ROWS, LEVELS, CODES, FIRST_CODE = 16, 4, 256, 1000

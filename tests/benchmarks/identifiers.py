@@ -36,8 +36,8 @@ from genrec_core.builtin.ngrams import NGrams
 from genrec_core.builtin.sentence import Sentence
 from genrec_core.data.item_file import read_items
 from genrec_core.data.problems import Problems
-from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis, Patient, examine
-from genrec_core.identifiers.diagnosis.neighbours import Neighbours, neighbours
+from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis, IdentifierInputs, examine
+from genrec_core.identifiers.diagnosis.neighbours import NeighbourRecall, neighbours
 from genrec_core.identifiers.prefixes import Prefixes
 from tests.benchmarks.measuring import machine, ratio, write
 from tests.benchmarks.study import SHARED, packaged
@@ -90,7 +90,7 @@ def contestants(levels: int, encoder: Encoder, quick: bool) -> dict[str, Any]:
 
 
 def row_of(
-    data: str, system: str, policy: str, seconds: float, found: Diagnosis, elsewhere: Neighbours | None
+    data: str, system: str, policy: str, seconds: float, found: Diagnosis, elsewhere: NeighbourRecall | None
 ) -> dict[str, Any]:
     """What the table holds of one diagnosis; `elsewhere` are the neighbours among n-grams."""
     near, first = found.neighbours, found.levels[0]
@@ -134,7 +134,7 @@ def judged(data: str, folder: Path | None, quick: bool) -> list[dict[str, Any]]:
         identifiers = tokenizer.fit(items, NOBODY, Context(seed=7))
         seconds = time.perf_counter() - begin
         reconstruct = partial(tokenizer.reconstruct, identifiers, items, Context())
-        found = examine(Patient(identifiers, items, lambda: vectors, "MiniLM", reconstruct))
+        found = examine(IdentifierInputs(identifiers, items, lambda: vectors, "MiniLM", reconstruct))
         elsewhere = neighbours(spelling, Prefixes.of(identifiers))
         return row_of(data, system, policy, seconds, found, elsewhere)
 

@@ -78,7 +78,7 @@ def test_the_svd_keeps_the_similarities_of_the_full_features():
 
 def test_chunks_change_nothing_but_rounding(monkeypatch):
     whole = embedded(NGrams(dims=16), TEXTS)
-    monkeypatch.setattr("genrec_core.builtin.ngrams.CHUNK", 3)
+    monkeypatch.setattr("genrec_core.builtin.ngrams.TEXTS_AT_ONCE", 3)
     parts = embedded(NGrams(dims=16), TEXTS)
     np.testing.assert_allclose(parts @ parts.T, whole @ whole.T, atol=5e-4)
 

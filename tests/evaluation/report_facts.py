@@ -23,7 +23,7 @@ from genrec_core.evaluation.rankings import Rankings, direct
 from genrec_core.evaluation.ranks import identifier_groups
 from genrec_core.evaluation.report.examples import shown_examples
 from genrec_core.evaluation.report.facts import ReportFacts, StageFacts
-from genrec_core.identifiers.diagnosis.diagnosis import Patient, examine
+from genrec_core.identifiers.diagnosis.diagnosis import IdentifierInputs, examine
 from genrec_core.identifiers.health import health
 
 ITEMS, USERS, BEAMS = 240, 900, 20
@@ -104,7 +104,7 @@ def evaluated(
 def diagnosis():
     shop = catalogue()
     places = np.random.default_rng(2).standard_normal((ITEMS, 8)).astype(np.float32)
-    return examine(Patient(shop.identifiers, shop.items, lambda: places, "core/ngrams"))
+    return examine(IdentifierInputs(shop.identifiers, shop.items, lambda: places, "core/ngrams"))
 
 
 def _stage(name: str) -> StageFacts:

@@ -19,7 +19,7 @@ from genrec_core.evaluation.report.markup import tag
 from genrec_core.evaluation.report.numbers import duration, p_value
 from genrec_core.evaluation.report.page import write_report
 from genrec_core.evaluation.report.scale import Scale
-from genrec_core.identifiers.diagnosis.diagnosis import Care, Patient, examine
+from genrec_core.identifiers.diagnosis.diagnosis import Depth, IdentifierInputs, examine
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
 
 SECTIONS = [
@@ -169,6 +169,6 @@ def test_the_doctors_section_escapes_what_comes_from_data(page, facts):
 
 
 def test_the_doctor_says_what_was_not_examined(tmp_path, facts):
-    quick = examine(Patient(Identifiers.of([("a",)]), Items(("x",), {})), Care(dear=False))
+    quick = examine(IdentifierInputs(Identifiers.of([("a",)]), Items(("x",), {})), Depth(full=False))
     write_report(tmp_path / "report.html", replace(facts, diagnosis=quick))
     assert "not examined: neighbours" in (tmp_path / "report.html").read_text()

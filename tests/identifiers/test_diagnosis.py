@@ -10,9 +10,9 @@ import orjson
 import pytest
 
 from genrec_core import GenrecError, Identifiers, Items, Reconstruction
-from genrec_core.identifiers.diagnosis.diagnosis import Care, Patient, examine
-from genrec_core.identifiers.diagnosis.duplicates import alike, explained, summary
-from genrec_core.identifiers.diagnosis.neighbours import nearest, neighbours
+from genrec_core.identifiers.diagnosis.diagnosis import Depth, IdentifierInputs, examine
+from genrec_core.identifiers.diagnosis.duplicates import alike, count_near_duplicates, explained
+from genrec_core.identifiers.diagnosis.neighbours import nearest_items, neighbours
 from genrec_core.identifiers.prefixes import Prefixes
 
 TEXTS = [
@@ -88,7 +88,7 @@ def test_names_that_follow_the_embedding_find_every_neighbour():
 
 def test_nearest_items_tie_in_catalogue_order_and_leave_out_the_item():
     vectors = np.asarray([[1, 0]] * 4 + [[0, 1]], dtype=np.float32)
-    assert nearest(vectors, np.arange(5), 2).tolist() == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1]]
+    assert nearest_items(vectors, np.arange(5), 2).tolist() == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1]]
 
 
 def test_a_sample_of_queries_is_drawn_by_seed_and_stated():
@@ -124,7 +124,7 @@ def test_duplicates_explain_the_collisions_that_are_theirs():
     found = alike(TEXTS)
     names = [("a",), ("a",), ("b",), ("c",), ("d",), ("d",), ("e",)]
     prefixes = Prefixes.of(Identifiers.of(names))
-    told = summary(found, prefixes, items_of(TEXTS).ids)
+    told = count_near_duplicates(found, prefixes, items_of(TEXTS).ids)
     assert (told.items, told.groups, told.largest, told.surplus, told.identical) == (4, 2, 2, 2, 2)
     assert told.collisions_explained == 0.5
     assert explained(found, prefixes) == [0.5]
@@ -133,22 +133,22 @@ def test_duplicates_explain_the_collisions_that_are_theirs():
 
 def test_without_collisions_there_is_nothing_to_explain():
     prefixes = Prefixes.of(Identifiers.of([(f"{n}",) for n in range(7)]))
-    assert summary(alike(TEXTS), prefixes, items_of(TEXTS).ids).collisions_explained is None
+    assert count_near_duplicates(alike(TEXTS), prefixes, items_of(TEXTS).ids).collisions_explained is None
 
 
 def test_without_datasketch_the_rest_is_found_and_the_way_to_install_it_said(monkeypatch):
     monkeypatch.setitem(sys.modules, "datasketch", None)
     ids = Identifiers.of([(f"{n % 3}",) for n in range(7)])
-    found = examine(Patient(ids, items_of(TEXTS), lambda: vectors_of(7)))
+    found = examine(IdentifierInputs(ids, items_of(TEXTS), lambda: vectors_of(7)))
     assert found.duplicates is None
     assert found.neighbours is not None
     assert any("genrec-core[doctor]" in line for line in found.missing)
 
 
 def test_what_cannot_be_examined_is_said():
-    found = examine(Patient(Identifiers.of([("a",), ("b",)]), Items(("x", "y"), {})))
+    found = examine(IdentifierInputs(Identifiers.of([("a",), ("b",)]), Items(("x", "y"), {})))
     assert [line.partition(":")[0] for line in found.missing] == ["near-duplicates", "neighbours"]
-    quick = examine(Patient(Identifiers.of([("a",)]), items_of(["Rope"])), Care(dear=False))
+    quick = examine(IdentifierInputs(Identifiers.of([("a",)]), items_of(["Rope"])), Depth(full=False))
     assert quick.missing == (
         "neighbours, near-duplicates, reconstruction: not asked for (genrec doctor looks)",
     )
@@ -156,7 +156,7 @@ def test_what_cannot_be_examined_is_said():
 
 def test_the_largest_buckets_are_shown_with_their_first_items():
     names = [("a",), ("b",), ("b",), ("c",), ("c",), ("c",), ("c",)]
-    buckets = examine(Patient(Identifiers.of(names), items_of(["long " * 40] * 7))).buckets
+    buckets = examine(IdentifierInputs(Identifiers.of(names), items_of(["long " * 40] * 7))).buckets
     assert [(bucket.identifier, bucket.size) for bucket in buckets] == [("c", 4), ("b", 2)]
     assert [item.id for item in buckets[0].items] == ["i3", "i4", "i5"]
     assert len(buckets[0].items[0].text) == 80
@@ -165,8 +165,10 @@ def test_the_largest_buckets_are_shown_with_their_first_items():
 def test_the_reconstruction_error_is_a_share_of_the_variance():
     seen = np.asarray([[0.0], [2.0]], dtype=np.float32)
     half = Reconstruction(seen, np.asarray([[0.0], [1.0]], dtype=np.float32))
-    patient = Patient(Identifiers.of([("a",), ("b",)]), items_of(["x", "y"]), reconstruct=lambda: half)
-    error = examine(patient).reconstruction
+    inputs = IdentifierInputs(
+        Identifiers.of([("a",), ("b",)]), items_of(["x", "y"]), reconstruct=lambda: half
+    )
+    error = examine(inputs).reconstruction
     assert (error.unexplained, error.error) == (0.5, 0.5)
 
 
@@ -174,21 +176,23 @@ def test_a_tokenizer_that_cannot_reconstruct_does_not_end_the_examination():
     def refuse():
         raise GenrecError("another tokenizer made these")
 
-    found = examine(Patient(Identifiers.of([("a",)]), items_of(["x"]), reconstruct=refuse))
+    found = examine(IdentifierInputs(Identifiers.of([("a",)]), items_of(["x"]), reconstruct=refuse))
     assert found.reconstruction is None
     assert "reconstruction: another tokenizer made these" in found.missing
 
 
 def test_a_reconstruction_of_another_shape_is_not_compared():
     odd = Reconstruction(np.zeros((2, 3), dtype=np.float32), np.zeros((1, 3), dtype=np.float32))
-    found = examine(Patient(Identifiers.of([("a",), ("b",)]), items_of("xy"), reconstruct=lambda: odd))
+    found = examine(
+        IdentifierInputs(Identifiers.of([("a",), ("b",)]), items_of("xy"), reconstruct=lambda: odd)
+    )
     assert found.reconstruction is None
     assert any("`(2, 3)` and `(1, 3)`" in line for line in found.missing)
 
 
 def test_a_diagnosis_is_plain_json_with_the_health_at_the_top():
     ids = Identifiers.of(names_of(7))
-    found = examine(Patient(ids, items_of(TEXTS), lambda: vectors_of(7), "core/ngrams"))
+    found = examine(IdentifierInputs(ids, items_of(TEXTS), lambda: vectors_of(7), "core/ngrams"))
     plain = orjson.loads(orjson.dumps(found.plain(), option=orjson.OPT_SERIALIZE_NUMPY))
     assert plain["items"] == 7
     assert plain["levels"][0]["level"] == 1
@@ -215,8 +219,8 @@ def test_sorted_bands_join_what_comparing_all_pairs_joins():
 
 def test_neighbours_do_not_depend_on_the_size_of_blocks(monkeypatch):
     vectors = np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32)
-    whole = nearest(vectors, np.arange(40), 3)
-    module = sys.modules[nearest.__module__]
+    whole = nearest_items(vectors, np.arange(40), 3)
+    module = sys.modules[nearest_items.__module__]
     monkeypatch.setattr(module, "_ROWS", 7)
     monkeypatch.setattr(module, "_BLOCK", 90)
-    np.testing.assert_array_equal(nearest(vectors, np.arange(40), 3), whole)
+    np.testing.assert_array_equal(nearest_items(vectors, np.arange(40), 3), whole)

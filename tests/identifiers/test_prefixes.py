@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec_core import Identifiers
-from genrec_core.identifiers.diagnosis.leaves import under_prefixes
-from genrec_core.identifiers.prefixes import Prefixes
-from genrec_core.identifiers.usage import levels
+from genrec_core.identifiers.health import levels
+from genrec_core.identifiers.prefixes import Prefixes, under_prefixes
 
 NAMES = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map(tuple), min_size=1, max_size=30)
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from genrec_core import Identifiers, Items, Reconstruction
-from genrec_core.identifiers.diagnosis.diagnosis import Patient, examine
-from genrec_core.identifiers.diagnosis.suggestions import RULES, suggestions
+from genrec_core.identifiers.diagnosis.diagnosis import IdentifierInputs, examine
+from genrec_core.identifiers.diagnosis.suggestions import ADVICE_RULES, suggestions
 
 SIDE = 20
 
@@ -36,12 +36,12 @@ def vectors():
     return middle + 0.01 * noise()
 
 
-def patient(names=None, words=None, new_tokens=None, seen=None, lost=0.0):
+def inputs(names=None, words=None, new_tokens=None, seen=None, lost=0.0):
     names = names or healthy_names()
     seen = vectors() if seen is None else seen
     decoded = seen + np.float32(np.sqrt(lost)) * (seen.mean(axis=0) - seen)
     titles = words or texts(len(names))
-    return Patient(
+    return IdentifierInputs(
         Identifiers.of(names, new_tokens=book() if new_tokens is None else new_tokens),
         Items(tuple(f"i{n}" for n in range(len(names))), {"title": titles}),
         lambda: seen,
@@ -61,24 +61,24 @@ def uneven():
 
 
 ILL = {
-    "collisions": lambda: patient(shared(healthy_names())),
-    "collisions-by-duplicates": lambda: patient(
+    "collisions": lambda: inputs(shared(healthy_names())),
+    "collisions-by-duplicates": lambda: inputs(
         shared(healthy_names()), [f"number {n - n % 2 if n < 40 else n} of its own kind" for n in range(400)]
     ),
-    "ranks": lambda: patient(
+    "ranks": lambda: inputs(
         [
             (*shared(healthy_names())[n], f"<c_{n % 2}>") if n < 40 else name
             for n, name in enumerate(healthy_names())
         ]
     ),
-    "duplicates": lambda: patient(words=[f"number {n // 2} of its own kind" for n in range(400)]),
-    "unused-codes": lambda: patient(new_tokens=book(first=2 * SIDE)),
-    "uneven": lambda: patient(uneven()),
-    "fewer-levels": lambda: patient([(f"<a_{n}>", f"<b_{n % 20}>") for n in range(400)]),
-    "thin-prefixes": lambda: patient(healthy_names((50, 8)), new_tokens=book(50, 8)),
-    "short-texts": lambda: patient(words=[f"n{n}" if n < 50 else text for n, text in enumerate(texts())]),
-    "neighbours": lambda: patient(seen=noise()),
-    "reconstruction": lambda: patient(lost=0.7),
+    "duplicates": lambda: inputs(words=[f"number {n // 2} of its own kind" for n in range(400)]),
+    "unused-codes": lambda: inputs(new_tokens=book(first=2 * SIDE)),
+    "uneven": lambda: inputs(uneven()),
+    "fewer-levels": lambda: inputs([(f"<a_{n}>", f"<b_{n % 20}>") for n in range(400)]),
+    "thin-prefixes": lambda: inputs(healthy_names((50, 8)), new_tokens=book(50, 8)),
+    "short-texts": lambda: inputs(words=[f"n{n}" if n < 50 else text for n, text in enumerate(texts())]),
+    "neighbours": lambda: inputs(seen=noise()),
+    "reconstruction": lambda: inputs(lost=0.7),
 }
 
 
@@ -87,7 +87,7 @@ def rules(found):
 
 
 def test_a_healthy_catalogue_needs_nothing():
-    assert rules(examine(patient(lost=0.5))) == []
+    assert rules(examine(inputs(lost=0.5))) == []
 
 
 @pytest.mark.parametrize("rule", ILL)
@@ -99,7 +99,7 @@ def test_each_illness_gets_its_advice_with_the_numbers(rule):
 
 
 def test_every_rule_has_an_illness():
-    assert len(ILL) == len(RULES) + 1, "collisions have two suggestions"
+    assert len(ILL) == len(ADVICE_RULES) + 1, "collisions have two suggestions"
 
 
 def test_collisions_of_duplicates_are_not_blamed_on_the_codes():
@@ -109,7 +109,7 @@ def test_collisions_of_duplicates_are_not_blamed_on_the_codes():
 
 def test_words_are_not_told_to_balance_their_codes():
     names = [("red" if n % 2 else f"colour{chr(97 + n % 26)}", f"thing {n}") for n in range(400)]
-    assert not {"uneven", "unused-codes", "fewer-levels"} & set(rules(examine(patient(names, new_tokens=()))))
+    assert not {"uneven", "unused-codes", "fewer-levels"} & set(rules(examine(inputs(names, new_tokens=()))))
 
 
 def test_rank_tokens_are_not_called_unused():
@@ -120,7 +120,7 @@ def test_rank_tokens_are_not_called_unused():
 
 def test_small_catalogues_have_few_leaves_and_that_is_no_illness():
     names = healthy_names((4, 4))
-    small = patient(names, new_tokens=book(4, 4), seen=vectors()[:16])
+    small = inputs(names, new_tokens=book(4, 4), seen=vectors()[:16])
     assert "thin-prefixes" not in rules(examine(small))
 
 

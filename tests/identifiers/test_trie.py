@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec_core.contracts.errors import ContractError, GenrecError
-from genrec_core.identifiers.compile import compile_trie, extend_trie
-from genrec_core.identifiers.trie import forest
+from genrec_core.identifiers.trie import compile_trie, extend_trie, forest
 
 catalogues = st.lists(st.lists(st.integers(0, 5), min_size=1, max_size=5), min_size=1, max_size=30)
 END = 9

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from genrec_core import GenrecError
-from genrec_core.identifiers.diagnosis.diagnosis import Care, examine
-from genrec_core.pipeline.diagnosed import patient_of
+from genrec_core.identifiers.diagnosis.diagnosis import Depth, examine
+from genrec_core.pipeline.diagnosed import inputs_of
 from genrec_core.pipeline.run_folder import REPORT
 from genrec_core.pipeline.run_reader import open_run
 
@@ -25,8 +25,8 @@ def given(run, pipeline_file, tmp_path):
 
 
 def test_a_run_is_examined_with_the_embeddings_its_tokenizer_had(run, registry):
-    patient = patient_of(open_run(run().folder, registry))
-    found = examine(patient)
+    inputs = inputs_of(open_run(run().folder, registry))
+    found = examine(inputs)
     assert (found.health["distinct"], found.space) == (12, "quick/lengths")
     assert found.neighbours.queries == 12
     assert found.reconstruction is None, "its tokenizer has no code books"
@@ -35,9 +35,9 @@ def test_a_run_is_examined_with_the_embeddings_its_tokenizer_had(run, registry):
 def test_embeddings_that_are_gone_end_the_examination_but_not_a_quick_one(run, registry):
     opened = open_run(run().folder, registry)
     shutil.rmtree(opened.artefact("embed"))
-    assert examine(patient_of(opened), Care(dear=False)).health["distinct"] == 12
+    assert examine(inputs_of(opened), Depth(full=False)).health["distinct"] == 12
     with pytest.raises(GenrecError, match="the artefact of `embed`"):
-        examine(patient_of(opened))
+        examine(inputs_of(opened))
 
 
 def test_a_pipeline_runs_on_given_identifiers_and_its_report_says_what_is_missing(given, registry):
@@ -45,7 +45,7 @@ def test_a_pipeline_runs_on_given_identifiers_and_its_report_says_what_is_missin
     assert finished.metrics["identifiers"]["distinct"] == 12
     assert finished.metrics["identifiers"]["new_tokens"] == 7
     assert "not examined: neighbours: no embeddings" in (finished.folder / REPORT).read_text()
-    assert patient_of(open_run(finished.folder, registry)).vectors is None
+    assert inputs_of(open_run(finished.folder, registry)).vectors is None
 
 
 def test_another_content_of_the_file_names_items_anew(given, tmp_path):

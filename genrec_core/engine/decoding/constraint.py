@@ -19,8 +19,7 @@ from genrec_core.contracts.samples import IDENTIFIER
 from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.identifiers.compile import compile_trie
-from genrec_core.identifiers.trie import Trie
+from genrec_core.identifiers.trie import Trie, compile_trie
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from genrec_core.engine.models.loading import from_checkpoint, is_folder, unread
 from genrec_core.engine.models.model import chosen_device, torch_dtype
 
 LENGTH = 256
-"""Tokens of a text that are read, unless told otherwise."""
+"""Tokens of a text that are read, unless something else is asked for."""
 
 
 class Dense(nn.Module):
@@ -104,7 +104,7 @@ class TextEncoder:
     def encode(
         self, texts: Sequence[str], batch_size: int = 64, advance: Callable[[int], None] = lambda texts: None
     ) -> NDArray[np.float32]:
-        """One vector a text, float32 [len(texts), width]; `advance` is told how many are done."""
+        """One vector a text, float32 [len(texts), width]; `advance` is called with how many are done."""
         vectors = np.zeros((len(texts), self.width), dtype=np.float32)
         for places in _by_length(texts, batch_size):
             vectors[places] = self._batch([texts[place] for place in places]).cpu().numpy()

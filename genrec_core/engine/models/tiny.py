@@ -30,7 +30,7 @@ from genrec_core.engine.models.model import Family, Model, chosen_device, torch_
 
 END, PAD = "<|end|>", "<|pad|>"
 
-TEXTS = 100_000
+TRAINING_TEXTS = 100_000
 """The text tokenizer learns from at most so many items, evenly chosen: more change nothing but the time."""
 
 
@@ -147,7 +147,7 @@ def trained_text_tokenizer(items: Items, vocabulary: int) -> Any:
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    step = max(1, -(-len(items) // TEXTS))
+    step = max(1, -(-len(items) // TRAINING_TEXTS))
     tokenizer.train_from_iterator((items.text(item) for item in range(0, len(items), step)), trainer)
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, clean_up_tokenization_spaces=False

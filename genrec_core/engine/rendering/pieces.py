@@ -20,12 +20,12 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import IDENTIFIER, Turn
 from genrec_core.engine.models.model import Model
-from genrec_core.identifiers.spelling import told_apart
+from genrec_core.identifiers.spelling import resolve_spellings
 
-BATCH = 50_000
+ITEMS_AT_ONCE = 50_000
 """Items tokenised in one call: bounds memory for catalogues of millions."""
 
-TEXTS = 100_000
+KEPT_TEXTS = 100_000
 """Literal texts kept; beyond that they are tokenised again, so that free text cannot fill the memory."""
 
 
@@ -49,12 +49,12 @@ class Pieces:
             texts = self._catalogue.answers(form)
             self._forms[form] = [
                 ids
-                for start in range(0, len(texts), BATCH)
-                for ids in self._model.tokenise(texts[start : start + BATCH])
+                for start in range(0, len(texts), ITEMS_AT_ONCE)
+                for ids in self._model.tokenise(texts[start : start + ITEMS_AT_ONCE])
             ]
             if form == IDENTIFIER:  # no item may be out of reach because another is written alike
                 unknown = self._model.text_tokenizer.unk_token_id
-                told_apart(self._catalogue, self._forms[form], unknown, largest_share=0.0)
+                resolve_spellings(self._catalogue, self._forms[form], unknown, largest_share=0.0)
         return self._forms[form]
 
     def longest(self, form: str) -> int:
@@ -76,7 +76,7 @@ class Pieces:
         ids = self._texts.get(text)
         if ids is None:
             ids = self._model.tokenise([text])[0] if text else []
-            if len(self._texts) < TEXTS:
+            if len(self._texts) < KEPT_TEXTS:
                 self._texts[text] = ids
         return ids
 

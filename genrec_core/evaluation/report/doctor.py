@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from genrec_core.evaluation.report.facts import ReportFacts
 from genrec_core.evaluation.report.markup import Markup, Section, section, tag
 from genrec_core.evaluation.report.numbers import count, percent
-from genrec_core.identifiers.diagnosis.buckets import Bucket
-from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
-from genrec_core.identifiers.diagnosis.leaves import UnderPrefixes
+from genrec_core.identifiers.diagnosis.diagnosis import Bucket, Diagnosis
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
+from genrec_core.identifiers.prefixes import UnderPrefixes
 
 
 def doctor_section(facts: ReportFacts) -> Section | None:

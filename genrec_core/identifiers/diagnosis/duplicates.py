@@ -30,7 +30,7 @@ _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class Duplicates:
+class NearDuplicates:
     """Near-duplicate entries of a catalogue.
 
     Attributes:
@@ -90,13 +90,13 @@ def alike(texts: Sequence[str]) -> Alike:
     return Alike(roots[same], same)
 
 
-def summary(found: Alike, prefixes: Prefixes, ids: Sequence[str]) -> Duplicates:
+def count_near_duplicates(found: Alike, prefixes: Prefixes, ids: Sequence[str]) -> NearDuplicates:
     """What the near-duplicates amount to, and how many of the collisions are theirs."""
     sizes = np.bincount(found.groups)
     crowded = np.flatnonzero(sizes > 1)
     largest = crowded[np.lexsort((crowded, -sizes[crowded]))][:3]
     same = np.bincount(found.same)
-    return Duplicates(
+    return NearDuplicates(
         items=int(sizes[crowded].sum()),
         groups=len(crowded),
         largest=int(sizes[crowded].max(initial=0)),

@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 
 from genrec_core.identifiers.prefixes import Prefixes
 
-K = 10
-ALL = 20_000
-"""Catalogues up to this size ask for every item, unless told otherwise."""
+NEAREST = 10
+ALL_QUERIES = 20_000
+"""Catalogues up to this size ask for every item, unless something else is asked for."""
 
-SAMPLE = 2_000
+SAMPLED_QUERIES = 2_000
 """Items that are asked for in larger ones."""
 
 _BLOCK = 1 << 24
@@ -61,7 +61,7 @@ class KeptNeighbours:
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class NeighbourRecall:
     """Neighbour recall of identifiers.
 
     Attributes:
@@ -83,24 +83,25 @@ class Neighbours:
 
 def neighbours(
     vectors: NDArray[np.float32], prefixes: Prefixes, *, queries: int | None = None, seed: int = 0
-) -> Neighbours | None:
+) -> NeighbourRecall | None:
     """Neighbour recall by cosine of `vectors`, float32 [N, d]; None for fewer than two items.
 
     Args:
         vectors: item embeddings, in catalogue order.
         prefixes: of the identifiers.
-        queries: how many items to ask for; by default all of a catalogue up to `ALL`, else `SAMPLE`.
+        queries: how many items to ask for; by default all of a catalogue up to `ALL_QUERIES`, else
+            `SAMPLED_QUERIES`.
         seed: of the draw of queries.
     """
     count = len(vectors)
-    k = min(K, count - 1)
+    k = min(NEAREST, count - 1)
     if k < 1:
         return None
-    wanted = queries or (count if count <= ALL else SAMPLE)
+    wanted = queries or (count if count <= ALL_QUERIES else SAMPLED_QUERIES)
     asked = np.arange(count)
     if wanted < count:
         asked = np.sort(np.random.default_rng(seed).choice(count, wanted, replace=False))
-    near = nearest(vectors, asked, k)
+    near = nearest_items(vectors, asked, k)
     shared = _shared_tokens(prefixes, asked, near)
     sizes = _sizes(prefixes, asked, count)
     lengths = tuple(
@@ -112,10 +113,10 @@ def neighbours(
         )
         for length in range(1, len(sizes))
     )
-    return Neighbours(k, len(asked), count, lengths[-1].recall, k / (count - 1), lengths)
+    return NeighbourRecall(k, len(asked), count, lengths[-1].recall, k / (count - 1), lengths)
 
 
-def nearest(vectors: NDArray[np.float32], asked: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+def nearest_items(vectors: NDArray[np.float32], asked: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     """The k items of largest cosine to each asked one, itself left out; int64 [asked, k], ties by index."""
     # In blocks: of a million vectors the squares alone are gigabytes.
     parts = (vectors[start : start + _ROWS] for start in range(0, len(vectors), _ROWS))

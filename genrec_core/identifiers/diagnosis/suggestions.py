@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
-from genrec_core.identifiers.diagnosis.leaves import ROLLOUTS, UnderPrefixes
-from genrec_core.identifiers.usage import Level
+from genrec_core.identifiers.health import Level
+from genrec_core.identifiers.prefixes import ROLLOUTS, UnderPrefixes
 
 COLLIDING = 0.01
 """Share of colliding items that is worth a word."""
@@ -67,7 +67,7 @@ class Suggestion:
 
 def suggestions(found: Diagnosis) -> list[Suggestion]:
     """What the diagnosis suggests, most urgent first; empty when all is well."""
-    return [one for rule in RULES for one in rule(found)]
+    return [one for rule in ADVICE_RULES for one in rule(found)]
 
 
 def _collisions(found: Diagnosis) -> Iterator[Suggestion]:
@@ -215,7 +215,7 @@ def _levels(number: int) -> str:
     return "level" if number == 1 else f"{number} levels"
 
 
-RULES: tuple[Callable[[Diagnosis], Iterator[Suggestion]], ...] = (
+ADVICE_RULES: tuple[Callable[[Diagnosis], Iterator[Suggestion]], ...] = (
     _collisions,
     _ranks,
     _duplicates,

@@ -19,7 +19,7 @@ from genrec_core.contracts.encoder import Encoder, State
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.tokenizer import LearnFrom
-from genrec_core.identifiers.cold_start import items_to_learn_from
+from genrec_core.identifiers.new_items import items_to_learn_from
 from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 from genrec_core.store.arrays import load_arrays, save_arrays

@@ -21,7 +21,7 @@ from genrec_core.contracts.items import Items
 from genrec_core.contracts.tokenizer import Tokenizer
 from genrec_core.data.new_items import appended
 from genrec_core.data.prepared import save_prepared
-from genrec_core.identifiers.cold_start import extended
+from genrec_core.identifiers.new_items import extended
 from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.identifiers.storage import save_identifiers
 from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER, IDENTIFIERS, MAIN, MODELS, ModelAt

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.tokenizer import Tokenizer
-from genrec_core.identifiers.cold_start import tokenize
 from genrec_core.identifiers.health import health
+from genrec_core.identifiers.new_items import tokenize
 from genrec_core.identifiers.storage import save_identifiers
 from genrec_core.pipeline.artifacts import IDENTIFIERS, MAIN, MODELS
 from genrec_core.pipeline.stages.stage import Stage, StageContext

@@ -8,7 +8,7 @@ from genrec_plugin_sid.rq_kmeans import RQKMeans
 
 from genrec_core import Context, Items, Sequences, View
 from genrec_core.builtin.ngrams import NGrams
-from genrec_core.identifiers.diagnosis.diagnosis import Patient, examine
+from genrec_core.identifiers.diagnosis.diagnosis import IdentifierInputs, examine
 
 
 @pytest.fixture
@@ -17,11 +17,11 @@ def examined(shop):
         told = []
         ids = shop.fit(vectors, log=lambda event, **values: told.append((event, values)), **options)
         items, tokenizer = shop.items(vectors), shop.tokenizer(**options)
-        patient = Patient(
+        inputs = IdentifierInputs(
             ids, items, lambda: vectors, "test", lambda: tokenizer.reconstruct(ids, items, Context())
         )
         lost = [values["unexplained"] for event, values in told if event == "level"]
-        return examine(patient), lost
+        return examine(inputs), lost
 
     return examine_fitted
 

@@ -15,8 +15,7 @@ from genrec_core.engine.decoding.beam import SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint, log_probabilities
 from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.output_head import OutputHead
-from genrec_core.identifiers.compile import compile_trie
-from genrec_core.identifiers.trie import forest
+from genrec_core.identifiers.trie import compile_trie, forest
 from tests.engine.decoding.random_models import END, FAMILIES, VOCABULARY, random_model
 from tests.engine.decoding.reference import generated, score_one_by_one
 

@@ -17,7 +17,7 @@ from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.models.tiny import Shape, tiny_model
-from genrec_core.identifiers.compile import compile_trie
+from genrec_core.identifiers.trie import compile_trie
 from tests.engine.decoding.reference import generated
 
 TEMPLATE = "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"

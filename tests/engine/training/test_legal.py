@@ -18,7 +18,7 @@ from genrec_core.engine.training.collator import Collator
 from genrec_core.engine.training.dataset import rendered_table
 from genrec_core.engine.training.legal import LegalLoss, target_nodes
 from genrec_core.engine.training.loss import learnt_losses
-from genrec_core.identifiers.compile import compile_trie
+from genrec_core.identifiers.trie import compile_trie
 from genrec_core.testing.sessions import ask
 
 
