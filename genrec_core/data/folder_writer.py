@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ from genrec_core.contracts.dataset import Dataset
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
 from genrec_core.data.lines import write_json, write_records
+
+_KILLED = 24 * 3600.0
+"""Seconds after which a half-written import belongs to no process that is still at it."""
 
 
 def refuse_existing(out: Path) -> None:
@@ -35,6 +39,9 @@ def write_folder(dataset: Dataset, out: Path, report: Any = None) -> None:
     """
     refuse_existing(out)
     out.parent.mkdir(parents=True, exist_ok=True)
+    for left in out.parent.glob(".import-*"):
+        if time.time() - left.stat().st_mtime > _KILLED:
+            shutil.rmtree(left, ignore_errors=True)
     building = Path(tempfile.mkdtemp(prefix=".import-", dir=out.parent))
     try:
         write_records(building / "items.jsonl.gz", _item_lines(dataset.items))

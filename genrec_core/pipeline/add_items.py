@@ -10,7 +10,9 @@ opens runs works on it, more items can be added to it, and the same items added 
 
 from __future__ import annotations
 
-import shlex
+import glob
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +34,15 @@ from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER
 from genrec_core.pipeline.extended_catalogue import ExtendedCatalogue, summary
 from genrec_core.pipeline.graph import DATA, model_inputs
 from genrec_core.pipeline.plan import Plan, plan_of
-from genrec_core.pipeline.run_folder import ITEMS, PIPELINE, PLAN, plan_record, write_json, write_pipeline
+from genrec_core.pipeline.run_folder import (
+    ITEMS,
+    NEW_ITEMS,
+    PIPELINE,
+    PLAN,
+    plan_record,
+    write_json,
+    write_pipeline,
+)
 from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.run_reader import RunReader
 from genrec_core.pipeline.runner import RunEnvironment, Runner
@@ -42,9 +52,6 @@ from genrec_core.pipeline.stages.stage import Stage, stage_seed
 from genrec_core.pipeline.wiring import TOKENIZE
 from genrec_core.store.arrays import load_arrays
 from genrec_core.store.canonical import fingerprint
-
-NEW_ITEMS = "new-items.jsonl"
-"""The items that were added, in the run folder: what it takes to make its artefacts anew."""
 
 MODELS = ("model", "train")
 """Kinds of stages whose artefacts a extended run shares with the run it comes from."""
@@ -101,10 +108,8 @@ def add_items(
         vectors = load_arrays(done.folders[stage] / EMBEDDINGS)[0]["embeddings"]
     catalogue = opened.artifacts.catalogue(done.folders[DATA], done.folders[TOKENIZE])
     extended = ExtendedCatalogue(catalogue.items, catalogue.identifiers, known, vectors, home)
-    _write(
-        home, opened, new, plan_record(done.plan, environment.store.root, environment.versions, done.outcomes)
-    )
-    write_json(home / ITEMS, summary(extended))
+    record = plan_record(done.plan, environment.store.root, environment.versions, done.outcomes)
+    _write(home.absolute(), opened, extended, record, new)
     return extended
 
 
@@ -142,17 +147,29 @@ def _embeds(opened: RunReader) -> list[tuple[str, Encoder]]:
     return [(stages[encoder_key(encoder)], encoder) for encoder in encoders.values()]
 
 
-def _write(home: Path, opened: RunReader, new: Items, record: dict[str, Any]) -> None:
-    """The run folder: the pipeline, the new items, and a plan that shares the models."""
-    home.mkdir(parents=True, exist_ok=True)
-    write_pipeline(home / PIPELINE, opened.pipeline.spec.described(opened.plan["seed"]))
-    write_records(home / NEW_ITEMS, _records(new))
+def _write(
+    home: Path, opened: RunReader, extended: ExtendedCatalogue, record: dict[str, Any], new: Items
+) -> None:
+    """The run folder: the pipeline, the new items, and a plan that shares the models.
+
+    It is made beside its place and renamed, so that who is killed between two files can start again. One that
+    is there already holds the same and is written over file by file.
+    """
+    home.parent.mkdir(parents=True, exist_ok=True)
+    for left in home.parent.glob(f".{glob.escape(home.name)}.*"):
+        shutil.rmtree(left, ignore_errors=True)  # of a command that was killed
+    folder = home if (home / PLAN).exists() else home.with_name(f".{home.name}.{os.getpid()}")
+    folder.mkdir(exist_ok=True)
+    write_pipeline(folder / PIPELINE, opened.pipeline.spec.described(opened.plan["seed"]))
+    write_records(folder / NEW_ITEMS, _records(new))
+    write_json(folder / ITEMS, summary(extended))
     replaced = {stage["name"] for stage in record["stages"]}
     kept = [one for one in opened.plan["stages"] if one["kind"] in MODELS and one["name"] not in replaced]
     stages = [*record["stages"], *({**stage, "outcome": "reused"} for stage in kept)]
-    again = ["genrec", "items", "add", str(opened.folder), str(home / NEW_ITEMS), "--out", str(home)]
-    grown = {"from": str(opened.folder.resolve()), "identifiers": TOKENIZE, "again": shlex.join(again)}
-    write_json(home / PLAN, {**record, "stages": stages, "grown": grown})
+    grown = {"from": str(opened.folder.resolve()), "identifiers": TOKENIZE}
+    write_json(folder / PLAN, {**record, "stages": stages, "grown": grown})
+    if folder != home:
+        folder.rename(home)
 
 
 def _records(items: Items) -> Iterator[dict[str, Any]]:

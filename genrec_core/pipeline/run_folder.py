@@ -30,6 +30,8 @@ PIPELINE = "pipeline.yaml"
 PLAN = "plan.json"
 METRICS = "metrics.json"
 ITEMS = "items.json"
+NEW_ITEMS = "new-items.jsonl"
+"""The items that were added to a run: what it takes to make its artefacts anew."""
 LOG = "log.jsonl"
 REPORT = "report.html"
 

@@ -9,6 +9,8 @@ with run.open() as session:
 from __future__ import annotations
 
 import functools
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,8 +31,9 @@ from genrec_core.contracts.views import Request
 from genrec_core.data.prepared import Prepared
 from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
 from genrec_core.pipeline.load import Pipeline, load_pipeline
-from genrec_core.pipeline.run_folder import LATEST, METRICS, PIPELINE, PLAN
+from genrec_core.pipeline.run_folder import LATEST, METRICS, NEW_ITEMS, PIPELINE, PLAN
 from genrec_core.pipeline.wiring import slots_asked
+from genrec_core.registry.problems import shown
 from genrec_core.registry.registry import Registry
 from genrec_core.store.manifest import damage
 from genrec_core.store.store import Store
@@ -67,9 +70,18 @@ class RunReader:
         if wrong:
             raise GenrecError(
                 f"the artefact of `{stage}` in the store `{self.store.root}` cannot be used: {wrong}",
-                hint=self.plan.get("grown", {}).get("again") or f"genrec run {self.folder / PIPELINE}",
+                hint=self._again(),
             )
         return folder
+
+    def _again(self) -> str:
+        """The command that makes the artefacts anew; of the plan only a folder that is there goes into it."""
+        origin = str(self.plan.get("grown", {}).get("from", ""))
+        if not origin:
+            return shlex.join(["genrec", "run", str(self.folder / PIPELINE)])
+        known = origin if (Path(origin) / PLAN).is_file() else "RUN"
+        words = ["genrec", "items", "add", known, str(self.folder / NEW_ITEMS), "--out", str(self.folder)]
+        return shlex.join(words)
 
     @property
     def identifiers_stage(self) -> str:
@@ -80,7 +92,15 @@ class RunReader:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The content of `metrics.json`."""
-        metrics: dict[str, Any] = orjson.loads((self.folder / METRICS).read_bytes())
+        file = self.folder / METRICS
+        try:
+            metrics = orjson.loads(file.read_bytes())
+        except (OSError, ValueError) as error:
+            raise GenrecError(
+                f"`{file}` cannot be read: {error}", hint=f"genrec run {self.folder / PIPELINE}"
+            ) from error
+        if not isinstance(metrics, dict):
+            raise GenrecError(f"`{file}` holds no metrics", hint=f"genrec run {self.folder / PIPELINE}")
         return metrics
 
     @cached_property
@@ -158,13 +178,52 @@ def open_run(folder: Path, registry: Registry) -> RunReader:
     home = _home(folder)
     try:
         plan = orjson.loads((home / PLAN).read_bytes())
-        store = Store(Path(plan["store"]))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise GenrecError(
             f"`{folder}` is no run folder: `{PLAN}` cannot be read",
             hint="name a folder like runs/<name>/latest",
         ) from error
+    wrong = _wrong_with(plan)
+    if wrong:
+        raise GenrecError(
+            f"this is not what a run writes: {wrong}",
+            where=str(home / PLAN),
+            hint="the file was edited or is from another program; run the pipeline again",
+        )
+    store = Store(Path(plan["store"]))
     return RunReader(home, load_pipeline(home / PIPELINE, registry), plan, store, ArtifactReader())
+
+
+def _wrong_with(plan: Any) -> str:
+    """What `plan.json`, which may be somebody else's, holds that no run writes; empty when nothing.
+
+    Stages and fingerprints become names of folders in the store, so none may lead out of it.
+    """
+    if not isinstance(plan, dict) or not isinstance(plan.get("stages"), list):
+        return "there is no list of `stages`"
+    if not isinstance(plan.get("store"), str) or "\0" in plan["store"]:
+        return "`store` is no path"
+    if not isinstance(plan.get("seed"), int):
+        return "`seed` is no whole number"
+    if not isinstance(plan.get("grown", {}), dict):
+        return "`grown` is no block"
+    for stage in plan["stages"]:
+        if not isinstance(stage, dict):
+            return f"{shown(stage)} is no stage"
+        for key, form in _FORMS.items():
+            value = stage.get(key)
+            if not isinstance(value, str) or not form.fullmatch(value):
+                return f"{shown(value)} is no {key} of a stage"
+        if not isinstance(stage.get("ingredients"), dict):
+            return f"stage `{stage['name']}` has no ingredients"
+    return ""
+
+
+_FORMS = {
+    "name": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*"),
+    "kind": re.compile(r"[a-z][a-z-]*"),
+    "fingerprint": re.compile(r"[0-9a-f]{64}"),
+}
 
 
 def _home(folder: Path) -> Path:

@@ -1,8 +1,9 @@
 """Manifests: what an artefact must contain, and whether it still does.
 
 `manifest.json` is written last, so an artefact without one was never finished. It lists every file with
-its size and SHA-256 and carries a seal over itself: a flipped byte anywhere, the manifest included, is
-noticed. A manifest also remembers what the artefact was made from and what making it cost.
+its size and SHA-256 and carries a seal over itself: a flipped bit anywhere, the manifest included, is
+noticed, and so is a file that it does not list. A manifest also remembers what the artefact was made from and
+what making it cost.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import orjson
 
-from genrec_core.contracts.errors import ContractError
+from genrec_core.contracts.errors import ContractError, examples
 from genrec_core.store.canonical import canonical, digest_of, fingerprint
 
 NAME = "manifest.json"
@@ -56,11 +57,15 @@ def write_manifest(
         ContractError: the folder contains a link, which would not travel with it.
     """
     files: dict[str, tuple[int, str]] = {}
+    shared = (
+        folder.stat().st_mode
+    )  # what the user's umask allows others; some libraries write for the owner alone
     for path in sorted(folder.rglob("*")):
         if path.is_symlink():
             raise ContractError(
                 f"stage `{stage}` wrote the link `{path.relative_to(folder)}` into its artefact"
             )
+        path.chmod(shared & (0o777 if path.is_dir() else 0o666))
         if path.is_file():
             _flush(path)
             files[path.relative_to(folder).as_posix()] = (path.stat().st_size, digest_of(path))
@@ -74,9 +79,8 @@ def write_manifest(
         "versions": dict(versions),
         "cost": dict(cost),
     }
-    sealed = {**body, "seal": fingerprint(body)}
     target = folder / NAME
-    target.write_bytes(orjson.dumps(sealed, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS))
+    target.write_bytes(_written({**body, "seal": fingerprint(body)}))
     _flush(target)
     _flush(folder)
     return Manifest(stage, key, files, ingredients, versions, cost)
@@ -85,9 +89,12 @@ def write_manifest(
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a folder; None when there is none or its seal is broken."""
     try:
-        body = orjson.loads((folder / NAME).read_bytes())
+        raw = (folder / NAME).read_bytes()
+        body = orjson.loads(raw)
+        if _written(body) != raw:  # the same values written another way: `1e5` with a flipped bit is `1E5`
+            return None
         seal = body.pop("seal")
-        if fingerprint(body) != seal or body["format"] != FORMAT:
+        if fingerprint(body) != seal or body["format"] != FORMAT or not all(map(_inside, body["files"])):
             return None
         files = {name: (entry["bytes"], entry["sha256"]) for name, entry in body["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -107,15 +114,35 @@ def damage(folder: Path, *, deep: bool) -> str:
     manifest = read_manifest(folder)
     if manifest is None:
         return f"`{NAME}` is missing or was changed"
+    present = {
+        path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not _is_folder(path)
+    }
+    more = sorted(present.keys() - manifest.files.keys() - {NAME})
+    if more:
+        return f"{examples(more)} {'is' if len(more) == 1 else 'are'} not in `{NAME}`"
     for name, (size, digest) in manifest.files.items():
         path = folder / name
-        if not path.is_file():
+        if path.is_symlink() or not path.is_file():
             return f"`{name}` is missing"
         if path.stat().st_size != size:
             return f"`{name}` has {path.stat().st_size:,} bytes, not {size:,}"
         if deep and digest_of(path) != digest:
             return f"`{name}` has another SHA-256 than when it was written"
     return ""
+
+
+def _written(sealed: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(sealed, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+
+
+def _inside(name: str) -> bool:
+    """Whether a name in a manifest, which may be somebody else's, leads to a place in the artefact."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 def comparable(ingredients: Mapping[str, Any]) -> Any:

@@ -8,13 +8,17 @@
       answers/                    teachers' answers
 
 A reader sees a whole artefact or none. Before one is reused its files are hashed again; a damaged one is
-deleted and made anew. Locks are the operating system's, so a killed process leaves none behind.
+deleted and made anew. Locks are the operating system's, so a killed process holds none. A store that cannot
+be written still gives out what it holds, and files have the rights that the user's umask gives, so that a
+group can share one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import itertools
+import math
 import os
 import shutil
 import time
@@ -33,6 +37,10 @@ Build = Callable[[Path], Mapping[str, Any]]
 """Fills the folder it is given, and returns what that cost."""
 
 _SHORT = 16
+_IDLE_LOCK = 24 * 3600.0
+"""Seconds after which a lock file that nobody holds is deleted."""
+_ABANDONED = 30 * 24 * 3600.0
+"""Seconds after which checkpoints that nobody touched are deleted: their pipeline was given up or changed."""
 _counter = itertools.count()
 
 
@@ -111,7 +119,16 @@ class Store:
         key = fingerprint(ingredients)
         folder = self.folder(stage, key)
         began = time.monotonic()
-        with self._lock(folder.name):
+        try:
+            lock = self._lock(folder.name)
+            lock.acquire()
+        except (GenrecError, OSError) as error:
+            manifest = None if force or damage(folder, deep=True) else read_manifest(folder)
+            if manifest is None or manifest.fingerprint != key:
+                raise self._unwritable(error) from error
+            return Obtained(folder, manifest, reused=True)
+        with contextlib.ExitStack() as held:
+            held.callback(lock.release)
             waited = time.monotonic() - began
             found = damage(folder, deep=True) if folder.exists() else ""
             manifest = read_manifest(folder)
@@ -124,21 +141,31 @@ class Store:
         return Obtained(folder, manifest, reused=False, damage=found, waited=waited)
 
     def sweep(self) -> int:
-        """Delete half-made folders that killed runs left behind; says how many there were."""
+        """Delete what killed runs left behind: half-made folders, old checkpoints, lock files.
+
+        What a running process holds stays. Says how many half-made folders there were.
+        """
         removed = 0
         for left in sorted((self.root / "tmp").glob("*")):
             artefact = left.name.rpartition(".")[0].rpartition(".")[0]
-            lock = self._lock(artefact)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:
-                continue  # a running process is making it right now
-            try:
-                shutil.rmtree(left, ignore_errors=True)
-                removed += 1
-            finally:
-                lock.release()
+            removed += self._free(artefact) and _gone(left)
+        now = time.time()
+        for folder in sorted((self.root / "workspaces").glob("*")):
+            held = (self.root / "locks").glob(f"*-{folder.name}.lock")
+            if now - _touched(folder) > _ABANDONED and all(self._free(lock.stem) for lock in held):
+                _gone(folder)
+        for lock in sorted((self.root / "locks").glob("*.lock")):
+            if now - _touched(lock) > _IDLE_LOCK and self._free(lock.stem):
+                lock.unlink(missing_ok=True)
         return removed
+
+    def _free(self, artefact: str) -> bool:
+        """Whether no running process is making an artefact right now."""
+        try:
+            with self._lock(artefact).acquire(timeout=0):
+                return True
+        except (Timeout, GenrecError, OSError):
+            return False
 
     def _make(
         self,
@@ -176,9 +203,28 @@ class Store:
         folder = self.root / "locks"
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            mode = folder.stat().st_mode & 0o666
         except OSError as error:
-            raise GenrecError(
-                f"the store `{self.root}` cannot be written: {error.strerror}",
-                hint="name another folder with --store",
-            ) from error
-        return FileLock(folder / f"{name}.lock")
+            raise self._unwritable(error) from error
+        return FileLock(folder / f"{name}.lock", mode=mode)
+
+    def _unwritable(self, error: Exception) -> GenrecError:
+        if isinstance(error, GenrecError):
+            return error
+        reason = error.strerror if isinstance(error, OSError) else error
+        return GenrecError(
+            f"the store `{self.root}` cannot be written: {reason}", hint="name another folder with --store"
+        )
+
+
+def _gone(path: Path) -> bool:
+    shutil.rmtree(path, ignore_errors=True)
+    return True
+
+
+def _touched(path: Path) -> float:
+    """When something below `path` was last written; the future for what is gone meanwhile."""
+    try:
+        return max(entry.stat().st_mtime for entry in (path, *path.rglob("*")))
+    except OSError:
+        return math.inf

@@ -7,7 +7,8 @@ import json
 import pytest
 from pydantic import Field
 
-from genrec_core import Grounder, Options
+from genrec_core import GenrecError, Grounder, Items, Options
+from genrec_core.cli.recommend import find_items
 from genrec_core.cli.show import described
 
 
@@ -75,13 +76,12 @@ def test_a_failed_stage_ends_with_code_1_and_the_command_that_goes_on(genrec):
 
 
 def test_ctrl_c_says_where_it_stopped_and_how_to_go_on(genrec, monkeypatch):
-    from genrec_core.evaluation import judge  # noqa: F401 - loaded before it is replaced
     from genrec_core.pipeline.stages import evaluate
 
     def interrupted(*arguments):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluate, "judge", interrupted)
+    monkeypatch.setattr(evaluate, "evaluate", interrupted)
     shown = genrec("run", "pipeline.yaml")
     assert shown.code == 130
     assert "Interrupted." in shown.err
@@ -138,12 +138,15 @@ def test_doctor_examines_a_runs_identifiers(genrec):
 def test_recommend_takes_ids_and_titles(genrec):
     genrec("run", "pipeline.yaml")
     shown = json.loads(
-        genrec("recommend", "runs/quick/latest", "--history", "i1,thing 02", "-k", "3", "--json").out
+        genrec(
+            "recommend", "runs/quick/latest", "--history", "i1", "--history", "thing 02", "-k", "3", "--json"
+        ).out
     )
     assert [item["item"] for item in shown["history"]] == ["i1", "i2"]
     assert shown["items"][0]["item"] == "i3"
     assert shown["items"][0]["how"] == "direct"
     text = genrec("recommend", "runs/quick/latest", "--history", "i1", "-k", "9").out
+    assert text.startswith("after i1 (Thing 01)\n"), "it says what was understood"
     assert "Thing 02" in text
     assert "only 5 of 9" in text
 
@@ -151,16 +154,56 @@ def test_recommend_takes_ids_and_titles(genrec):
 @pytest.mark.parametrize(
     ("history", "wrong", "advice"),
     [
-        ("thing 1", "`thing 1` fits 2 items: `i10 Thing 10`, `i11 Thing 11`", "give the id"),
-        ("i99", "no item has the id or title `i99`", "did you mean"),
+        (["thing 1", "--titles"], "`thing 1` fits 2 items: `i10 Thing 10`, `i11 Thing 11`", "give the id"),
+        (["thing 1"], "no item has the id or title `thing 1`", "did you mean `Thing 1"),
+        (["hing 03"], "no item has the id or title `hing 03`", "looked up with --titles"),
+        (["i99"], "no item has the id or title `i99`", "give an id, or a whole title"),
+        (["i1,i99"], "no item has the id `i99`", "its own --history"),
+        (["i1, i2"], "no item has the id ` i2`", "its own --history"),
+        (["i1,Thing 02"], "no item has the id `Thing 02`", "its own --history"),
+        ([""], "no item has the id or title ``", "give an id"),
+        (["i1", "--titles"], "no item has the title `i1`", "give an id"),
     ],
 )
 def test_recommend_refuses_what_names_no_item_or_several(genrec, history, wrong, advice):
     genrec("run", "pipeline.yaml")
-    shown = genrec("recommend", "runs/quick/latest", "--history", history)
+    shown = genrec("recommend", "runs/quick/latest", "--history", *history)
     assert shown.code == 2
     assert wrong in shown.err
     assert advice in shown.err
+
+
+CATALOGUE = Items(
+    ("1", "2", " 7", "7", "a,b", "Lamp"),
+    {"title": ["Pack 1,2 litre", "Oil 17", "Blue lamp", "Red lamp", "Twin", "1"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "titles", "named"),
+    [
+        ("1,2", False, ["1", "2"]),
+        ("Pack 1,2 litre", False, ["1"]),
+        ("pack 1,2 LITRE", False, ["1"]),
+        (" 7", False, [" 7"]),
+        ("7", False, ["7"]),
+        ("a,b", False, ["a,b"]),
+        ("a,b,7", False, "no item has the id `a`"),
+        ("Lamp", False, ["Lamp"]),
+        ("1", False, ["1"]),
+        ("1", True, ["Lamp"]),
+        ("17", False, "no item has the id or title `17`"),
+        ("17", True, ["2"]),
+        ("lamp", True, "`lamp` fits 2 items"),
+        ("1,2", True, ["1"]),
+    ],
+)
+def test_ids_are_exact_and_come_first_and_titles_only_where_no_id_is_meant(text, titles, named):
+    if isinstance(named, list):
+        assert [CATALOGUE.ids[item] for item in find_items(text, CATALOGUE, titles=titles)] == named
+    else:
+        with pytest.raises(GenrecError, match=named):
+            find_items(text, CATALOGUE, titles=titles)
 
 
 def test_paths_in_a_file_start_at_the_file_and_paths_in_set_at_the_shell(genrec, tmp_path):

@@ -87,7 +87,9 @@ def test_recommend_and_doctor_work_on_the_grown_run_and_know_the_new_items(genre
     answer = json.loads(genrec("recommend", run, "--history", "n1,i1", "--json").out)
     assert answer["history"][0] == {"item": "n1", "title": "Quite another thing"}
     assert answer["items"][0]["item"] == "i2"
-    wide = genrec("recommend", run, "--history", "i1,Quite another thing", "-k", "14", "--json")
+    wide = genrec(
+        "recommend", run, "--history", "i1", "--history", "Quite another thing", "-k", "14", "--json"
+    )
     assert wide.code == 0
     shown = genrec("doctor", run)
     assert shown.code == 0, shown.err
@@ -218,3 +220,27 @@ def test_a_tokenizer_that_cannot_name_new_items_says_so(genrec, ran, monkeypatch
     shown = genrec("items", "add", "runs/quick/latest", "new.jsonl")
     assert shown.code == 2
     assert "`quick/numbers` cannot name items that it was not fitted on" in shown.err
+
+
+@pytest.mark.parametrize("killed_at", ["pipeline.yaml", "new-items.jsonl", "items.json", "plan.json"])
+def test_adding_that_was_killed_between_two_files_can_be_repeated(ran, add, genrec, monkeypatch, killed_at):
+    from genrec_core.pipeline import add_items, run_folder
+
+    def killed(write):
+        def go(path, *rest):
+            if path.name == killed_at:
+                raise MemoryError("killed here")
+            write(path, *rest)
+
+        return go
+
+    with monkeypatch.context() as patch:
+        for name in ("write_pipeline", "write_records", "write_json"):
+            patch.setattr(add_items, name, killed(getattr(add_items, name)))
+        assert genrec("items", "add", "runs/quick/latest", "new.jsonl").code == 1
+    assert not [path for path in ran.parent.iterdir() if path.name.startswith(f"{ran.name}+")], "whole or not"
+    grown = add("new.jsonl")
+    assert sorted(path.name for path in Path(grown["run"]).iterdir()) == sorted(
+        [run_folder.PIPELINE, run_folder.PLAN, run_folder.ITEMS, run_folder.NEW_ITEMS]
+    )
+    assert not list(ran.parent.glob(f".{ran.name}*")), "what the killed command left was swept away"

@@ -75,3 +75,26 @@ def test_two_runs_at_once_on_one_store_both_succeed(start, tmp_path):
     assert metrics == other
     assert cost["train.count"]["reused"] != other_cost["train.count"]["reused"], "one made it, one waited"
     assert len(list(tmp_path.glob("store/train.count-*"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)]
+)
+def test_a_signal_ends_a_run_like_ctrl_c(start, tmp_path, sent, code):
+    process = start("--set", "train.count.sleep=60")
+    wait_for(lambda: list(tmp_path.glob("store/tmp/train.count*")), process)
+    process.send_signal(sent)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert out == ""
+    assert err.lstrip().startswith("Interrupted." if sent == signal.SIGINT else f"Ended by {sent.name}.")
+    assert "This happened in stage `train.count`. Stages before it are kept in the store." in err
+    assert "To go on from there: genrec run" in err
+    assert "Traceback" not in err
+    (log,) = tmp_path.glob("runs-a/quick/*/log.jsonl")
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    assert (events[-1]["event"], events[-1]["reason"]) == (
+        "run-interrupted",
+        "Ctrl-C" if sent == signal.SIGINT else sent.name,
+    )
+    assert not list(tmp_path.glob("store/tmp/*")), "the half-made artefact was tidied away"

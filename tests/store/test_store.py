@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import threading
+import time
 
 import numpy as np
+import orjson
 import pytest
 
 from genrec_core.contracts.errors import ContractError, DataError, GenrecError
@@ -72,6 +77,116 @@ def test_damage_that_shows_without_hashing_is_seen_by_a_look(store, spoil, said)
     spoil(made.folder)
     assert store.look("stage", made.manifest.fingerprint) is Presence.DAMAGED
     assert said in damage(made.folder, deep=False)
+
+
+def test_every_single_flipped_bit_of_a_manifest_is_refused(store):
+    folder = make(store).folder
+    manifest = folder / "manifest.json"
+    original = manifest.read_bytes()
+    accepted = []
+    for bit in range(len(original) * 8):
+        body = bytearray(original)
+        body[bit // 8] ^= 1 << bit % 8
+        manifest.write_bytes(bytes(body))
+        if read_manifest(folder) is not None:
+            accepted.append(bit)
+    assert accepted == []
+
+
+def test_a_number_written_another_way_is_a_flipped_bit_too(store):
+    made = store.obtain("stage", RECIPE, lambda folder: {"seconds": 1e-7}, versions={})
+    manifest = made.folder / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b"1e-7", b"1E-7"))
+    assert read_manifest(made.folder) is None
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda folder: (folder / "run.py").write_text("x"), "`run.py` is not in `manifest.json`"),
+        (lambda folder: (folder / "part" / "b").symlink_to("a.txt"), "`part/b` is not in `manifest.json`"),
+        (
+            lambda folder: [(folder / name).write_text("x") for name in ("y", "x")],
+            "`x`, `y` are not in `manifest.json`",
+        ),
+    ],
+)
+def test_an_artefact_is_only_what_its_manifest_lists(store, spoil, said):
+    made = make(store)
+    spoil(made.folder)
+    assert damage(made.folder, deep=False) == said
+    assert make(store).damage == said
+
+
+@pytest.mark.parametrize("name", ["../away.txt", "/etc/hostname"])
+def test_a_manifest_that_leads_out_of_its_artefact_is_refused(store, name):
+    made = make(store)
+    body = json.loads((made.folder / "manifest.json").read_bytes())
+    del body["seal"]
+    body["files"][name] = body["files"]["part/a.txt"]
+    body["seal"] = fingerprint(body)
+    (made.folder / "manifest.json").write_bytes(
+        orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+    )
+    assert read_manifest(made.folder) is None
+
+
+def test_a_group_can_share_a_store(tmp_path):
+    old = os.umask(0o002)
+    try:
+
+        def build(folder):
+            save_arrays(folder / "x.safetensors", {"x": np.zeros(3)})
+            (folder / "mine").mkdir(mode=0o700)
+            (folder / "mine" / "y").touch(mode=0o600)
+            return {}
+
+        store = Store(tmp_path / "store")
+        made = store.obtain("stage", RECIPE, build, versions={})
+    finally:
+        os.umask(old)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in made.folder.rglob("*")}
+    assert modes == {"x.safetensors": 0o664, "mine": 0o775, "y": 0o664, "manifest.json": 0o664}
+
+
+def test_a_store_that_cannot_be_written_still_gives_out_what_it_holds(store):
+    made = make(store)
+    shutil.rmtree(store.root / "locks")
+    (store.root / "locks").write_text("no folder, so no lock can be made here, not even by root")
+    assert store.obtain("stage", RECIPE, never, versions={}).folder == made.folder
+    with pytest.raises(GenrecError, match="cannot be written"):
+        store.obtain("stage", {**RECIPE, "value": 2}, never, versions={})
+    (made.folder / "part" / "a.txt").write_text("jello")
+    with pytest.raises(GenrecError, match="cannot be written"):
+        make(store)
+
+
+def test_sweeping_deletes_old_locks_and_checkpoints_that_nobody_holds(store):
+    key = fingerprint(RECIPE)
+    long_ago = time.time() - 40 * 24 * 3600
+
+    def leave(path, age):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1")
+        for one in (path, path.parent):
+            os.utime(one, (age, age))
+
+    leave(store.root / "workspaces" / "aaaa" / "checkpoint", long_ago)
+    leave(store.root / "workspaces" / "bbbb" / "checkpoint", time.time())
+    leave(store.root / "locks" / "stage-aaaa.lock", long_ago)
+    leave(store.root / "locks" / "stage-bbbb.lock", time.time())
+
+    def build(folder):
+        leave(store.workspace(key) / "checkpoint", long_ago)
+        Store(store.root).sweep()
+        assert store.workspace(key).joinpath("checkpoint").exists(), "its maker holds the lock"
+        return {}
+
+    store.obtain("stage", RECIPE, build, versions={})
+    assert not (store.root / "workspaces" / "aaaa").exists()
+    assert (store.root / "workspaces" / "bbbb").exists()
+    assert not (store.root / "locks" / "stage-aaaa.lock").exists()
+    assert (store.root / "locks" / "stage-bbbb.lock").exists()
 
 
 def test_an_absent_artefact_is_absent(store):
