@@ -184,6 +184,7 @@ class FreeDecoder:
         self.head = OutputHead(model.network)
         self._known = frozenset(catalogue.identifiers.vocabulary)
         self._texts: dict[str, dict[str, list[int]]] = {}
+        self._ids: dict[str, dict[tuple[int, ...], list[int]]] = {}
 
     def candidates(self, samples: Iterable[Sample]) -> Iterator[Candidates]:
         """What is written behind each sample's prompt, in order.
@@ -225,16 +226,28 @@ class FreeDecoder:
             text = self.model.text_tokenizer.decode(
                 list(one.tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
             ).strip()
+            # By token ids first: a text tokenizer that lower-cases decodes to another text than it was given.
+            known = self._written_as(form).get(one.tokens)
             if form != IDENTIFIER:
-                items = tuple(self._named(form).get(text, ()))
+                items = tuple(known or self._named(form).get(text, []))
                 distinct.setdefault(text, Candidate((), one.score, text, items))
                 continue
-            tokens = self._spelt(text, one.tokens)
-            more = "" if self.catalogue.identifiers.separator.join(tokens) == text else text
+            identifiers = self.catalogue.identifiers
+            tokens = identifiers.tokens(known[0]) if known else self._spelt(text, one.tokens)
+            more = "" if identifiers.separator.join(tokens) == text else text
             distinct.setdefault(tokens or text, Candidate(tokens, one.score, more))
         steps = max((len(one.tokens) for one in written), default=0)
         cut = sum(not one.complete for one in written)
         return Candidates(tuple(distinct.values()), {"finish": steps, "cut": cut})
+
+    def _written_as(self, form: str) -> dict[tuple[int, ...], list[int]]:
+        """Token ids of an answer → the items written so, in catalogue order."""
+        if form not in self._ids:
+            written: dict[tuple[int, ...], list[int]] = {}
+            for item, ids in enumerate(self.renderer.answer_ids(form)):
+                written.setdefault(tuple(ids), []).append(item)
+            self._ids[form] = written
+        return self._ids[form]
 
     def _named(self, form: str) -> dict[str, list[int]]:
         """What items are called in a form → the items called so, in catalogue order."""

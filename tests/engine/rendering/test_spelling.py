@@ -11,7 +11,9 @@ from genrec_core.contracts.errors import ContractError, GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.samples import Sample, Text
+from genrec_core.engine.decoding import free_beam
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
+from genrec_core.engine.decoding.free_beam import FreeAnswer, FreeDecoder, FreeDecoderSettings
 from genrec_core.engine.models.vocabulary import extend
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.identifiers.health import health
@@ -57,6 +59,28 @@ def test_every_item_is_decoded_or_its_identifier_is_refused(kind, text_tokenizer
     assert ranked.invalid == 0
     distinct = len({tuple(ids) for ids in decoder.renderer.answer_ids()})
     assert health(met)["distinct"] == distinct == len(answer.beams)
+
+
+@pytest.mark.parametrize("form", ["identifier", "title"])
+@pytest.mark.parametrize("text_tokenizer", TEXT_TOKENIZERS)
+@pytest.mark.parametrize("kind", ["case", "one begins the other", "codes"])
+def test_what_was_learnt_to_be_written_is_read_back_as_the_item_also_without_a_constraint(
+    kind, text_tokenizer, form, monkeypatch
+):
+    model, catalogue = model_with(text_tokenizer), _catalogue(IDENTIFIERS[kind])
+    extend(model, catalogue)
+    items = Items(catalogue.items.ids, {"title": ["Red Tent", "Ｌａｍｐ", "lamp x"]})
+    catalogue = Catalogue(items, meet_vocabulary(catalogue, model, largest_share=1.0))
+    decoder = FreeDecoder(model, catalogue, FreeDecoderSettings(beams=3, max_tokens=9))
+    written = [
+        FreeAnswer(tuple(ids), -float(place), complete=True)
+        for place, ids in enumerate(decoder.renderer.answer_ids(form))
+    ]
+    monkeypatch.setattr(free_beam, "search_freely", lambda *_: [written])
+    (answer,) = decoder.candidates([Sample((Text("red"),), answer_form=form)])
+    ranked = Exact().open(catalogue, Context()).ground(answer)
+    assert sorted(ranked.items.tolist()) == [0, 1, 2]
+    assert ranked.invalid == 0
 
 
 @pytest.mark.parametrize(
