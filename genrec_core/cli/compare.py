@@ -37,7 +37,7 @@ def compare(
 
     found = compare_runs(_loaded(runs, home), resamples, seed)
     if html is not None:
-        from genrec_core.evaluation.report.compare_page import write_comparison
+        from genrec_core.evaluation.report.page import write_comparison
 
         write_comparison(html, found, resamples)
     if as_json:

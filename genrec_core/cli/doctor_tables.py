@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genrec_core.evaluation.report.doctor import figures
 from genrec_core.evaluation.report.numbers import count, percent
+from genrec_core.evaluation.report.sections import diagnosis_entries
 from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
 from genrec_core.identifiers.health import Level
@@ -21,7 +21,7 @@ from genrec_core.pipeline.console import terminal
 def print_one(found: Diagnosis) -> None:
     """Everything about one inputs."""
     console = terminal()
-    for name, value in [*_summary(found), *figures(found)]:
+    for name, value in [*_summary(found), *diagnosis_entries(found)]:
         console.print(f"{name:<40} {value}", markup=False, soft_wrap=True)
     console.print(_levels(found))
     console.print(_prefixes(found))

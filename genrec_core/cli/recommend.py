@@ -11,7 +11,7 @@ from genrec_core.cli.environment import JSON
 from genrec_core.contracts.candidates import How, Ranked
 from genrec_core.contracts.errors import GenrecError, examples, printable
 from genrec_core.contracts.items import Items
-from genrec_core.evaluation.report.examples import item_title
+from genrec_core.evaluation.report.facts import item_title
 from genrec_core.pipeline.console import echo, echo_json
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.registry.discovery import load_plugins

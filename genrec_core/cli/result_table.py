@@ -13,10 +13,9 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from genrec_core.evaluation.report.accuracy import title
 from genrec_core.evaluation.report.facts import ReportFacts
 from genrec_core.evaluation.report.numbers import count, duration, percent, share
-from genrec_core.evaluation.report.systems import System, headline_metric, systems_of
+from genrec_core.evaluation.report.systems import System, headline_metric, systems_of, title
 from genrec_core.pipeline.console import terminal
 from genrec_core.pipeline.plan import Entry
 from genrec_core.pipeline.run_folder import REPORT

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
-from genrec_core.evaluation.report.examples import item_title
+from genrec_core.evaluation.report.facts import item_title
 from genrec_core.identifiers.new_items import nearest_known, new_item_report, unlike_known
 
 LOOKED_UP = 20

@@ -16,10 +16,9 @@ import orjson
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.evaluation.evaluate import MODEL_SYSTEM, RANKS
 from genrec_core.evaluation.rankings import RECOMMENDATIONS, Rankings
-from genrec_core.evaluation.report.examples import shown_examples
-from genrec_core.evaluation.report.facts import ReportFacts, ShownExample, StageFacts
-from genrec_core.evaluation.report.markup import Section
+from genrec_core.evaluation.report.facts import ReportFacts, ShownExample, StageFacts, shown_examples
 from genrec_core.evaluation.report.page import write_report
+from genrec_core.evaluation.report.rendering import Section
 from genrec_core.evaluation.viewed import without_viewed
 from genrec_core.pipeline.artifacts import CURVES, RANKINGS, ArtifactReader
 from genrec_core.pipeline.diagnosed import diagnosed

@@ -26,7 +26,7 @@ def genrec_register(registry):
 WORK = '''
 import click, pathlib
 from genrec_core import Observer
-from genrec_core.evaluation.report.markup import section
+from genrec_core.evaluation.report.rendering import section
 
 NOTHING = 3
 

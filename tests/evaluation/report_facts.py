@@ -21,8 +21,7 @@ from genrec_core.evaluation.evaluate import (
 )
 from genrec_core.evaluation.rankings import Rankings, direct
 from genrec_core.evaluation.ranks import identifier_groups
-from genrec_core.evaluation.report.examples import shown_examples
-from genrec_core.evaluation.report.facts import ReportFacts, StageFacts
+from genrec_core.evaluation.report.facts import ReportFacts, StageFacts, shown_examples
 from genrec_core.identifiers.diagnosis.diagnosis import IdentifierInputs, examine
 from genrec_core.identifiers.health import health
 

@@ -12,7 +12,7 @@ from genrec_core.cli.compare import compare as command
 from genrec_core.contracts.errors import DataError
 from genrec_core.evaluation.compare import compare_runs, load_run
 from genrec_core.evaluation.evaluate import RANKS
-from genrec_core.evaluation.report.compare_page import write_comparison
+from genrec_core.evaluation.report.page import write_comparison
 
 
 def write_run(folder, skill: float, *, ranks: bool = True, **protocol: object):

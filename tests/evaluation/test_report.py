@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
-from html import escape
 from html.parser import HTMLParser
+from zipfile import ZipFile
 
 import pytest
 from browser import rendered
+from jinja2 import UndefinedError
+from markupsafe import escape
 from report_facts import report_facts
 
 from genrec_core import Identifiers, Items
-from genrec_core.evaluation.report.curves import curve
-from genrec_core.evaluation.report.examples import chosen_rows
-from genrec_core.evaluation.report.facts import ReportFacts
-from genrec_core.evaluation.report.markup import tag
+from genrec_core.evaluation.report.charts import Curve, Scale
+from genrec_core.evaluation.report.facts import ReportFacts, chosen_rows
 from genrec_core.evaluation.report.numbers import duration, p_value
 from genrec_core.evaluation.report.page import write_report
-from genrec_core.evaluation.report.scale import Scale
+from genrec_core.evaluation.report.rendering import macro, section, templated
 from genrec_core.identifiers.diagnosis.diagnosis import Depth, IdentifierInputs, examine
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
+from tests.testing.installing import ROOT, build_wheel
 
 SECTIONS = [
-    "accuracy", "honesty", "slices", "examples", "identifiers", "doctor", "training", "cost", "protocol",
+    "accuracy", "collisions", "slices", "examples", "identifiers", "doctor", "training", "cost", "protocol",
     "pipeline",
 ]  # fmt: skip
 
@@ -131,15 +133,34 @@ def test_examples_are_found_first_found_later_and_missed():
     assert chosen_rows(np.array([0, 0, 0]), 6) == [0, 1, 2]
 
 
-def test_markup_escapes_text_and_attributes():
-    assert tag("p", "<i>", title='a "b"') == '<p title="a &quot;b&quot;">&lt;i&gt;</p>'
+def test_text_of_a_section_is_escaped_and_templates_escape_their_values():
+    assert section("a", "A", "", "<i>", templated("<b>{{ word }}</b>", word="<u>")).content == (
+        "&lt;i&gt;<b>&lt;u&gt;</b>"
+    )
+
+
+def test_a_template_of_a_plugin_uses_the_reports_macros_and_number_formats():
+    source = (
+        """{% from "macros.html.jinja" import facts %}{{ facts([("Found", 1234|number), ("R", x|share)]) }}"""
+    )
+    written = templated(source, x=0.25)
+    assert "<dt>Found</dt><dd>1,234</dd>" in written
+    assert "<dd>0.2500</dd>" in written
+
+
+def test_a_template_that_names_what_it_was_not_given_is_an_error():
+    with pytest.raises(UndefinedError, match="'missing' is undefined"):
+        templated("{{ missing }}")
 
 
 def test_curves_thin_long_runs_keep_their_last_point_and_say_when_nothing_is_finite():
-    long = curve("loss", [(float(step), 1.0 / (step + 1)) for step in range(10_000)])
-    assert long.count(",") < 500
-    assert "0.0001" in long
-    assert "no finite values" in curve("loss", [(0.0, float("nan"))])
+    long = Curve.of([(float(step), 1.0 / (step + 1)) for step in range(10_000)])
+    assert long is not None
+    assert 200 < long.points.count(",") < 500
+    assert long.last == "0.0001"
+    assert Curve.of([(0.0, float("nan"))]) is None
+    nothing = macro("macros.html.jinja", "curve", title="loss", chart=None)
+    assert "no finite values" in nothing
 
 
 @pytest.mark.parametrize("ends", [(0, 1), (0, 0.0234), (3, 3), (-2, 14_000)])
@@ -159,7 +180,7 @@ def test_the_doctor_says_what_it_found_and_what_to_change(page, facts):
     part = page[page.index('<section id="doctor"') :].split("</section>")[0]
     assert f"{found.neighbours.recall:.4f}" in part
     assert f"{found.prefixes[0].mean:.2f}" in part
-    assert all(escape(one.advice, quote=False) in part for one in suggestions(found))
+    assert all(escape(one.advice) in part for one in suggestions(found))
     assert suggestions(found)
 
 
@@ -172,3 +193,17 @@ def test_the_doctor_says_what_was_not_examined(tmp_path, facts):
     quick = examine(IdentifierInputs(Identifiers.of([("a",)]), Items(("x",), {})), Depth(full=False))
     write_report(tmp_path / "report.html", replace(facts, diagnosis=quick))
     assert "not examined: neighbours" in (tmp_path / "report.html").read_text()
+
+
+def test_the_wheel_of_the_core_holds_every_template(tmp_path):
+    source = tmp_path / "source"
+    shutil.copytree(
+        ROOT / "genrec_core", source / "genrec_core", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source / name)
+    wheel = build_wheel(source, tmp_path / "wheels")
+    packed = {name for name in ZipFile(wheel).namelist() if "report/templates/" in name}
+    folder = ROOT / "genrec_core" / "evaluation" / "report" / "templates"
+    assert packed == {str(path.relative_to(ROOT)) for path in folder.iterdir()}
+    assert "genrec_core/evaluation/report/templates/page.html.jinja" in packed

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+OFFLINE = ("--no-index", "--disable-pip-version-check", "--quiet")
+
 GENREC = "from genrec_core.cli import main; main()"
 """What the command `genrec` runs: `run("-c", GENREC, "plugins", ...)`."""
 
@@ -17,10 +19,15 @@ def install(source: Path, target: Path, wheels: Path) -> Path:
     """Build the wheel of a plugin folder and install it into `target`; gives the wheel."""
     copy = wheels / "source"
     shutil.copytree(source, copy, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
-    offline = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
-    _pip("wheel", *offline, "--wheel-dir", str(wheels), str(copy))
+    wheel = build_wheel(copy, wheels)
+    _pip("install", "--no-deps", *OFFLINE, "--target", str(target), str(wheel))
+    return wheel
+
+
+def build_wheel(source: Path, wheels: Path) -> Path:
+    """The wheel of a package's folder, which gets build files beside its own."""
+    _pip("wheel", "--no-deps", "--no-build-isolation", *OFFLINE, "--wheel-dir", str(wheels), str(source))
     (wheel,) = wheels.glob("*.whl")
-    _pip("install", *offline[:1], *offline[2:], "--target", str(target), str(wheel))
     return wheel
 
 
