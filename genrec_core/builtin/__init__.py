@@ -42,6 +42,7 @@ def genrec_register(registry: Registry) -> None:
     registry.recommender("free-beam", "genrec_core.builtin.free_beam:FreeBeam")
     registry.grounder("exact", "genrec_core.builtin.exact:Exact")
     registry.baseline("popular", "genrec_core.builtin.popular:Popular")
+    registry.baseline("transitions", "genrec_core.builtin.transitions:Transitions")
     registry.baseline("item-knn", "genrec_core.builtin.item_knn:ItemKNN")
     registry.baseline("sasrec", "genrec_core.builtin.sasrec:SASRec")
     registry.baseline("oracle", "genrec_core.builtin.oracle:Oracle")

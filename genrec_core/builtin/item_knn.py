@@ -7,10 +7,13 @@ the history, the newest counting most (`recency`, a departure from the plain tex
 always full.
 
     users {A, B}, {A, B}, {A, C}: cos(A, B) = 2 / √(3·2) = 0.82, cos(A, C) = 1 / √3 = 0.58
+
+`SparseSession`, which does the last two steps for any item-to-item matrix, also serves `core/transitions`.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -18,13 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from genrec_core.contracts.baseline import Baseline
-from genrec_core.contracts.candidates import Ranked
+from genrec_core.contracts.baseline import Baseline, BaselineSession, Fitted
+from genrec_core.contracts.candidates import Ranked, best
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.options import operational
 from genrec_core.contracts.views import Request, Training, View
-from genrec_core.evaluation.rankings import best, direct
 from genrec_core.evaluation.slices import popularity_of
 
 if TYPE_CHECKING:
@@ -48,25 +50,15 @@ class ItemKNN(Baseline):
 
     options: Options
 
-    def rank(
-        self, items: Items, training: Training, requests: Sequence[Request], k: int, context: Context
-    ) -> Iterator[Ranked]:
-        """The best k items for each request; items beyond the neighbours have negative scores."""
-        counts = popularity_of(training.train, len(items))
+    def fit(self, items: Items, training: Training, context: Context) -> Fitted:
+        """`counts` int64 [N] and the similarities, float32 [N, N], as the arrays of `packed_matrix`."""
         similar = self.neighbours(training.train, len(items))
-        fallback = best(counts, k + self._most_reached(requests))
-        with context.progress("item-knn", len(requests)) as advance:
-            for start in range(0, len(requests), self.options.chunk):
-                some = requests[start : start + self.options.chunk]
-                scores = self._histories(some, len(items)) @ similar
-                for row in range(len(some)):
-                    inside = slice(scores.indptr[row], scores.indptr[row + 1])
-                    yield _filled(scores.indices[inside], scores.data[inside], fallback, counts, k)
-                advance(len(some))
+        return {"counts": popularity_of(training.train, len(items)), **packed_matrix("similar", similar)}
 
-    def _most_reached(self, requests: Sequence[Request]) -> int:
-        longest = max((len(request.history) for request in requests), default=0)
-        return longest * self.options.neighbours
+    def open(self, state: Fitted, items: Items, context: Context) -> BaselineSession:
+        """A session; items beyond the neighbours have negative scores."""
+        similar = unpacked_matrix("similar", state, len(items), len(items))
+        return _KNNSession(state["counts"], similar, self.options)
 
     def neighbours(self, train: View, size: int) -> csr_array:
         """Cosine similarities float32 [N, N], the `neighbours` largest of each row, none to itself."""
@@ -85,39 +77,114 @@ class ItemKNN(Baseline):
         return vstack(blocks, format="csr") if blocks else csr_array((0, size), dtype=np.float32)
 
     def _nearest(self, block: csr_array, start: int, norms: NDArray[np.float32]) -> csr_array:
-        from scipy.sparse import csr_array
-
         rows = np.repeat(np.arange(block.shape[0]), np.diff(block.indptr))
         cosine = block.data / (norms[rows + start] * norms[block.indices])
         cosine[block.indices == rows + start] = 0.0
-        order = np.lexsort((block.indices, -cosine, rows))
-        place = np.arange(len(order)) - block.indptr[rows[order]]
-        kept = order[(place < self.options.neighbours) & (cosine[order] > 0)]
-        return csr_array((cosine[kept], (rows[kept], block.indices[kept])), shape=block.shape)
-
-    def _histories(self, requests: Sequence[Request], size: int) -> csr_array:
-        """Histories as weights, float32 [requests, N]: the newest item 1, the one before `recency`."""
-        from scipy.sparse import csr_array
-
-        lengths = [len(request.history) for request in requests]
-        items = np.asarray([item for request in requests for item in request.history], dtype=np.int32)
-        ages = np.concatenate([np.zeros(0), *(np.arange(length)[::-1] for length in lengths)])
-        weights = np.power(self.options.recency, ages).astype(np.float32)
-        return csr_array((weights, items, np.cumsum([0, *lengths])), shape=(len(requests), size))
+        block.data = cosine
+        return largest(block, self.options.neighbours)
 
 
-def _filled(
-    items: NDArray[np.int32],
-    scores: NDArray[np.float32],
-    fallback: NDArray[np.int32],
-    counts: NDArray[np.int64],
-    k: int,
-) -> Ranked:
-    """The k best of the reached items, then the most popular of the others with scores below zero."""
-    order = np.lexsort((items, -scores))[:k]
-    missing = k - len(order)
-    if not missing:
-        return direct(items[order], scores[order])
-    rest = fallback[~np.isin(fallback, items)][:missing]
-    below = -1.0 / (1.0 + counts[rest])
-    return direct(np.concatenate([items[order], rest]), np.concatenate([scores[order], below]))
+def largest(matrix: csr_array, count: int) -> csr_array:
+    """The `count` largest positive entries of each row, of equal ones those with the lower column."""
+    from scipy.sparse import csr_array
+
+    rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    order = np.lexsort((matrix.indices, -matrix.data, rows))
+    place = np.arange(len(order)) - matrix.indptr[rows[order]]
+    kept = order[(place < count) & (matrix.data[order] > 0)]
+    return csr_array((matrix.data[kept], (rows[kept], matrix.indices[kept])), shape=matrix.shape)
+
+
+class SparseSession(BaselineSession):
+    """Sums of sparse rows over a history, and popularity behind what they reach.
+
+    Args:
+        counts: int64 [at most N], training interactions of each item; new items, behind them, have none.
+        items: N.
+        chunk: requests handled at a time.
+    """
+
+    def __init__(self, counts: NDArray[np.int64], items: int, chunk: int) -> None:
+        super().__init__(items)
+        self._counts = np.zeros(items, dtype=np.int64)
+        self._counts[: len(counts)] = counts
+        self._chunk = chunk
+
+    @abstractmethod
+    def reached(self, requests: Sequence[Request]) -> csr_array:
+        """Scores of the items that are reached, all positive, float32 [requests, N] in CSR."""
+
+    def scores(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """The sums; below zero, by popularity, where nothing is reached."""
+        scores = np.tile(self._below(np.arange(self.items)), (len(requests), 1))
+        found = self.reached(requests)
+        rows = np.repeat(np.arange(len(requests)), np.diff(found.indptr))
+        scores[rows, found.indices] = found.data
+        return scores
+
+    def rank(self, requests: Sequence[Request], k: int) -> Iterator[Ranked]:
+        """As by `scores`, without a row as wide as the catalogue for each request."""
+        order = best(self._counts, self.items)
+        for start in range(0, len(requests), self._chunk):
+            found = self.reached(requests[start : start + self._chunk])
+            for row in range(found.shape[0]):
+                inside = slice(found.indptr[row], found.indptr[row + 1])
+                yield self._filled(found.indices[inside], found.data[inside], order, k)
+
+    def _filled(
+        self, items: NDArray[np.int32], scores: NDArray[np.float32], order: NDArray[np.int32], k: int
+    ) -> Ranked:
+        """The k best of the reached items, then the most popular of the others."""
+        top = np.lexsort((items, -scores))[:k]
+        missing = k - len(top)
+        if missing <= 0:
+            return Ranked.direct(items[top], scores[top])
+        popular = order[: k + len(items)]
+        rest = popular[~np.isin(popular, items)][:missing]
+        return Ranked.direct(
+            np.concatenate([items[top], rest]), np.concatenate([scores[top], self._below(rest)])
+        )
+
+    def _below(self, items: NDArray[np.integer]) -> NDArray[np.float32]:
+        """Negative scores in the order of popularity."""
+        below: NDArray[np.float32] = (-1.0 / (1.0 + self._counts[items])).astype(np.float32)
+        return below
+
+
+class _KNNSession(SparseSession):
+    def __init__(self, counts: NDArray[np.int64], similar: csr_array, options: ItemKNN.Options) -> None:
+        super().__init__(counts, similar.shape[0], options.chunk)
+        self._similar, self._recency = similar, options.recency
+
+    def reached(self, requests: Sequence[Request]) -> csr_array:
+        """Similarities to the history, the newest item's counting most."""
+        return history_weights(requests, self.items, self._recency) @ self._similar
+
+
+def history_weights(requests: Sequence[Request], size: int, recency: float) -> csr_array:
+    """Histories as weights, float32 [requests, size]: the newest item 1, the one before it `recency`."""
+    from scipy.sparse import csr_array
+
+    lengths = [len(request.history) for request in requests]
+    items = np.asarray([item for request in requests for item in request.history], dtype=np.int32)
+    ages = np.concatenate([np.zeros(0), *(np.arange(length)[::-1] for length in lengths)])
+    weights = np.power(recency, ages).astype(np.float32)
+    return csr_array((weights, items, np.cumsum([0, *lengths])), shape=(len(requests), size))
+
+
+def packed_matrix(name: str, matrix: csr_array) -> dict[str, NDArray[np.generic]]:
+    """A CSR matrix as three named arrays."""
+    return {
+        f"{name}.data": matrix.data,
+        f"{name}.indices": matrix.indices.astype(np.int32, copy=False),
+        f"{name}.indptr": matrix.indptr.astype(np.int64, copy=False),
+    }
+
+
+def unpacked_matrix(name: str, state: Fitted, rows: int, columns: int) -> csr_array:
+    """The matrix that `packed_matrix` took apart; rows that were not there then are empty."""
+    from scipy.sparse import csr_array
+
+    data, indices, indptr = (state[f"{name}.{part}"] for part in ("data", "indices", "indptr"))
+    longer = np.full(rows + 1 - len(indptr), indptr[-1])
+    return csr_array((data, indices, np.concatenate([indptr, longer])), shape=(rows, columns))

@@ -1,23 +1,24 @@
-"""`core/oracle`: ranks by the true law of the next item, the best that anyone can do.
+"""`core/oracle`: ranks by the true distribution of the next item, the best that anyone can do.
 
-Only synthetic data has such a law. Its Recall@k is what a perfect model would reach on these very
-examples, so a model's share of it says how much of what can be learnt was learnt. The oracle reads the
-same history as everyone, cut to the protocol's `max_history`.
+Only synthetic data has one. Its Recall@k is what a perfect model would reach on these very examples, so a
+model's share of it says how much of what can be learnt was learnt. The oracle reads the same history as
+everyone, cut to the protocol's `max_history`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from genrec_core.contracts.baseline import Baseline
-from genrec_core.contracts.candidates import Ranked
+from genrec_core.contracts.baseline import Baseline, BaselineSession, Fitted, widened
 from genrec_core.contracts.context import Context
+from genrec_core.contracts.dataset import OracleDistribution
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request, Training
-from genrec_core.evaluation.rankings import best, direct
+from genrec_core.data.markov import oracle_arrays, oracle_of
 
 
 class Oracle(Baseline):
@@ -25,22 +26,32 @@ class Oracle(Baseline):
 
     seeded = False
 
-    def rank(
-        self, items: Items, training: Training, requests: Sequence[Request], k: int, context: Context
-    ) -> Iterator[Ranked]:
-        """The k most probable items for each request; the score is the probability.
+    def fit(self, items: Items, training: Training, context: Context) -> Fitted:
+        """The arrays of the true distribution.
 
         Raises:
-            GenrecError: the data's law is unknown.
+            GenrecError: the data's distribution is unknown.
         """
         if training.oracle is None:
             raise GenrecError(
-                f"`{self.name}` needs data whose true law is known",
+                f"`{self.name}` needs data whose true distribution is known",
                 hint="use it with `core/synthetic`; for real data leave it out of `evaluate.baselines`",
             )
-        with context.progress("oracle", len(requests)) as advance:
-            for request in requests:
-                law = training.oracle.next_item(np.asarray(request.history, dtype=np.int32))
-                top = best(law, k)
-                yield direct(top, law[top])
-                advance(1)
+        return oracle_arrays(training.oracle)
+
+    def open(self, state: Fitted, items: Items, context: Context) -> BaselineSession:
+        """A session whose scores are probabilities; an item that was added later has none."""
+        return _OracleSession(oracle_of(state), len(items))
+
+
+class _OracleSession(BaselineSession):
+    def __init__(self, oracle: OracleDistribution, items: int) -> None:
+        super().__init__(items)
+        self._oracle = oracle
+
+    def scores(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """The probability of each item."""
+        rows = [self._oracle.next_item(np.asarray(one.history, dtype=np.int32)) for one in requests]
+        if not rows:
+            return np.zeros((0, self.items), dtype=np.float32)
+        return widened(np.asarray(rows, dtype=np.float32), self.items)

@@ -10,17 +10,20 @@ here, it stands beside far larger models. What was measured is in docs/baselines
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from genrec_core.contracts.baseline import Baseline
-from genrec_core.contracts.candidates import Ranked
+from genrec_core.contracts.baseline import Baseline, BaselineSession, Fitted, widened
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request, Training
 from genrec_core.engine.baselines.settings import SASRecSettings
-from genrec_core.evaluation.rankings import best, direct
+
+if TYPE_CHECKING:
+    from genrec_core.engine.baselines.scoring import Scorer
 
 
 class SASRec(Baseline):
@@ -33,10 +36,8 @@ class SASRec(Baseline):
 
     options: Options
 
-    def rank(
-        self, items: Items, training: Training, requests: Sequence[Request], k: int, context: Context
-    ) -> Iterator[Ranked]:
-        """The best k items for each request, equal scores in index order; popularity for empty histories.
+    def fit(self, items: Items, training: Training, context: Context) -> Fitted:
+        """The network's weights by name, and `counts` int64 [N], which answer empty histories.
 
         Raises:
             DataError: no training row has two items.
@@ -45,11 +46,22 @@ class SASRec(Baseline):
         # Imports torch, which checking and explaining a pipeline must not.
         from genrec_core.engine.baselines.fitting import fit
 
-        scorer = fit(len(items), training, self.options, context)
+        return fit(len(items), training, self.options, context).arrays()
+
+    def open(self, state: Fitted, items: Items, context: Context) -> BaselineSession:
+        """A session whose scores are the network's logits; new items get the lowest of each row."""
+        from genrec_core.engine.baselines.scoring import Scorer
+
+        return _SASRecSession(Scorer.of(state, self.options), len(items))
+
+
+class _SASRecSession(BaselineSession):
+    def __init__(self, scorer: Scorer, items: int) -> None:
+        super().__init__(items)
+        self._scorer = scorer
+
+    def scores(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """What the network expects after each history; popularity after an empty one."""
         histories = [np.asarray(request.history, dtype=np.int32) for request in requests]
-        with context.progress("sasrec: ranking", len(histories)) as advance:
-            for scores in scorer.scores(histories):
-                for row in scores:
-                    chosen = best(row, k)
-                    yield direct(chosen, row[chosen])
-                advance(len(scores))
+        none = np.zeros((0, len(self._scorer.popularity)), dtype=np.float32)
+        return widened(np.concatenate([none, *self._scorer.scores(histories)]), self.items)

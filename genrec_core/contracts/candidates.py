@@ -1,4 +1,8 @@
-"""Candidates and rankings: what generation wrote, and the items it was grounded to."""
+"""Candidates and rankings: what generation wrote, and the items it was grounded to.
+
+>>> Ranked.direct(top := best(scores := np.array([0.1, 0.5, 0.5, 0.9]), 2), scores[top]).items
+array([3, 1], dtype=int32)
+"""
 
 from __future__ import annotations
 
@@ -75,3 +79,27 @@ class Ranked:
     invalid: int = 0
     beams: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     reached: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
+
+    @classmethod
+    def direct(cls, items: NDArray[np.integer], scores: NDArray[np.floating] | NDArray[np.integer]) -> Ranked:
+        """A ranking by a baseline: items named directly, no candidates written."""
+        return cls(
+            items=items.astype(np.int32, copy=False),
+            scores=scores.astype(np.float32, copy=False),
+            how=np.full(len(items), How.DIRECT, dtype=np.uint8),
+            candidates=0,
+        )
+
+
+def best(scores: NDArray[np.floating] | NDArray[np.integer], k: int) -> NDArray[np.int32]:
+    """Indices of the k highest scores, best first, equal ones in index order, int32 [min(k, N)].
+
+    `argpartition` alone would pick any of the items that tie at the edge; here the lowest indices win.
+    """
+    if k >= len(scores):
+        return np.argsort(-scores, kind="stable").astype(np.int32)
+    edge = -np.partition(-scores, k - 1)[k - 1] if k else np.inf
+    above = np.flatnonzero(scores > edge)
+    level = np.flatnonzero(scores == edge)[: k - len(above)]
+    chosen = np.concatenate([above, level])
+    return chosen[np.lexsort((chosen, -scores[chosen]))].astype(np.int32)

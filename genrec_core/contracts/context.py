@@ -1,7 +1,7 @@
 """Context: what the framework lends a component while it works.
 
-Seed, progress, a private folder that survives a crash, and the cached ways to embed items and to ask a
-teacher. A context made with no arguments is enough for a unit test.
+Seed, progress, a private folder that survives a crash, and the cached ways to embed items, to ask a teacher
+and to get what a baseline has learnt. A context made with no arguments is enough for a unit test.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core.contracts.errors import ContractError
+from genrec_core.contracts.errors import ContractError, GenrecError
 
 if TYPE_CHECKING:
+    from genrec_core.contracts.baseline import Baseline, Fitted
     from genrec_core.contracts.encoder import Encoder, State
     from genrec_core.contracts.items import Items
     from genrec_core.contracts.model import LanguageModel
     from genrec_core.contracts.teacher import Answer, Chat, Teacher
+    from genrec_core.contracts.views import Training
 
 Advance = Callable[[int], None]
 
@@ -74,6 +76,15 @@ def _ask(teacher: Teacher, chats: Sequence[Chat], draw: int, context: Context) -
     return teacher.ask(chats, draw, context)
 
 
+def _fit(baseline: Baseline, items: Items, training: Training | None, context: Context) -> Fitted:
+    if training is None:
+        raise GenrecError(
+            f"baseline `{baseline.name}` has not been fitted",
+            hint="a run fits every baseline that a component names; without one, give `Context.fitter`",
+        )
+    return baseline.fit(items, training, context)
+
+
 @dataclass(frozen=True)
 class Context:
     """What a component may use besides its inputs.
@@ -95,6 +106,7 @@ class Context:
     models: Mapping[str, LanguageModel] = field(default_factory=dict, repr=False)
     embedder: Embedder = field(default=_embed, repr=False)
     asker: Asker = field(default=_ask, repr=False)
+    fitter: Callable[[Baseline, Items, Training | None, Context], Fitted] = field(default=_fit, repr=False)
 
     def embed(self, encoder: Encoder, items: Items, state: State | None = None) -> NDArray[np.float32]:
         """Item embeddings, float32 [N, d]; those of the catalogue are computed once and kept in the store.
@@ -125,6 +137,16 @@ class Context:
         if draw < 0:
             raise ContractError(f"`draw` is `{draw}`, but draws are counted from 0")
         return self.asker(teacher, chats, draw, self)
+
+    def fitted(self, baseline: Baseline, items: Items, training: Training | None = None) -> Fitted:
+        """What a baseline has learnt; in a run each is fitted once, in a stage of its own, and kept.
+
+        Without `training` it must have been fitted before.
+
+        Raises:
+            GenrecError: it was not.
+        """
+        return self.fitter(baseline, items, training, self)
 
     def generator(self, *purpose: int) -> np.random.Generator:
         """A NumPy generator that depends on the seed and on `purpose` alone."""

@@ -10,6 +10,7 @@ however short the history is cut, so an oracle can stand in every report.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,27 +70,45 @@ class MarkovOracle:
         return path[np.arange(steps) < lengths[:, None]], offsets
 
 
-def save_oracle(truth: OracleDistribution, path: Path) -> None:
-    """Write a law to a file.
+def oracle_arrays(oracle: OracleDistribution) -> dict[str, NDArray[Any]]:
+    """A distribution as named arrays; `oracle_of` makes it again.
 
     Raises:
-        ContractError: it is of another kind; laws are data, never code, and only this kind has a format.
+        ContractError: it is of another kind; only this one has a format, because files hold data, never code.
     """
-    if not isinstance(truth, MarkovOracle):
+    if not isinstance(oracle, MarkovOracle):
         raise ContractError(
-            f"a truth of type `{type(truth).__name__}` cannot be kept on disk",
-            hint="build the source's truth as `genrec_core.data.markov.MarkovOracle`",
+            f"an oracle of type `{type(oracle).__name__}` cannot be kept on disk",
+            hint="build the source's oracle as `genrec_core.data.markov.MarkovOracle`",
         )
-    arrays: dict[str, NDArray[Any]] = {
-        "successors": truth.successors,
-        "weights": truth.weights,
-        "popularity": truth.popularity,
+    return {
+        "successors": oracle.successors,
+        "weights": oracle.weights,
+        "popularity": oracle.popularity,
+        "noise": np.asarray([oracle.noise], dtype=np.float64),
     }
-    save_arrays(path, arrays, {"noise": truth.noise})
+
+
+def oracle_of(arrays: Mapping[str, NDArray[Any]]) -> MarkovOracle:
+    """The distribution that `oracle_arrays` took apart."""
+    return MarkovOracle(
+        arrays["successors"], arrays["weights"], arrays["popularity"], noise=float(arrays["noise"][0])
+    )
+
+
+def save_oracle(oracle: OracleDistribution, path: Path) -> None:
+    """Write a distribution to a file.
+
+    Raises:
+        ContractError: it is of another kind than `MarkovOracle`.
+    """
+    arrays = oracle_arrays(oracle)
+    noise = float(arrays.pop("noise")[0])
+    save_arrays(path, arrays, {"noise": noise})
 
 
 def load_oracle(path: Path) -> MarkovOracle:
-    """The law that `save_oracle` wrote.
+    """The distribution that `save_oracle` wrote.
 
     Raises:
         DataError: the file is damaged.

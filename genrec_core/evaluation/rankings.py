@@ -174,33 +174,6 @@ def _check(ranked: Ranked, row: int) -> None:
         )
 
 
-def direct(items: NDArray[np.int32], scores: NDArray[np.floating]) -> Ranked:
-    """A ranking by a baseline: items named directly, no candidates written."""
-    return Ranked(
-        items=items.astype(np.int32, copy=False),
-        scores=scores.astype(np.float32, copy=False),
-        how=np.full(len(items), How.DIRECT, dtype=np.uint8),
-        candidates=0,
-    )
-
-
-def best(scores: NDArray[np.floating] | NDArray[np.integer], k: int) -> NDArray[np.int32]:
-    """Indices of the k highest scores, best first, equal ones in index order, int32 [min(k, N)].
-
-    >>> best(np.array([0.1, 0.5, 0.5, 0.9]), 2)
-    array([3, 1], dtype=int32)
-
-    `argpartition` alone would pick any of the items that tie at the edge; here the lowest indices win.
-    """
-    if k >= len(scores):
-        return np.argsort(-scores, kind="stable").astype(np.int32)
-    edge = -np.partition(-scores, k - 1)[k - 1] if k else np.inf
-    above = np.flatnonzero(scores > edge)
-    level = np.flatnonzero(scores == edge)[: k - len(above)]
-    chosen = np.concatenate([above, level])
-    return chosen[np.lexsort((chosen, -scores[chosen]))].astype(np.int32)
-
-
 def write_recommendations(
     path: Path, view: View, rankings: Rankings, ranks: NDArray[np.int32], items: Items
 ) -> None:

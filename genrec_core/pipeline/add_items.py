@@ -53,8 +53,8 @@ from genrec_core.pipeline.wiring import TOKENIZE
 from genrec_core.store.arrays import load_arrays
 from genrec_core.store.canonical import fingerprint
 
-MODELS = ("model", "train")
-"""Kinds of stages whose artefacts a extended run shares with the run it comes from."""
+MODELS = ("model", "train", "baseline")
+"""Kinds of stages whose artefacts an extended run shares with the run it comes from."""
 
 
 def preview(opened: RunReader, new: Items) -> ExtendedCatalogue:

@@ -1,13 +1,16 @@
 """The graph: a pipeline as stages in the order they run, each with what it reads.
 
-    data → embed → tokenize → model → train.sft → recommend → ground → baseline.popular → evaluate
+    data → embed → tokenize → model → train.sft → recommend → ground
+         → baseline.popular → rank.popular → evaluate
 
-Encoders nested anywhere in the pipeline get one `embed` stage each, however often they are named. The
-oracle joins the baselines by itself where the data knows its own law.
+Encoders nested anywhere in the pipeline get one `embed` stage each, however often they are named, and so do
+baselines: one `baseline` stage, before the first that reads what was learnt. The oracle joins the baselines
+by itself where the data knows its own distribution.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 from genrec_core.contracts.baseline import Baseline
@@ -16,7 +19,12 @@ from genrec_core.contracts.tokenizer import LearnFrom
 from genrec_core.evaluation.evaluate import ORACLE
 from genrec_core.pipeline.artifacts import ModelAt
 from genrec_core.pipeline.load import Pipeline
-from genrec_core.pipeline.stages.baseline import BaselineStage
+from genrec_core.pipeline.stages.baseline import (
+    BaselineStage,
+    RankStage,
+    baseline_key,
+    distinct_baselines,
+)
 from genrec_core.pipeline.stages.data import DataStage
 from genrec_core.pipeline.stages.embed import EmbedStage, distinct_encoders, encoder_key
 from genrec_core.pipeline.stages.evaluate import EvaluateStage
@@ -43,12 +51,15 @@ class Graph:
     def __init__(self, pipeline: Pipeline, registry: Registry) -> None:
         self.pipeline, self.spec = pipeline, pipeline.spec
         self.baselines = named_baselines(pipeline, registry)
+        self.fits = self._fits()
+        self._fitted: set[str] = set()
         self.stages: dict[str, Stage] = {stage.name: stage for stage in self._stages()}
 
     def _stages(self) -> Iterator[Stage]:
         data = self.spec.data
         yield DataStage(name=DATA, source=data.source, split=data.split, max_history=data.max_history)
         yield from self._embeds()
+        yield from self._fitting(self.spec.tokenizer)
         yield TokenizeStage(
             name=TOKENIZE, tokenizer=self.spec.tokenizer, inputs=self._reading(self.spec.tokenizer)
         )
@@ -74,6 +85,29 @@ class Graph:
             learn_from: LearnFrom = spec.tokenizer.options.learn_from if key in named_by else "all"
             yield EmbedStage(name=name, encoder=encoder, learn_from=learn_from, inputs={"data": DATA})
 
+    def _fits(self) -> dict[str, str]:
+        """Key of each baseline → name of the stage that fits it; those in the table come first."""
+        spec = self.spec
+        keys = {baseline_key(baseline): name for name, baseline in reversed(self.baselines.items())}
+        named = dict(zip(self.baselines, _short_names(list(self.baselines)), strict=True))
+        fits = {key: f"baseline.{named[name]}" for key, name in keys.items()}
+        trainers = [step.trainer for step in spec.train.values()]
+        users = [spec.tokenizer, *trainers, spec.recommend, spec.ground, *self.baselines.values()]
+        for key, baseline in distinct_baselines(users).items():
+            short, taken = f"baseline.{baseline.name.rpartition('/')[2]}", set(fits.values())
+            numbered = (short if number == 1 else f"{short}-{number}" for number in itertools.count(1))
+            fits.setdefault(key, next(name for name in numbered if name not in taken))
+        return fits
+
+    def _fitting(self, component: Component) -> Iterator[Stage]:
+        """Stages of the baselines that a component is or names, those that no earlier component named."""
+        for key, baseline in distinct_baselines([component]).items():
+            if self.fits[key] not in self._fitted:
+                self._fitted.add(self.fits[key])
+                yield BaselineStage(
+                    name=self.fits[key], baseline=baseline, inputs=self._reading(baseline, of_itself=True)
+                )
+
     def _models(self) -> Iterator[Stage]:
         wiring, identifiers = self.pipeline.wiring, TOKENIZE
         for slot, backbone in self.spec.model.items():
@@ -82,6 +116,7 @@ class Graph:
             yield ModelStage(name=name, backbone=backbone, inputs=inputs)
             identifiers = name
         for name, step in self.spec.train.items():
+            yield from self._fitting(step.trainer)
             reads = wiring.steps[name]
             models = {own: reads.models[slot] for own, slot in step.sources().items()}
             asked = {slot: reads.models[slot] for slot in slots_asked(step.trainer)}
@@ -103,6 +138,8 @@ class Graph:
         models = {slot: last.models[slot] for slot in type(spec.recommend).slots}
         prompts = self.pipeline.prompts
         asked = {slot: last.models[slot] for slot in slots_asked(spec.recommend, *prompts.values())}
+        for component in (spec.recommend, spec.ground):
+            yield from self._fitting(component)
         yield RecommendStage(
             name="recommend",
             recommender=spec.recommend,
@@ -134,14 +171,16 @@ class Graph:
 
     def _verdict(self) -> Iterator[Stage]:
         evaluate = self.spec.evaluate
-        stage_of = dict(zip(self.baselines, _short_names(list(self.baselines)), strict=True))
+        short = _short_names(list(self.baselines))
+        stage_of = {name: f"rank.{one}" for name, one in zip(self.baselines, short, strict=True)}
         for name, baseline in self.baselines.items():
-            yield BaselineStage(
+            yield from self._fitting(baseline)
+            yield RankStage(
                 name=stage_of[name],
                 baseline=baseline,
                 depth=max(evaluate.at),
                 filter_viewed=evaluate.filter_viewed,
-                inputs=self._reading(baseline),
+                inputs={"data": DATA, "fitted": self.fits[baseline_key(baseline)]},
             )
         yield EvaluateStage(
             name=EVALUATE,
@@ -158,9 +197,11 @@ class Graph:
             },
         )
 
-    def _reading(self, component: Component) -> dict[str, str]:
-        """The data, and the embeddings of every encoder nested in a component."""
+    def _reading(self, component: Component, *, of_itself: bool = False) -> dict[str, str]:
+        """The data, the embeddings of every encoder nested in a component, and what its baselines learnt."""
         names = [self.embeds[key] for key in distinct_encoders([component]) if key in self.embeds]
+        own = baseline_key(component) if of_itself and isinstance(component, Baseline) else ""
+        names += [self.fits[key] for key in distinct_baselines([component]) if key != own]
         return {"data": DATA, **{name: name for name in names}}
 
     def embed_stages(self) -> Mapping[str, str]:
@@ -194,9 +235,9 @@ def named_baselines(pipeline: Pipeline, registry: Registry) -> dict[str, Baselin
 
 
 def _short_names(names: list[str]) -> list[str]:
-    """Stage names: `baseline.popular` where that is clear, else `baseline.core-popular`."""
+    """In stage names: `popular` where that is clear, else `core-popular`."""
     last = [name.rpartition("/")[2] for name in names]
     return [
-        "baseline." + (short if last.count(short) == 1 else name).replace("/", "-").replace("#", "-")
+        (short if last.count(short) == 1 else name).replace("/", "-").replace("#", "-")
         for name, short in zip(names, last, strict=True)
     ]

@@ -102,16 +102,15 @@ def run_pipeline(
     environment.store.sweep()
     graph, plan, chosen = planned(pipeline, environment, seed, selection)
     if EVALUATE not in chosen:
-        runner = Runner(
-            environment, RunLog(None, pipeline.spec.observe, environment.console), graph.embed_stages()
-        )
+        log = RunLog(None, pipeline.spec.observe, environment.console)
+        runner = Runner(environment, log, graph.embed_stages(), graph.fits)
         return Finished(None, {}, runner.carry_out(plan, chosen))
     home = folder or new_run_folder(environment.runs, pipeline.spec.name)
     write_pipeline(home / PIPELINE, pipeline.spec.described(seed))
     _record(home, plan, environment, {})
     run_log = RunLog(home / LOG, pipeline.spec.observe, environment.console)
     run_log.run_started(home.name, plan_record(plan, environment.store.root, environment.versions, {}))
-    runner = Runner(environment, run_log, graph.embed_stages())
+    runner = Runner(environment, run_log, graph.embed_stages(), graph.fits)
     try:
         done = runner.carry_out(plan, chosen)
         _record(home, done.plan, environment, done.outcomes)

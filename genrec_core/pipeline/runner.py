@@ -23,6 +23,7 @@ from genrec_core.pipeline.cost import Meter
 from genrec_core.pipeline.plan import Entry, Plan
 from genrec_core.pipeline.reasons import Reason, Why
 from genrec_core.pipeline.run_log import RunLog
+from genrec_core.pipeline.stages.baseline import stored_fitter
 from genrec_core.pipeline.stages.embed import stored_embedder
 from genrec_core.pipeline.stages.stage import StageContext
 from genrec_core.registry.loading import is_of_an_extra, not_installed
@@ -74,10 +75,17 @@ class Runner:
         environment: where.
         run_log: told everything.
         embeds: key of an encoder → name of the stage that keeps its embeddings.
+        fits: key of a baseline → name of the stage that fits it.
     """
 
-    def __init__(self, environment: RunEnvironment, run_log: RunLog, embeds: Mapping[str, str]) -> None:
-        self.environment, self.run_log, self.embeds = environment, run_log, embeds
+    def __init__(
+        self,
+        environment: RunEnvironment,
+        run_log: RunLog,
+        embeds: Mapping[str, str],
+        fits: Mapping[str, str] | None = None,
+    ) -> None:
+        self.environment, self.run_log, self.embeds, self.fits = environment, run_log, embeds, fits or {}
         self.artifacts = ArtifactReader()
         self.folders: dict[str, Path] = {}
 
@@ -152,6 +160,7 @@ class Runner:
 
         inputs = self._inputs(entry)
         embeddings = {key: inputs[stage] for key, stage in self.embeds.items() if stage in inputs}
+        fitted = {key: inputs[stage] for key, stage in self.fits.items() if stage in inputs}
         return Context(
             seed=entry.seed,
             workspace=self.environment.store.workspace(entry.key),
@@ -165,6 +174,7 @@ class Runner:
             ),
             embedder=stored_embedder(embeddings),
             asker=answers.ask,
+            fitter=stored_fitter(fitted),
         )
 
 

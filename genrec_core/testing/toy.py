@@ -15,6 +15,7 @@ from genrec_core.contracts.dataset import Dataset, Rows, Sequences
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Training, View, Views
+from genrec_core.data.markov import MarkovOracle
 
 COLOURS = ("red", "deep blue", "pale green", "black", "white", "grey")
 THINGS = ("tent", "lamp", "théière", "rope")
@@ -49,7 +50,7 @@ def toy_dataset() -> Dataset:
         domains=tuple("odd" if item % 2 else "even" for item in histories.reshape(-1)),
         valid=Rows(users, Sequences.of(histories[:, :-2]), histories[:, -2].copy()),
         test=Rows(users, Sequences.of(histories[:, :-1]), histories[:, -1].copy()),
-        oracle=ToyOracle(len(items)),
+        oracle=toy_oracle(),
     )
 
 
@@ -71,7 +72,7 @@ def toy_views(max_history: int = MAX_HISTORY) -> Views:
 def toy_training() -> Training:
     """The toy views as training code receives them."""
     views = toy_views()
-    return Training(views.train, views.valid, ToyOracle(len(toy_items())))
+    return Training(views.train, views.valid, toy_oracle())
 
 
 def toy_identifiers(*, mirrored: bool = False) -> Identifiers:
@@ -89,18 +90,15 @@ def toy_catalogue(*, mirrored: bool = False) -> Catalogue:
     return Catalogue(items, toy_identifiers(mirrored=mirrored), counts.astype(np.int64))
 
 
-class ToyOracle:
-    """A law that is easy to know: every item not yet taken is equally likely."""
-
-    def __init__(self, items: int) -> None:
-        self.items = items
-
-    def next_item(self, history: NDArray[np.int32]) -> NDArray[np.float64]:
-        """Probability of every item, float64 [N]."""
-        law: NDArray[np.float64] = np.ones(self.items)
-        law[np.asarray(history, dtype=np.int64)] = 0
-        law /= law.sum()
-        return law
+def toy_oracle() -> MarkovOracle:
+    """What the walks are drawn from: one step along the catalogue with probability 3/4, two with 1/4."""
+    items = np.arange(len(THINGS) * len(COLOURS), dtype=np.int32)
+    return MarkovOracle(
+        successors=np.stack([items + 1, items + 2], axis=1) % len(items),
+        weights=np.tile([0.75, 0.25], (len(items), 1)),
+        popularity=np.full(len(items), 1 / len(items)),
+        noise=0.0,
+    )
 
 
 def _histories() -> NDArray[np.int32]:

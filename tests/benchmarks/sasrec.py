@@ -59,14 +59,10 @@ def recall(prepared: Prepared, quick: bool) -> list[dict[str, Any]]:
     width = depth_needed(DEEPEST, views.test.rows, filter_viewed=True)
     model = SASRec(**({"epochs": 2} if quick else {}))
     print(model.described())
-    ranked = model.rank(
-        prepared.items,
-        Training(views.train, views.valid),
-        list(views.test.requests()),
-        width,
-        Context(seed=0, log=log),
-    )
-    rankings = Rankings.of(ranked, width)
+    context = Context(seed=0, log=log)
+    state = model.fit(prepared.items, Training(views.train, views.valid), context)
+    with model.open(state, prepared.items, context) as session:
+        rankings = Rankings.of(session.rank(list(views.test.requests()), width), width)
     seconds = time.perf_counter() - begin
     for filtered in (False, True):
         kept = without_viewed(rankings, views.test.rows) if filtered else rankings

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from genrec_core.contracts.baseline import Baseline
+from genrec_core.contracts.candidates import Ranked
+from genrec_core.contracts.context import Context
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request, Training, View
@@ -24,3 +27,11 @@ def training(*rows: Sequence[int], oracle: object = None) -> Training:
 
 def requests(*histories: Sequence[int]) -> list[Request]:
     return [Request(f"r{row}", tuple(history)) for row, history in enumerate(histories)]
+
+
+def ranked(baseline: Baseline, items: Items, training: Training, requests: Sequence[Request], k: int,
+           context: Context | None = None) -> list[Ranked]:  # fmt: skip
+    """Fitted, opened and asked."""
+    context = context or Context()
+    with baseline.open(baseline.fit(items, training, context), items, context) as session:
+        return list(session.rank(requests, k))

@@ -6,22 +6,21 @@ import math
 
 import numpy as np
 import pytest
-from baseline_data import items, requests, training
+from baseline_data import items, ranked, requests, training
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec_core.builtin.item_knn import ItemKNN
-from genrec_core.contracts.context import Context
 
 
 def rank(rows, history, k=10, size=5, **options):
-    return next(ItemKNN(**options).rank(items(size), training(*rows), requests(history), k, Context()))
+    return ranked(ItemKNN(**options), items(size), training(*rows), requests(history), k)[0]
 
 
 def test_similarity_is_the_cosine_of_the_users_who_chose_both():
-    ranked = rank([[0, 1], [0, 1], [0, 2]], [0], k=2, size=3)
-    assert ranked.items.tolist() == [1, 2]
-    assert ranked.scores.tolist() == pytest.approx([2 / math.sqrt(3 * 2), 1 / math.sqrt(3)])
+    found = rank([[0, 1], [0, 1], [0, 2]], [0], k=2, size=3)
+    assert found.items.tolist() == [1, 2]
+    assert found.scores.tolist() == pytest.approx([2 / math.sqrt(3 * 2), 1 / math.sqrt(3)])
 
 
 def test_the_newest_item_counts_most_unless_order_is_ignored():
@@ -35,9 +34,9 @@ def test_a_user_who_chose_an_item_twice_counts_once():
 
 
 def test_items_that_no_neighbour_reaches_follow_by_popularity():
-    ranked = rank([[0, 1], [4], [4], [3]], [0], size=5)
-    assert ranked.items.tolist() == [1, 4, 0, 3, 2]
-    assert (np.diff(ranked.scores) <= 0).all()
+    found = rank([[0, 1], [4], [4], [3]], [0], size=5)
+    assert found.items.tolist() == [1, 4, 0, 3, 2]
+    assert (np.diff(found.scores) <= 0).all()
 
 
 def test_an_empty_history_gets_the_popular_items():
@@ -51,16 +50,16 @@ def test_it_equals_the_dense_formula_in_any_chunking(data):
     histories = data.draw(st.lists(st.lists(st.integers(0, 7), max_size=4), min_size=1, max_size=4))
     chunk = data.draw(st.integers(1, 9))
     knn = ItemKNN(chunk=chunk, recency=0.8)
-    found = knn.rank(items(8), training(*rows), requests(*histories), 8, Context())
+    found = ranked(knn, items(8), training(*rows), requests(*histories), 8)
     chosen = np.zeros((len(rows), 8))
     for user, row in enumerate(rows):
         chosen[user, row] = 1
     norms = np.maximum(1e-9, np.linalg.norm(chosen, axis=0))
     similar = (chosen.T @ chosen) / np.outer(norms, norms)
     np.fill_diagonal(similar, 0)
-    for history, ranked in zip(histories, found, strict=True):
+    for history, answer in zip(histories, found, strict=True):
         scores = sum((0.8**age * similar[item] for age, item in enumerate(reversed(history))), np.zeros(8))
-        reached = ranked.scores > 0
-        np.testing.assert_allclose(ranked.scores[reached], np.sort(scores[scores > 0])[::-1], rtol=1e-5)
-        np.testing.assert_allclose(scores[ranked.items[reached]], ranked.scores[reached], rtol=1e-5)
-        assert sorted(ranked.items.tolist()) == list(range(8))
+        reached = answer.scores > 0
+        np.testing.assert_allclose(answer.scores[reached], np.sort(scores[scores > 0])[::-1], rtol=1e-5)
+        np.testing.assert_allclose(scores[answer.items[reached]], answer.scores[reached], rtol=1e-5)
+        assert sorted(answer.items.tolist()) == list(range(8))

@@ -103,5 +103,5 @@ def test_lengths_out_of_order_are_refused() -> None:
 
 
 def test_a_law_of_another_kind_is_not_written(tmp_path) -> None:
-    with pytest.raises(ContractError, match="a truth of type `object` cannot be kept"):
+    with pytest.raises(ContractError, match="an oracle of type `object` cannot be kept"):
         save_oracle(object(), tmp_path / "oracle.safetensors")

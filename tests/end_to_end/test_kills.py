@@ -24,7 +24,8 @@ MOMENTS = (
     ("recommend", 0),
     ("ground", 0),
     ("baseline.popular", 0),
-    ("baseline.oracle", 0),
+    ("rank.popular", 0),
+    ("rank.oracle", 0),
     ("evaluate", 0),
 )
 """A stage, and how many evaluations inside a training to wait for; the second leaves a checkpoint behind."""

@@ -19,7 +19,7 @@ from genrec_core.evaluation.evaluate import (
     EvaluationSettings,
     evaluate,
 )
-from genrec_core.evaluation.rankings import Rankings, direct
+from genrec_core.evaluation.rankings import Rankings
 from genrec_core.evaluation.ranks import identifier_groups
 from genrec_core.evaluation.report.facts import ReportFacts, StageFacts, shown_examples
 from genrec_core.identifiers.diagnosis.diagnosis import IdentifierInputs, examine
@@ -62,7 +62,7 @@ def rankings(test: View, skill: float, generator: np.random.Generator, *, writte
                 items[min(BEAMS - 1, int(generator.exponential(4)))] = target
             scores = -np.arange(len(items), dtype=np.float32)
             if not written:
-                yield direct(items, scores)
+                yield Ranked.direct(items, scores)
                 continue
             reached = np.full(BEAMS, How.DIRECT, dtype=np.uint8)
             reached[generator.random(BEAMS) < 0.06] = How.STRUCTURAL

@@ -30,6 +30,7 @@ ALL = [
     "recommend",
     "ground",
     "baseline.popular",
+    "rank.popular",
     "evaluate",
 ]
 AFTER_MODEL = {"train.count", "recommend", "ground", "evaluate"}

@@ -28,6 +28,7 @@ from genrec_core import (
     View,
     Views,
 )
+from genrec_core.contracts.baseline import BaselineSession
 from genrec_core.contracts.dataset import Sequences
 
 
@@ -274,10 +275,53 @@ class Prophet(Split):
 class Stingy(Baseline):
     """Gives three items whatever is asked."""
 
-    def rank(self, items, training, requests, k, context):
+    def fit(self, items, training, context):
+        return {"counts": np.bincount(training.train.rows.values, minlength=len(items))}
+
+    def open(self, state, items, context):
+        return StingySession(len(items))
+
+
+class StingySession(BaselineSession):
+    """Gives three items whatever is asked."""
+
+    def scores(self, requests):
+        return np.zeros((len(requests), self.items), dtype=np.float32)
+
+    def rank(self, requests, k):
         for _ in requests:
-            three = np.arange(3)
-            yield Ranked(three.astype(np.int32), -three.astype(np.float32), np.ones(3, np.uint8), 3)
+            yield Ranked.direct(np.arange(3), -np.arange(3.0))
+
+
+class Lookup(Baseline):
+    """Learns words and writes into them, scores by the first request, forgets new items, ranks backwards."""
+
+    def fit(self, items, training, context):
+        return {"ids": np.asarray(items.ids), "seen": np.zeros(1)}
+
+    def open(self, state, items, context):
+        return LookupSession(24, state)
+
+
+class LookupSession(BaselineSession):
+    """Scores by the first request."""
+
+    def __init__(self, items, state):
+        super().__init__(items)
+        self.state = state
+
+    def scores(self, requests):
+        if any(not request.history for request in requests):
+            return np.zeros((0, self.items), dtype=np.float32)
+        self.state["seen"] += 1
+        first = requests[0].history[-1] if len(requests) else 0
+        row = np.roll(np.arange(self.items, dtype=np.float64), first)
+        return np.tile(row, (len(requests), 1))
+
+    def rank(self, requests, k):
+        for row in self.scores(requests):
+            worst = np.argsort(row)[:k]
+            yield Ranked.direct(worst, -row[worst])
 
 
 class Unlisted(Good):
@@ -319,4 +363,11 @@ FAULTS = [
     (Prophet, "hides_targets_from_training"),
     (Prophet, "owns_its_rows"),
     (Stingy, "gives_as_many_as_asked"),
+    (Lookup, "learns_plain_arrays"),
+    (Lookup, "scores_every_item"),
+    (Lookup, "ranks_by_its_scores"),
+    (Lookup, "scores_by_what_was_learnt_alone"),
+    (Lookup, "scores_each_request_alone"),
+    (Lookup, "scores_items_that_came_later"),
+    (Lookup, "answers_empty_histories"),
 ]

@@ -88,6 +88,7 @@ def test_options_that_do_not_fit_are_told_before_any_check_runs(installed):
         ("recommender", "core/free-beam"),
         ("baseline", "core/popular"),
         ("baseline", "core/item-knn"),
+        ("baseline", "core/transitions"),
         ("baseline", "core/oracle"),
     ],
 )

@@ -21,7 +21,7 @@ from genrec_core.contracts.views import Training
 from genrec_core.engine.baselines.histories import Row, batches, padded, windows
 from genrec_core.engine.baselines.sasrec_losses import bce_loss, sampled_softmax_loss, softmax_loss
 from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
-from genrec_core.engine.baselines.scoring import Scorer
+from genrec_core.engine.baselines.scoring import Scorer, device_of
 from genrec_core.engine.baselines.selecting import BestWeights, Validation, figures
 from genrec_core.engine.baselines.settings import SASRecSettings
 from genrec_core.evaluation.slices import popularity_of
@@ -58,7 +58,7 @@ def fit(
             f"none of {len(training.train.rows):,} training rows has two items, so nothing follows anything",
             hint="use more data, or a baseline that needs no order (`core/popular`)",
         )
-    device = _device(settings.device)
+    device = device_of(settings.device)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(int(context.generator(_WEIGHTS).integers(2**63)))
         network = SASRecNetwork(items, length, settings)
@@ -159,9 +159,3 @@ def _not_owned(
     real = np.concatenate([np.ones((len(inside), 1), dtype=bool), inside], axis=1)
     owned = np.where(real, matrix, -1)[owners]
     return np.asarray((owned[:, :, None] != drawn[:, None, :]).all(axis=1))
-
-
-def _device(name: str) -> torch.device:
-    if name != "auto":
-        return torch.device(name)
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -6,8 +6,9 @@ a full ranking.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from genrec_core.engine.baselines.histories import Row, padded
 from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
+from genrec_core.engine.baselines.settings import SASRecSettings
 
 _POOL = 16
 """Chunks whose histories are sorted by length together, so that little is padded."""
@@ -36,6 +38,27 @@ class Scorer:
     popularity: NDArray[np.int64]
     length: int
     chunk: int
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The weights under `network.` and the popularity, `counts`; `of` makes the scorer again."""
+        weights = self.network.state_dict().items()
+        named = {f"network.{name}": value.detach().cpu().numpy() for name, value in weights}
+        return {**named, "counts": self.popularity}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]], settings: SASRecSettings) -> Scorer:
+        """The scorer that `arrays` took apart."""
+        weights = {
+            name.removeprefix("network."): torch.from_numpy(array.copy())
+            for name, array in arrays.items()
+            if name.startswith("network.")
+        }
+        length = len(weights["places.weight"])
+        with torch.random.fork_rng([]):  # its first weights are drawn, then replaced
+            network = SASRecNetwork(len(arrays["counts"]), length, settings)
+        network.load_state_dict(weights)
+        network.to(device_of(settings.device))
+        return cls(network, arrays["counts"], length, settings.chunk)
 
     def scores(self, histories: Sequence[Row]) -> Iterator[NDArray[np.float32]]:
         """Scores float32 [at most `chunk`, N] of all histories, in their order."""
@@ -68,3 +91,10 @@ class Scorer:
     @torch.inference_mode()
     def _table(self) -> Tensor:
         return self.network.outputs(self.network.items.weight).T.contiguous()
+
+
+def device_of(name: str) -> torch.device:
+    """The device of a `device` option; `auto` is a GPU when there is one."""
+    if name != "auto":
+        return torch.device(name)
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
