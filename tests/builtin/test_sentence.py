@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import save_file
 from transformers import (
     AutoTokenizer,
@@ -27,6 +28,7 @@ from genrec_core.builtin.sentence import Sentence
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
+from genrec_core.engine.models import text_encoder
 from genrec_core.engine.models.tiny import trained_text_tokenizer
 
 TEXTS = ["red tent", "a much longer text about a green lamp", "lamp", ""]
@@ -220,3 +222,16 @@ def test_minilm_knows_what_belongs_together():
     # The values that sentence-transformers 6.2 gives for this folder.
     assert headphones @ headset == pytest.approx(0.7124, abs=1e-3)
     assert headphones @ tent == pytest.approx(0.1949, abs=1e-3)
+
+
+@pytest.mark.parametrize("has_dense", [True, False])
+def test_a_model_of_the_hub_is_asked_for_its_steps_and_may_have_none(tmp_path, monkeypatch, has_dense):
+    with_step(tmp_path, "Dense")
+
+    def download(name, file, revision):
+        if not has_dense:
+            raise EntryNotFoundError(file)
+        return str(tmp_path / file)
+
+    monkeypatch.setattr(text_encoder, "hf_hub_download", download)
+    assert len(text_encoder.load_dense("some/name", "main", "cpu")) == has_dense

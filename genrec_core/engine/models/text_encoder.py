@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 import orjson
 import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
-from transformers.utils import cached_file
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.choices import Pooling, Precision
@@ -195,8 +196,10 @@ def _file(path: str, revision: str, name: str) -> Path | None:
     if is_folder(path):
         file = Path(path).expanduser() / name
         return file if file.is_file() else None
-    found = cached_file(path, name, revision=revision, _raise_exceptions_for_missing_entries=False)
-    return Path(found) if found else None
+    try:
+        return Path(hf_hub_download(path, name, revision=revision))
+    except EntryNotFoundError:  # also without a network, where the cache does not have it
+        return None
 
 
 def _positions(network: Any) -> int | None:

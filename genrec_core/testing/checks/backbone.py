@@ -26,6 +26,15 @@ def knows_every_new_token(subject: Subject) -> None:
         require(ids[0] < rows, f"new token `{token}` is row {ids[0]} of an embedding with {rows}")
 
 
+def tokenises_each_text_alone(subject: Subject) -> None:
+    """`tokenise` gives a text the same ids alone and among others, and adds none."""
+    model = _build(subject)
+    texts = ["red tent", "", toy_catalogue().identifiers.text(0)]
+    together = model.tokenise(texts)
+    require(together == [model.tokenise([text])[0] for text in texts], "ids depend on the other texts")
+    require(not together[1], f"an empty text is written as {together[1]}")
+
+
 def survives_the_disk(subject: Subject) -> None:
     """A model saved and loaded has the same weights and the same tokens."""
     model = _build(subject)
@@ -51,4 +60,10 @@ def _build(subject: Subject) -> LanguageModel:
     return model
 
 
-CHECKS = (builds_a_model, knows_every_new_token, survives_the_disk, agrees_with_itself)
+CHECKS = (
+    builds_a_model,
+    knows_every_new_token,
+    tokenises_each_text_alone,
+    survives_the_disk,
+    agrees_with_itself,
+)
