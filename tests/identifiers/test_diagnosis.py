@@ -12,7 +12,7 @@ import pytest
 from genrec_core import GenrecError, Identifiers, Items, Reconstruction
 from genrec_core.identifiers.diagnosis.diagnosis import Depth, IdentifierInputs, examine
 from genrec_core.identifiers.diagnosis.duplicates import alike, count_near_duplicates, explained
-from genrec_core.identifiers.diagnosis.neighbours import nearest_items, neighbours
+from genrec_core.identifiers.diagnosis.neighbours import nearest_by_cosine, neighbours
 from genrec_core.identifiers.prefixes import Prefixes
 
 TEXTS = [
@@ -88,7 +88,7 @@ def test_names_that_follow_the_embedding_find_every_neighbour():
 
 def test_nearest_items_tie_in_catalogue_order_and_leave_out_the_item():
     vectors = np.asarray([[1, 0]] * 4 + [[0, 1]], dtype=np.float32)
-    assert nearest_items(vectors, np.arange(5), 2).tolist() == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1]]
+    assert nearest_by_cosine(vectors, np.arange(5), 2).tolist() == [[1, 2], [0, 2], [0, 1], [0, 1], [0, 1]]
 
 
 def test_a_sample_of_queries_is_drawn_by_seed_and_stated():
@@ -219,8 +219,8 @@ def test_sorted_bands_join_what_comparing_all_pairs_joins():
 
 def test_neighbours_do_not_depend_on_the_size_of_blocks(monkeypatch):
     vectors = np.random.default_rng(0).standard_normal((40, 5)).astype(np.float32)
-    whole = nearest_items(vectors, np.arange(40), 3)
-    module = sys.modules[nearest_items.__module__]
+    whole = nearest_by_cosine(vectors, np.arange(40), 3)
+    module = sys.modules[nearest_by_cosine.__module__]
     monkeypatch.setattr(module, "_ROWS", 7)
     monkeypatch.setattr(module, "_BLOCK", 90)
-    np.testing.assert_array_equal(nearest_items(vectors, np.arange(40), 3), whole)
+    np.testing.assert_array_equal(nearest_by_cosine(vectors, np.arange(40), 3), whole)

@@ -101,7 +101,7 @@ def neighbours(
     asked = np.arange(count)
     if wanted < count:
         asked = np.sort(np.random.default_rng(seed).choice(count, wanted, replace=False))
-    near = nearest_items(vectors, asked, k)
+    near = nearest_by_cosine(vectors, asked, k)
     shared = _shared_tokens(prefixes, asked, near)
     sizes = _sizes(prefixes, asked, count)
     lengths = tuple(
@@ -116,7 +116,7 @@ def neighbours(
     return NeighbourRecall(k, len(asked), count, lengths[-1].recall, k / (count - 1), lengths)
 
 
-def nearest_items(vectors: NDArray[np.float32], asked: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+def nearest_by_cosine(vectors: NDArray[np.float32], asked: NDArray[np.int64], k: int) -> NDArray[np.int64]:
     """The k items of largest cosine to each asked one, itself left out; int64 [asked, k], ties by index."""
     # In blocks: of a million vectors the squares alone are gigabytes.
     parts = (vectors[start : start + _ROWS] for start in range(0, len(vectors), _ROWS))

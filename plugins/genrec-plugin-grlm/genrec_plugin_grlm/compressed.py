@@ -30,7 +30,7 @@ INNER = "terms"
 ENCODER = "encoder"
 TERM = "term"
 
-Vectors = NDArray[np.float32]
+Matrix = NDArray[np.float32]
 
 
 class Compressed(Tokenizer):
@@ -105,12 +105,12 @@ class Compressed(Tokenizer):
 
     def _embedded(
         self, terms: Sequence[str], state: dict[str, NDArray[Any]] | None, context: Context
-    ) -> tuple[Vectors, dict[str, NDArray[Any]]]:
+    ) -> tuple[Matrix, dict[str, NDArray[Any]]]:
         """Unit vectors of terms, float32 [V, d], and what the encoder learnt."""
         found = context.embedded(self.options.encoder, Items(tuple(terms), {TERM: list(terms)}), state)
         return unit_rows(found.vectors), dict(found.state)
 
-    def _core(self, terms: Sequence[str], vectors: Vectors, context: Context) -> tuple[Vectors, list[str]]:
+    def _core(self, terms: Sequence[str], vectors: Matrix, context: Context) -> tuple[Matrix, list[str]]:
         """Centroids [≤ K, d], and the term that stands for each."""
         if len(terms) <= self.options.core_terms:
             return vectors, list(terms)
@@ -138,14 +138,14 @@ def sharing(identifiers: Identifiers) -> int:
 
 
 def _core_terms(
-    terms: Sequence[str], vectors: Vectors, centroids: Vectors, core: Sequence[str], *, whole: bool
+    terms: Sequence[str], vectors: Matrix, centroids: Matrix, core: Sequence[str], *, whole: bool
 ) -> dict[str, str]:
     """Each term's core term: the nearest centroid's; where all were kept (`whole`), a core term's own."""
     mapped = dict(zip(terms, (core[code] for code in _nearest(vectors, centroids)), strict=True))
     return mapped | {term: term for term in set(core).intersection(terms)} if whole else mapped
 
 
-def _nearest(points: Vectors, centres: Vectors) -> list[int]:
+def _nearest(points: Matrix, centres: Matrix) -> list[int]:
     """The nearest centre of each point, the lower one of two equally near."""
     import torch
     from genrec_plugin_sid.clusters import nearest
