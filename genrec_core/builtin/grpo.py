@@ -44,6 +44,8 @@ Rewards = Annotated[tuple[Reward, ...], BeforeValidator(_several)]
 class GRPO(Trainer):
     """Group-relative policy optimisation with constrained rollouts, selected by validation."""
 
+    needs_corpora = True
+
     class Options(Settings, Trainer.Options):
         """Corpora and rewards, how groups are made, how long and how fast, and when to stop."""
 

@@ -15,6 +15,8 @@ from genrec_core.engine.training.settings import Settings
 class SFT(Trainer):
     """Next-token loss on what samples mark as learnt, selected by the first corpus' validation rows."""
 
+    needs_corpora = True
+
     class Options(Settings, Trainer.Options):
         """Corpora, and how long, how fast and what is trained."""
 

@@ -58,5 +58,5 @@ class Settings(Options):
     processors that have it (most GPUs, CPUs with AVX512-BF16 or AMX) and many times slower on others;
     `auto` looks."""
     checkpoint_minutes: float = operational(
-        5.0, "Minutes between two checkpoints; there is one at each evaluation too."
+        5.0, "Minutes between two checkpoints; there is one at each evaluation too.", ge=0
     )
