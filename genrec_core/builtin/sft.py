@@ -9,7 +9,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
-from genrec_core.engine.training.settings import Settings
+from genrec_core.engine.training.settings import SFTSettings
 
 
 class SFT(Trainer):
@@ -17,7 +17,7 @@ class SFT(Trainer):
 
     needs_corpora = True
 
-    class Options(Settings, Trainer.Options):
+    class Options(SFTSettings, Trainer.Options):
         """Corpora, and how long, how fast and what is trained."""
 
     options: Options

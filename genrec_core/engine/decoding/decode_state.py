@@ -25,7 +25,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin, DynamicCache, EncoderDecoderCache
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.engine.decoding.batches import TokenIds, padded
+from genrec_core.engine.batches import TokenIds, padded
 
 
 class _Slots(CacheLayerMixin):

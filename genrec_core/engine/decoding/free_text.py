@@ -24,7 +24,7 @@ from genrec_core.contracts.candidates import Candidates
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import Sample, Turn
 from genrec_core.contracts.teacher import Answer, Chat
-from genrec_core.engine.decoding.batches import TokenIds
+from genrec_core.engine.batches import TokenIds
 from genrec_core.engine.decoding.decode_state import DecodeState, decode_state_for
 from genrec_core.engine.decoding.decoder import Decoder
 from genrec_core.engine.decoding.output_head import OutputHead

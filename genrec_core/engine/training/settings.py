@@ -1,4 +1,4 @@
-"""Settings of fine-tuning: the options that every trainer built on it shares."""
+"""Settings of fine-tuning: the options of `core/sft` and of every trainer built on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from genrec_core.contracts.options import Options, operational
 from genrec_core.engine.choices import Arithmetic, Scoring
 
 
-class Settings(Options):
+class SFTSettings(Options):
     """How long, how fast and what is trained."""
 
     epochs: int = Field(10, gt=0)
