@@ -9,15 +9,13 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
-from genrec_core.engine.training.settings import SFTSettings
+from genrec_core.engine.training.settings import Settings
 
 
 class SFT(Trainer):
     """Next-token loss on what samples mark as learnt, selected by the first corpus' validation rows."""
 
-    needs_corpora = True
-
-    class Options(SFTSettings, Trainer.Options):
+    class Options(Settings, Trainer.Options):
         """Corpora, and how long, how fast and what is trained."""
 
     options: Options

@@ -181,8 +181,8 @@ CASES = {
             "interactions.jsonl",
         ),
         "interactions.jsonl",
-        "mixes kinds of values: `x`",
-        "numbers in every row",
+        "mixes kinds of values: `int, str`",
+        "one kind",
         Reading(tie_key="n"),
     ),
     "tie key without interactions": Bad(

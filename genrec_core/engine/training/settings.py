@@ -1,4 +1,4 @@
-"""Settings of fine-tuning: the options of `core/sft` and of every trainer built on it."""
+"""Settings of fine-tuning: the options that every trainer built on it shares."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from genrec_core.contracts.options import Options, operational
 from genrec_core.engine.choices import Arithmetic, Scoring
 
 
-class SFTSettings(Options):
+class Settings(Options):
     """How long, how fast and what is trained."""
 
     epochs: int = Field(10, gt=0)
@@ -58,5 +58,5 @@ class SFTSettings(Options):
     processors that have it (most GPUs, CPUs with AVX512-BF16 or AMX) and many times slower on others;
     `auto` looks."""
     checkpoint_minutes: float = operational(
-        5.0, "Minutes between two checkpoints; there is one at each evaluation too.", ge=0
+        5.0, "Minutes between two checkpoints; there is one at each evaluation too."
     )

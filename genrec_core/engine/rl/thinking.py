@@ -1,0 +1,143 @@
+"""Thinking: a rollout is a sampled thought and an answer behind it.
+
+Every prompt is read once for its G thoughts. A thought that does not close within its budget is closed for
+it, as in evaluation (`engine.decoding.free_text`). The loss counts what the policy wrote: the thought, the
+closing text if the policy wrote it, and the answer unless `learn_answer` is off, for rewards that judge a
+thought by the beams behind it and would otherwise credit tokens that they never looked at.
+
+    <think>    tents want ropes    </think>                    <a_1><b_0>
+    given      learnt              learnt, or given when cut   learnt
+
+The answer is drawn among the legal ones, as in evaluation. With `free_answer` it is written like any text,
+for rewards that shall teach its form too: then it may name nothing, its end is learnt, and `Rollout.score`
+is 0, because whoever writes freely keeps no log-probabilities.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from genrec_core.contracts.groups import Rollout
+from genrec_core.engine.decoding.free_text import FreeSettings, WrittenText, write_freely
+from genrec_core.engine.decoding.support import decode_state_for
+from genrec_core.engine.rl.policy import Policy, candidate
+from genrec_core.engine.rl.rollouts import Asked, Completion, Moment, RolledOut
+
+
+@dataclass(frozen=True)
+class _Thought:
+    """Token ids between prompt and answer, which of them the policy wrote, and the text."""
+
+    ids: tuple[int, ...]
+    learn: tuple[bool, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """See the module's story.
+
+    Attributes:
+        group: thoughts of each prompt.
+        budget: tokens of a thought at most.
+        opening, closing: text around a thought.
+        top_p: see `FreeSettings`.
+        learn_answer: whether the loss counts the answer's tokens too.
+        free_answer: whether the answer may be anything.
+        lookahead: beams decoded behind each thought; 0 for none.
+    """
+
+    group: int
+    budget: int
+    opening: str = "<think>\n"
+    closing: str = "\n</think>\n\n"
+    top_p: float = 1.0
+    learn_answer: bool = True
+    free_answer: bool = False
+    lookahead: int = 0
+
+    def roll_out(self, asked: Sequence[Asked], policy: Policy, moment: Moment) -> list[RolledOut]:
+        """One group a prompt; thoughts are drawn, and so is the answer behind each."""
+        thoughts = self._thoughts(asked, policy, policy.noise(moment, 1))
+        behind = [
+            dataclasses.replace(one, ids=(*one.ids, *thought.ids))
+            for one, group in zip(asked, thoughts, strict=True)
+            for thought in group
+        ]
+        noise = policy.noise(moment, 2)
+        if self.free_answer:
+            answers = _free_answers(behind, policy, noise)
+        else:
+            answers = [drawn for (drawn,) in policy.draw(behind, 1, noise)]
+        seen = policy.search(behind, self.lookahead) if self.lookahead else [[] for _ in behind]
+        made = []
+        for place, (one, group) in enumerate(zip(asked, thoughts, strict=True)):
+            rows = range(place * self.group, (place + 1) * self.group)
+            completions = [
+                self._joined(thought, answers[row]) for thought, row in zip(group, rows, strict=True)
+            ]
+            ahead = tuple(tuple(map(candidate, seen[row])) for row in rows) if self.lookahead else ()
+            made.append(RolledOut(one, tuple(completions), ahead))
+        return made
+
+    def longest(self, policy: Policy, forms: Iterable[str]) -> int:
+        """Opening, budget, closing, the longest answer and an end token."""
+        around = sum(map(len, policy.model.tokenise([self.opening, self.closing])))
+        return around + self.budget + policy.depth(forms) + 1
+
+    def _thoughts(
+        self, asked: Sequence[Asked], policy: Policy, noise: torch.Generator
+    ) -> list[list[_Thought]]:
+        opening, closing = policy.model.tokenise([self.opening, self.closing])
+        stop = (tuple(closing), (policy.model.end_id,))
+        settings = FreeSettings(self.budget, self.group, policy.temperature, self.top_p, stop)
+        prompts = [(*one.ids, *opening) for one in asked]
+        return [
+            [self._thought(text, opening, closing, policy) for text in texts]
+            for texts in _written(prompts, settings, policy, noise)
+        ]
+
+    def _thought(self, text: WrittenText, opening: list[int], closing: list[int], policy: Policy) -> _Thought:
+        closed = text.stop == 0
+        learn = (False,) * len(opening) + (True,) * len(text.tokens) + (closed,) * len(closing)
+        words = policy.model.text_tokenizer.decode(list(text.tokens))
+        return _Thought((*opening, *text.tokens, *closing), learn, words)
+
+    def _joined(self, thought: _Thought, answer: Completion) -> Completion:
+        learn = answer.learn if self.learn_answer else (False,) * len(answer.learn)
+        text = f"{self.opening}{thought.text}{self.closing}{answer.rollout.text}"
+        rollout = dataclasses.replace(answer.rollout, text=text, thought=thought.text)
+        ids = (*thought.ids, *answer.ids)
+        return Completion(ids, (*thought.learn, *learn), len(thought.ids) + answer.answer, rollout)
+
+
+def _written(
+    prompts: Sequence[tuple[int, ...]], settings: FreeSettings, policy: Policy, noise: torch.Generator
+) -> Iterator[list[WrittenText]]:
+    """`settings.count` texts behind each prompt, as many prompts at once as the policy reads together."""
+    longest = max(map(len, prompts)) + settings.count * settings.max_tokens
+    rows = max(1, policy.batch_tokens // longest)
+    for begin in range(0, len(prompts), rows):
+        state = decode_state_for(policy.model, steps=settings.max_tokens, width=settings.count)
+        yield from write_freely(state, policy.decoder.head, prompts[begin : begin + rows], settings, noise)
+
+
+def _free_answers(behind: Sequence[Asked], policy: Policy, noise: torch.Generator) -> list[Completion]:
+    """One answer behind each prompt, written without a constraint; it names an item only if it spells one."""
+    most = policy.depth({one.sample.answer_form for one in behind}) + 1
+    end = policy.model.end_id
+    settings = FreeSettings(most, 1, policy.temperature, stop=((end,),))
+    prompts = [(*one.ids, *one.supplied) for one in behind]
+    answers = []
+    for one, (text,) in zip(behind, _written(prompts, settings, policy, noise), strict=True):
+        ids = (*one.supplied, *text.tokens)
+        words = policy.model.text_tokenizer.decode(list(ids), clean_up_tokenization_spaces=False).strip()
+        closed = (end,) if text.stopped else ()
+        learn = (False,) * len(one.supplied) + (True,) * (len(text.tokens) + len(closed))
+        rollout = Rollout(policy.parsed(words, one.sample.answer_form), words, 0.0, one.levels)
+        answers.append(Completion((*ids, *closed), learn, len(ids) + len(closed), rollout))
+    return answers
