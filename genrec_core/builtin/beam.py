@@ -33,7 +33,7 @@ class Beam(Recommender):
     class Options(Recommender.Options):
         """Options of constrained beam search."""
 
-        beams: int = Field(default=20, ge=1)
+        beams: int = Field(default=20, ge=1, le=100_000)
         """Identifiers kept at every step and returned."""
         constraint: Literal["trie"] = "trie"
         """What may be written: only identifiers of the catalogue."""
@@ -42,7 +42,7 @@ class Beam(Recommender):
         scoring: Scoring | None = None
         """`full`: log-probability under the whole vocabulary; `legal`: renormalised over legal tokens. By
         default what the model was trained with."""
-        batch_tokens: int = operational(16384, "Prompt and beam tokens computed together.")
+        batch_tokens: int = operational(16384, "Prompt and beam tokens computed together.", ge=1)
 
     options: Options
 

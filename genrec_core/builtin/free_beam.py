@@ -32,11 +32,11 @@ class FreeBeam(Recommender):
     class Options(Recommender.Options):
         """Options of free beam search."""
 
-        beams: int = Field(default=20, ge=1)
+        beams: int = Field(default=20, ge=1, le=100_000)
         """Texts kept at every step and returned."""
         max_tokens: int = Field(default=30, ge=1)
         """Most tokens of a text. What is cut off here is handed on as it stands, and counted."""
-        batch_tokens: int = operational(16384, "Prompt and beam tokens computed together.")
+        batch_tokens: int = operational(16384, "Prompt and beam tokens computed together.", ge=1)
 
     options: Options
 

@@ -46,7 +46,7 @@ class ItemKNN(Baseline):
         recency: float = Field(default=0.6, gt=0, le=1)
         """What the item before counts relative to the one after it; 1.0 ignores order. The default was the
         best of 1.0, 0.8 and 0.6 on the validation rows of MovieLens 100K and of Amazon Beauty."""
-        chunk: int = operational(512, "Items, and requests, handled at a time.")
+        chunk: int = operational(512, "Items, and requests, handled at a time.", ge=1)
 
     options: Options
 

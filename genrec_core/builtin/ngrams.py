@@ -46,15 +46,15 @@ class NGrams(Encoder):
     class Options(Encoder.Options):
         """Size and shape of the features."""
 
-        dims: int = Field(128, gt=0)
+        dims: int = Field(128, gt=0, le=65_536)
         """Length of the vectors; columns beyond the rank of the texts are zero."""
-        shortest: int = Field(3, gt=0)
+        shortest: int = Field(3, gt=0, le=100)
         """Fewest characters of an n-gram."""
-        longest: int = Field(5, gt=0)
+        longest: int = Field(5, gt=0, le=100)
         """Most characters of an n-gram."""
         basis: Literal["svd", "random"] = "svd"
         """`svd`: directions learnt from the catalogue; `random`: drawn from the seed, nothing is learnt."""
-        seed: int = 0
+        seed: int = Field(0, ge=0, le=2**31 - 1)
         """Of the projection; embeddings do not depend on the pipeline's seed."""
 
     options: Options

@@ -23,7 +23,7 @@ from genrec_core.contracts.views import Request, Training
 from genrec_core.engine.baselines.settings import SASRecSettings
 
 if TYPE_CHECKING:
-    from genrec_core.engine.baselines.scoring import Scorer
+    from genrec_core.engine.baselines.scoring import HistoryScorer
 
 
 class SASRec(Baseline):
@@ -50,13 +50,13 @@ class SASRec(Baseline):
 
     def open(self, state: Fitted, items: Items, context: Context) -> BaselineSession:
         """A session whose scores are the network's logits; new items get the lowest of each row."""
-        from genrec_core.engine.baselines.scoring import Scorer
+        from genrec_core.engine.baselines.scoring import HistoryScorer
 
-        return _SASRecSession(Scorer.of(state, self.options), len(items))
+        return _SASRecSession(HistoryScorer.of(state, self.options), len(items))
 
 
 class _SASRecSession(BaselineSession):
-    def __init__(self, scorer: Scorer, items: int) -> None:
+    def __init__(self, scorer: HistoryScorer, items: int) -> None:
         super().__init__(items)
         self._scorer = scorer
 

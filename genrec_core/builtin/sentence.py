@@ -46,7 +46,7 @@ class Sentence(Encoder):
         """Tokens of a text that are read; the rest is not. By default 256, or what the model can read."""
         dtype: Precision = "float32"
         """Precision of the weights; bfloat16 is slower on most CPUs."""
-        batch_size: int = operational(64, "Texts of a batch.")
+        batch_size: int = operational(64, "Texts of a batch.", ge=1, le=100_000)
         device: str = operational("auto", "`auto` (a GPU when there is one), `cpu`, `cuda:1` …")
 
     options: Options

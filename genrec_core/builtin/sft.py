@@ -9,13 +9,15 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
-from genrec_core.engine.training.settings import Settings
+from genrec_core.engine.training.settings import SFTSettings
 
 
 class SFT(Trainer):
     """Next-token loss on what samples mark as learnt, selected by the first corpus' validation rows."""
 
-    class Options(Settings, Trainer.Options):
+    needs_corpora = True
+
+    class Options(SFTSettings, Trainer.Options):
         """Corpora, and how long, how fast and what is trained."""
 
     options: Options

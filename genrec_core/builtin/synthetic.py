@@ -48,7 +48,7 @@ class Synthetic(Source):
         """Number of users."""
         shortest: int = Field(6, ge=1)
         """Fewest interactions of a user."""
-        longest: int = Field(14, le=200)
+        longest: int = Field(14, ge=1, le=200)
         """Most interactions of a user; lengths in between are equally likely."""
         noise: float = Field(0.35, ge=0, le=1)
         """How often the next item ignores the last one."""

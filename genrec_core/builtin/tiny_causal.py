@@ -22,19 +22,19 @@ class TinyBackbone(ExtendedBackbone):
     class Options(ExtendedBackbone.Options):
         """Shape and first weights."""
 
-        hidden: int = Field(128, gt=0)
+        hidden: int = Field(128, gt=0, le=65_536)
         """Width of the network; a multiple of `heads`."""
-        layers: int = Field(4, gt=0)
+        layers: int = Field(4, gt=0, le=1_024)
         """Number of blocks; an encoder-decoder model has as many in either part."""
-        heads: int = Field(4, gt=0)
+        heads: int = Field(4, gt=0, le=1_024)
         """Attention heads in each block."""
-        intermediate: int = Field(256, gt=0)
+        intermediate: int = Field(256, gt=0, le=1_000_000)
         """Width inside the feed-forward part of a block."""
-        vocabulary: int = Field(2000, ge=258)
+        vocabulary: int = Field(2000, ge=258, le=1_000_000)
         """Most entries of the text tokenizer, before the identifiers' tokens are added."""
         dropout: float = Field(0.0, ge=0, lt=1)
         """Share of attention weights, embeddings and block outputs that training drops."""
-        context: int = Field(512, gt=1)
+        context: int = Field(512, gt=1, le=10_000_000)
         """Most tokens a sample may take."""
 
     options: Options

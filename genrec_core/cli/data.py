@@ -52,7 +52,31 @@ def data() -> None:
 @click.option(
     "--min-item", type=click.IntRange(1), help="Least interactions of an item, instead of --k-core."
 )
-@click.option("--delimiter", default="", help="Of CSV files; a comma by default, a tab for .tsv.")
+@click.option(
+    "--missing-words", type=click.Choice(["refuse", "empty", "keep"]), default="refuse", show_default=True,
+    help="Item texts that say nan, None or NULL.",
+)  # fmt: skip
+@click.option(
+    "--duplicate-items", type=click.Choice(["refuse", "first", "last"]), default="refuse",
+    show_default=True, help="Which row of an item stands in the item table.",
+)  # fmt: skip
+@click.option("--unescape-html", is_flag=True, help="Undo HTML entities such as &amp; in item texts.")
+@click.option(
+    "--split-field", "separators", multiple=True, metavar="NAME=SEPARATOR",
+    help="Item field whose cells hold several texts, and what parts them. Repeatable.",
+)  # fmt: skip
+@click.option("--delimiter", default="", help="Of both tables; a comma by default, a tab for .tsv; :: too.")
+@click.option(
+    "--columns", default="", metavar="NAMES", help="Columns of TABLE if it has no header line: a,b,c."
+)
+@click.option(
+    "--item-columns", default="", metavar="NAMES", help="Columns of the item table without a header line."
+)
+@click.option("--encoding", default="utf-8", show_default=True, help="Of both tables, such as latin-1.")
+@click.option(
+    "--quoting", type=click.Choice(["auto", "on", "off"]), default="auto", show_default=True,
+    help="Whether quotes hold cells together; auto decides from each file.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def import_command(table: Path, out: Path, as_json: bool, **options: Any) -> None:
     """Make a data folder from TABLE, a CSV, Parquet or JSON-lines file of interactions.
@@ -72,33 +96,62 @@ def import_command(table: Path, out: Path, as_json: bool, **options: Any) -> Non
 
 
 def _rules(options: dict[str, Any]) -> Any:
-    from genrec_core.contracts.errors import GenrecError
+    from dataclasses import replace
+
     from genrec_core.data.events import Columns
     from genrec_core.data.importing import ImportRules
     from genrec_core.data.item_table import ItemColumns
+    from genrec_core.data.tables import TableFormat
 
-    fields = {}
-    for pair in options["fields"]:
-        name, equals, column = pair.partition("=")
-        if not (name and equals and column):
-            hint = "write NAME=COLUMN, as in `--item-field title=product_title`"
-            raise GenrecError(f"`--item-field {pair}` is not a name and a column", hint=hint)
-        fields[name] = column
+    fields = _pairs(options["fields"], "--item-field", "title=product_title")
+    written = TableFormat(
+        options["delimiter"], _names(options["columns"]), options["encoding"], options["quoting"]
+    )
     item_table = options["item_table"]
     return ImportRules(
         columns=Columns(
             options["user_column"], options["item_column"], options["time_column"], options["tie_key"]
         ),
         items=ItemColumns(
-            item_table, options["item_id_column"], fields, allow_empty_text=options["allow_empty_text"]
+            item_table,
+            options["item_id_column"],
+            fields,
+            allow_empty_text=options["allow_empty_text"],
+            missing=options["missing_words"],
+            duplicates=options["duplicate_items"],
+            unescape=options["unescape_html"],
+            separators=_pairs(options["separators"], "--split-field", "genres=|"),
+            written=replace(written, columns=_names(options["item_columns"])),
         ),
         time_format=options["time_format"],
         dedupe=options["dedupe"],
         least_user=options["min_user"] or options["k_core"],
         least_item=options["min_item"] or options["k_core"],
         unknown_items=options["unknown_items"],
-        delimiter=options["delimiter"],
+        written=written,
     )
+
+
+def _pairs(given: tuple[str, ...], option: str, example: str) -> dict[str, str]:
+    """`NAME=VALUE` texts of a repeatable option."""
+    from genrec_core.contracts.errors import GenrecError
+
+    pairs: dict[str, str] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not (name and equals and value):
+            hint = f"write it as in `{option} {example}`"
+            raise GenrecError(f"`{option} {pair}` is not a name and a value", hint=hint)
+        if name in pairs:
+            raise GenrecError(f"`{option}` gives `{name}` twice", hint="one column a field")
+        if option == "--item-field" and name == "item_id":
+            raise GenrecError(f"`{option} {pair}`: `item_id` is the id itself", hint="choose another name")
+        pairs[name] = value
+    return pairs
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in listed.split(",")) if listed else ()
 
 
 @data.command("check")

@@ -12,7 +12,6 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.options import Options
 from genrec_core.contracts.samples import Sample
 from genrec_core.contracts.views import Request, View
 
@@ -22,7 +21,7 @@ class Corpus(Component):
 
     kind: ClassVar[str] = "corpus"
 
-    class Options(Options):
+    class Options(Component.Options):
         """Options of every corpus."""
 
         weight: float = Field(default=1.0, gt=0)

@@ -1,14 +1,20 @@
 """Options: the strict, frozen block of settings beside a component's `use:`.
 
 Unknown keys are refused, values are not coerced (`"3"` is not 3), and the object cannot change after it
-was checked, so that its canonical JSON can stand in a stage's fingerprint.
+was checked, so that its canonical JSON can stand in a stage's fingerprint. Numbers far outside of what any
+option can mean are refused everywhere, so that they do not surface as an overflow hours later.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+LARGEST = 1e15
+SMALLEST = 1e-30
+"""Sizes between which every number of an option lies that is not 0; most options have narrower bounds."""
 
 
 class Options(BaseModel):
@@ -22,7 +28,33 @@ class Options(BaseModel):
         extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True, arbitrary_types_allowed=True
     )
 
+    @field_validator("*", mode="after")
+    @classmethod
+    def _plausible(cls, value: Any) -> Any:
+        for number in _numbers(value):
+            if number != 0 and not SMALLEST <= abs(number) <= LARGEST:
+                wanted = f"0, or between {SMALLEST:g} and {LARGEST:g} in size"
+                raise ValueError(f"a number must be {wanted}, not `{number}`")
+        return value
 
-def operational(default: Any, description: str = "") -> Any:
-    """A field that changes speed or memory but never the result: it stays out of fingerprints."""
-    return Field(default, description=description, json_schema_extra={"operational": True})
+
+def operational(default: Any, description: str = "", **checks: Any) -> Any:
+    """A field that changes speed or memory but never the result: it stays out of fingerprints.
+
+    Args:
+        default: its value where a pipeline says none.
+        description: what `genrec show` prints.
+        checks: bounds, as of pydantic's `Field`: `ge=1`.
+    """
+    return Field(default, description=description, json_schema_extra={"operational": True}, **checks)
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _numbers(entry)
+    elif isinstance(value, Mapping):
+        for entry in value.values():
+            yield from _numbers(entry)

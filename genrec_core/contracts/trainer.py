@@ -66,6 +66,8 @@ class Trainer(Component):
     """Models that it reads."""
     changes: ClassVar[tuple[str, ...] | None] = None
     """Those of them that it gives back; None for all."""
+    needs_corpora: ClassVar[bool] = False
+    """Whether it has nothing to learn without `corpora`; a pipeline that names none is then refused."""
     learns_identifiers: ClassVar[bool] = False
     """Whether `Trained.identifiers` may be set; the plan must know before anything runs, because every
     later stage then reads them."""

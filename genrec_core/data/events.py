@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from genrec_core.contracts.errors import DataError
 from genrec_core.data.problems import Problems
-from genrec_core.data.tables import table_rows
-from genrec_core.data.values import StrictValues, UnusableValueError
+from genrec_core.data.tables import TableFormat, table_rows
+from genrec_core.data.values import StrictValues, UnusableValueError, mixed_times
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,18 @@ class Columns:
     def names(self) -> tuple[str, ...]:
         """The columns to read, in order."""
         return tuple(name for name in (self.user, self.item, self.time, self.tie) if name)
+
+    def check(self) -> None:
+        """Do nothing when user, item and time are three columns.
+
+        Raises:
+            DataError: one column would be read as two things.
+        """
+        named = (self.user, self.item, self.time)
+        twice = next((name for name in named if named.count(name) > 1), "")
+        if twice:
+            hint = "name three columns: --user-column, --item-column, --time-column"
+            raise DataError(f"column `{twice}` is read as two of user, item and time", hint=hint)
 
 
 @dataclass(frozen=True)
@@ -74,13 +87,13 @@ class EventReader:
         columns: where user, item and time are.
         catalogue: item id → index, to refuse items it lacks; None takes every item as it comes.
         values: how ids and times are read.
-        delimiter: of a CSV file; by default a comma (a tab for .tsv).
+        written: how a file of text is written.
     """
 
     columns: Columns
     catalogue: Mapping[str, int] | None = None
     values: StrictValues = field(default_factory=StrictValues)
-    delimiter: str = ""
+    written: TableFormat = field(default_factory=TableFormat)
 
     def read(self, path: Path, problems: Problems) -> Events:
         """All sound rows; the others are noted in `problems`."""
@@ -88,7 +101,7 @@ class EventReader:
         items = dict(self.catalogue) if self.catalogue is not None else {}
         user, item, time, lines = array("i"), array("i"), array("d"), array("i")
         ties: list[Any] = []
-        for line, row in table_rows(path, self.columns.names, problems, self.delimiter):
+        for line, row in table_rows(path, self.columns.names, problems, self.written):
             try:
                 user_id = self.values.identity(row[0], self.columns.user)
                 item_id = self.values.identity(row[1], self.columns.item)
@@ -104,6 +117,8 @@ class EventReader:
             time.append(moment)
             lines.append(line)
             ties.extend(row[3:4])
+        if len(time) and (doubt := mixed_times(min(time), max(time))):
+            note_mixed_times(doubt, path, problems)
         tie = _tie_order(ties, self.columns.tie, path, problems) if self.columns.tie else None
         columns = (np.array(user, np.int32), np.array(item, np.int32), np.array(time, np.float64))
         return Events(tuple(users), tuple(items), *columns, tie, np.array(lines, np.int32))
@@ -119,16 +134,31 @@ def note_unknown_item(item_id: Any, path: Path, line: int, problems: Problems) -
     problems.add("item is not in the catalogue", item_id, path, line, hint)
 
 
+def note_mixed_times(doubt: str, path: Path, problems: Problems) -> None:
+    """Note that the times of a file cannot all be meant in one unit."""
+    hint = "bring all to one unit; a zero that stands for an unknown time must be left out"
+    problems.add(doubt, None, path, hint=hint)
+
+
 def _tie_order(values: list[Any], column: str, path: Path, problems: Problems) -> NDArray[np.float64]:
-    """Numbers as they are, strings as numbers if all are, else by their rank."""
-    try:
-        order = np.array([float(value) for value in values], dtype=np.float64)
-    except (TypeError, ValueError):
-        if all(isinstance(value, str) for value in values):
-            return np.unique(np.array(values), return_inverse=True)[1].astype(np.float64)
-        kinds = sorted({type(value).__name__ for value in values})
-        problems.add(f"tie key `{column}` mixes kinds of values", ", ".join(kinds), path, hint="use one kind")
+    """Numbers as they are, texts as numbers if all are; if none is, texts by the alphabet."""
+    numbers = [_as_number(value) for value in values]
+    worded = [value for value, number in zip(values, numbers, strict=True) if number is None]
+    if worded and len(worded) == len(values) and all(isinstance(value, str) for value in values):
+        problems.decided(f"rows whose tie key `{column}` is text and orders by the alphabet", len(values))
+        return np.unique(np.array(values), return_inverse=True)[1].astype(np.float64)
+    if worded:
+        hint = "use numbers in every row, or texts in every row: as texts, 10 comes before 9"
+        problems.add(f"tie key `{column}` mixes kinds of values", worded[0], path, hint=hint)
         return np.zeros(len(values))
+    order = np.array(numbers, dtype=np.float64)
     if not np.isfinite(order).all():
         problems.add(f"tie key `{column}` has a value that is not finite", "nan", path, hint="fill the gaps")
     return order
+
+
+def _as_number(value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None

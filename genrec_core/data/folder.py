@@ -22,6 +22,7 @@ from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
 from genrec_core.data.events import Columns, EventReader
 from genrec_core.data.item_file import NO_TEXT_HINT, read_items
+from genrec_core.data.lines import state
 from genrec_core.data.ordering import Duplicates, count_ties, resolve_duplicates, sequences_of
 from genrec_core.data.problems import Problems
 from genrec_core.data.row_file import read_rows
@@ -55,16 +56,23 @@ def data_files(folder: Path) -> dict[str, Path]:
     Raises:
         DataError: no such folder, a needed file is absent, or two files have the same role.
     """
-    if not folder.is_dir():
-        what = "is a file, not a data folder" if folder.exists() else "does not exist"
+    if (there := state(folder)) != "folder":
+        what = {"absent": "does not exist", "file": "is a file, not a data folder"}.get(
+            there, f"is no folder ({there})"
+        )
         hint = "name the folder that holds items.jsonl; docs/data.md shows the format"
         raise DataError(f"data folder `{folder.name}` {what}", where=str(folder), hint=hint)
     files = {}
     for role, endings in _ENDINGS.items():
-        present = [folder / (role + ending) for ending in endings if (folder / (role + ending)).exists()]
+        present = [
+            folder / (role + ending) for ending in endings if state(folder / (role + ending)) != "absent"
+        ]
         if len(present) > 1:
             listed = " and ".join(f"`{path.name}`" for path in present)
             raise DataError(f"folder has {listed}", where=str(folder), hint="keep one of them")
+        if present and state(present[0]) != "file":
+            what = f"`{present[0].name}` is no regular file ({state(present[0])})"
+            raise DataError(what, where=str(folder), hint="a data file is read as a whole: copy it there")
         if present:
             files[role] = present[0]
     _check_roles(folder, files)
@@ -118,6 +126,7 @@ def examine_folder(folder: Path, reading: Reading) -> tuple[Dataset, Problems]:
     if idle:
         notes.append(f"{idle:,} users of `{files['users'].name}` have no interaction")
     domains = () if problems else _domains(items, found, reading.domain_field, files["items"])
+    notes.extend(f"{count:,} {what}" for what, count in problems.decisions.items())
     dataset = Dataset(
         items, found.users, found.sequences, found.times, domains, attributes, valid, test, None, tuple(notes)
     )

@@ -12,7 +12,7 @@ from typing import Any
 from genrec_core.contracts.dataset import Dataset
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
-from genrec_core.data.lines import write_json, write_records
+from genrec_core.data.lines import state, write_json, write_records
 
 _KILLED = 24 * 3600.0
 """Seconds after which a half-written import belongs to no process that is still at it."""
@@ -24,7 +24,7 @@ def refuse_existing(out: Path) -> None:
     Raises:
         DataError: there is something already.
     """
-    if out.exists():
+    if state(out) != "absent":
         hint = "choose a new folder, or remove that one first"
         raise DataError(f"`{out.name}` exists already", where=str(out), hint=hint)
 
@@ -35,10 +35,17 @@ def write_folder(dataset: Dataset, out: Path, report: Any = None) -> None:
     The folder appears only when it is whole; `report`, if any, is kept beside the data as `import.json`.
 
     Raises:
-        DataError: `out` exists.
+        DataError: `out` exists, its parent cannot be made, or a field is called `item_id`.
     """
     refuse_existing(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    if "item_id" in dataset.items.fields:
+        hint = "give the field another name"
+        raise DataError("a field called `item_id` would take the place of the ids", hint=hint)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise DataError(f"`{out.name}` cannot be made: {reason}", where=str(out)) from error
     for left in out.parent.glob(".import-*"):
         if time.time() - left.stat().st_mtime > _KILLED:
             shutil.rmtree(left, ignore_errors=True)

@@ -23,6 +23,7 @@ from genrec_core.data.item_table import ItemColumns, items_from_table
 from genrec_core.data.k_core import k_core
 from genrec_core.data.ordering import count_ties, exact_duplicates, in_time_order, sequences_of
 from genrec_core.data.problems import Problems
+from genrec_core.data.tables import TableFormat
 from genrec_core.data.values import LenientValues, TimeFormat
 
 Dedupe = Literal["keep-all", "keep-first", "keep-last"]
@@ -41,7 +42,7 @@ class ImportRules:
         least_user: interactions that a user needs to stay.
         least_item: interactions that an item needs to stay.
         unknown_items: interactions with items that the item table lacks: `refuse` or `drop`.
-        delimiter: of CSV files; by default a comma (a tab for .tsv).
+        written: how a table of text is written.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -51,7 +52,7 @@ class ImportRules:
     least_user: int = 1
     least_item: int = 1
     unknown_items: Literal["refuse", "drop"] = "refuse"
-    delimiter: str = ""
+    written: TableFormat = field(default_factory=TableFormat)
 
 
 @dataclass
@@ -81,16 +82,21 @@ def import_table(table: Path, out: Path, rules: ImportRules) -> ImportReport:
         DataError: bad rows, nothing left after the rules, or `out` is there already.
     """
     refuse_existing(out)
+    rules.columns.check()
     problems, report = Problems(), ImportReport()
     values = LenientValues(rules.time_format)
-    events = EventReader(rules.columns, None, values, rules.delimiter).read(table, problems)
+    events = EventReader(rules.columns, None, values, rules.written).read(table, problems)
     problems.refuse()
     report.steps.append(("interactions read", len(events)))
     if values.numbers:
         report.steps.append(("ids that were numbers, now strings", values.numbers))
-    named = rules.items if rules.items.table else rules.items.inside(table, rules.columns.item)
-    catalogue = items_from_table(named.table or table, named, problems, report.steps, rules.delimiter)
+    if values.spaces:
+        report.steps.append(("ids with spaces around them, cut off", values.spaces))
+    items = rules.items
+    named = items if items.table else items.inside(table, rules.columns.item, rules.written)
+    catalogue = items_from_table(named.table or table, named, problems)
     problems.refuse()
+    report.steps.extend(problems.decisions.items())
     events = _known(events, catalogue, rules, table, report)
     events = _deduplicated(events, rules.dedupe, report)
     kept = k_core(events.user, events.item, rules.least_user, rules.least_item)

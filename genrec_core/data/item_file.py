@@ -8,7 +8,7 @@ from typing import Any
 from genrec_core.contracts.items import Items
 from genrec_core.data.lines import records
 from genrec_core.data.problems import Problems
-from genrec_core.data.values import StrictValues, UnusableValueError
+from genrec_core.data.values import StrictValues, UnusableValueError, is_missing_word
 
 NO_TEXT_HINT = "give it a title, or allow such items with `allow_empty_text: true`"
 
@@ -68,6 +68,9 @@ def _append(
             hint = "a field is a string, a list of strings, a number or null; flatten it"
             problems.add(f"field `{name}` holds something nested", value, path, line, hint)
             continue
+        if any(is_missing_word(part) for part in (value if isinstance(value, list) else [value])):
+            hint = "write null, or leave the field out; a title that is such a word needs another spelling"
+            problems.add(f"field `{name}` is a word for a missing value", value, path, line, hint)
         column = fields.setdefault(name, [])
         column.extend([None] * (index - len(column)))
         column.append(value)

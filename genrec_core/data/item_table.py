@@ -2,22 +2,41 @@
 
 Inside an interaction table an item has many rows: the first text found stands, and how many items have
 differing texts is counted.
+
+What a cell may hold, and what becomes of it:
+
+    "Red tent", 12.5        as it is
+    ["wool", null, "red"]   a list of texts, without its gaps; lists of lists are laid flat
+    {"Brand": "Acme"}       no text: `--item-field brand=details.Brand` chooses one; refused where the
+                            column is named whole, left out and counted where all columns are taken
+    nan, None, NULL         words for an absent value: `missing` decides
 """
 
 from __future__ import annotations
 
+import html
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
 from genrec_core.data.item_file import has_text
 from genrec_core.data.problems import Problems
-from genrec_core.data.tables import table_columns, table_rows
-from genrec_core.data.values import LenientValues, UnusableValueError
+from genrec_core.data.tables import TableFormat, table_columns, table_rows
+from genrec_core.data.values import LenientValues, UnusableValueError, is_missing_word
+
+MissingWords = Literal["refuse", "empty", "keep"]
+"""What becomes of `nan`, `None`, `NULL` as text of an item: refused, taken as no text, or kept."""
+RepeatedItems = Literal["refuse", "first", "last"]
+"""Which of several rows of one item stands in a table with one row an item."""
+RESERVED = "item_id"
+
+
+class _NestedError(UnusableValueError):
+    """A cell that holds a dictionary, which is no text."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +47,13 @@ class ItemColumns:
         table: a file with one row an item; None means the interaction table.
         item: the column with the item's id.
         fields: name of the item field → column; empty takes every other column of an item table.
-        repeated: whether an item may have several rows.
+        repeated: whether an item may have several rows, the first text of which stands.
         allow_empty_text: whether items without any text are allowed.
+        missing: see `MissingWords`.
+        duplicates: see `RepeatedItems`.
+        unescape: whether HTML entities (`&amp;`) are undone.
+        separators: item field → what parts the texts in its cells, which become lists.
+        written: how a table of text is written.
     """
 
     table: Path | None = None
@@ -37,8 +61,13 @@ class ItemColumns:
     fields: Mapping[str, str] = field(default_factory=dict)
     repeated: bool = False
     allow_empty_text: bool = False
+    missing: MissingWords = "refuse"
+    duplicates: RepeatedItems = "refuse"
+    unescape: bool = False
+    separators: Mapping[str, str] = field(default_factory=dict)
+    written: TableFormat = field(default_factory=TableFormat)
 
-    def inside(self, table: Path, item: str) -> ItemColumns:
+    def inside(self, table: Path, item: str, written: TableFormat) -> ItemColumns:
         """The same fields, read from the interaction table `table` with ids in column `item`.
 
         Raises:
@@ -50,72 +79,162 @@ class ItemColumns:
                 where=str(table),
                 hint="name a column, as in `--item-field title=COLUMN`, or give `--items FILE`",
             )
-        return replace(self, item=item, repeated=True)
+        return replace(self, item=item, repeated=True, written=written)
 
 
-def items_from_table(
-    table: Path,
-    columns: ItemColumns,
-    problems: Problems,
-    steps: list[tuple[str, int]],
-    delimiter: str = "",
-) -> Items:
-    """The catalogue, in order of first appearance; what was decided is added to `steps`.
+def items_from_table(table: Path, columns: ItemColumns, problems: Problems) -> Items:
+    """The catalogue, in order of first appearance; what was decided is counted in `problems.decisions`.
 
     Defects go into `problems`; the result is whole if there are none.
     """
-    fields = columns.fields or _every_column(table, columns, problems, delimiter)
-    places: dict[str, int] = {}
-    values: dict[str, list[Any]] = {name: [] for name in fields}
-    differing: set[int] = set()
-    reader = LenientValues()
-    for line, row in table_rows(table, (columns.item, *fields.values()), problems, delimiter):
+    fields = columns.fields or _every_column(table, columns, problems)
+    if RESERVED in fields:
+        hint = "name the columns you want with `--item-field NAME=COLUMN`, this one under another name"
+        problems.add(f"a field called `{RESERVED}` would take the place of the ids", "", table, hint=hint)
+        return Items((), {})
+    reader = _ItemReader(table, columns, tuple(fields), problems)
+    for line, cells in _item_rows(table, columns, fields, problems):
+        reader.take(line, cells)
+    return reader.items()
+
+
+def _item_rows(table: Path, columns: ItemColumns, fields: Mapping[str, str], problems: Problems) -> Any:
+    """(line, id and one value a field); `details.Brand` that no header has is a path into `details`."""
+    present = set(table_columns(table, Problems(), columns.written))
+    paths = {
+        name: column.split(".") for name, column in fields.items() if "." in column and column not in present
+    }
+    wanted = [paths[name][0] if name in paths else column for name, column in fields.items()]
+    for line, row in table_rows(table, (columns.item, *wanted), problems, columns.written):
+        cells = list(row)
+        for place, name in enumerate(fields, start=1):
+            for key in paths.get(name, ("",))[1:]:
+                cells[place] = cells[place].get(key) if isinstance(cells[place], dict) else None
+        yield line, cells
+
+
+class _ItemReader:
+    """Gathers rows into a catalogue by column."""
+
+    def __init__(
+        self, table: Path, columns: ItemColumns, fields: tuple[str, ...], problems: Problems
+    ) -> None:
+        self.table, self.columns, self.problems = table, columns, problems
+        self.ids: dict[str, int] = {}
+        self.values: dict[str, list[Any]] = {name: [] for name in fields}
+        self.cells = LenientValues()
+        self.differing: set[int] = set()
+        self.nested: dict[str, int] = {}
+        self.line = 0
+
+    def take(self, line: int, row: Sequence[Any]) -> None:
+        """Add one row."""
+        self.line = line
         try:
-            item_id = reader.identity(row[0], columns.item)
+            item_id = self.cells.identity(row[0], self.columns.item)
         except UnusableValueError as error:
-            problems.add(error.what, row[0], table, line, error.hint)
-            continue
-        if item_id not in places:
-            places[item_id] = len(places)
-            for column, value in zip(values.values(), row[1:], strict=True):
-                column.append(_plain(value))
-        elif not columns.repeated:
-            problems.add("item id occurs twice", item_id, table, line, "keep one row an item")
-        elif _differs(values, places[item_id], row[1:]):
-            differing.add(places[item_id])
-    if differing:
-        steps.append(("items whose rows differ in text (the first text stands)", len(differing)))
-    items = Items(tuple(places), values)
-    if not columns.allow_empty_text:
-        _check_texts(items, table, problems)
-    return items
+            self.problems.add(error.what, row[0], self.table, line, error.hint)
+            return
+        plain = [self._plain(name, value) for name, value in zip(self.values, row[1:], strict=True)]
+        place = self.ids.get(item_id, -1)
+        if place < 0:
+            self.ids[item_id] = len(self.ids)
+            for column, value in zip(self.values.values(), plain, strict=True):
+                column.append(value)
+        elif self.columns.repeated:
+            self._fill(place, plain)
+        elif self.columns.duplicates == "refuse":
+            hint = "keep one row an item, or choose `--duplicate-items first` or `last`"
+            self.problems.add("item id occurs twice", item_id, self.table, line, hint)
+        else:
+            self.problems.decided(f"rows of an item that has several ({self.columns.duplicates} stands)")
+            if self.columns.duplicates == "last":
+                for column, value in zip(self.values.values(), plain, strict=True):
+                    column[place] = value
+
+    def items(self) -> Items:
+        """The catalogue; columns that hold nothing but dictionaries are left out."""
+        if self.differing:
+            what = "items whose rows differ in text (the first text stands)"
+            self.problems.decided(what, len(self.differing))
+        for name, count in self.nested.items():
+            self.problems.decided(f"nested values of column `{name}` left out", count)
+            if all(value is None for value in self.values[name]):
+                del self.values[name]
+        if self.cells.spaces:
+            self.problems.decided("item ids with spaces around them, cut off", self.cells.spaces)
+        items = Items(tuple(self.ids), self.values)
+        if not self.columns.allow_empty_text:
+            _check_texts(items, self.table, self.problems)
+        return items
+
+    def _fill(self, place: int, plain: Sequence[Any]) -> None:
+        """Fill gaps of an item with a later row's values; note whether any contradicts an earlier one."""
+        for column, value in zip(self.values.values(), plain, strict=True):
+            if column[place] is None:
+                column[place] = value
+            elif value is not None and value != column[place]:
+                self.differing.add(place)
+
+    def _plain(self, name: str, value: Any) -> Any:
+        """A cell as an item field: text, number, list of texts; None when it is empty or of no use."""
+        try:
+            plain = _plain(value)
+        except _NestedError as error:
+            if self.columns.fields:
+                self.problems.add(f"field `{name}` {error.what}", value, self.table, self.line, error.hint)
+            else:
+                self.nested[name] = self.nested.get(name, 0) + 1
+            return None
+        except UnusableValueError as error:
+            self.problems.add(f"field `{name}` {error.what}", str(value), self.table, self.line, error.hint)
+            return None
+        if isinstance(plain, str) and (separator := self.columns.separators.get(name)):
+            plain = [part.strip() for part in plain.split(separator) if part.strip()]
+        if isinstance(plain, list):
+            return [text for part in plain if (text := self._text(name, part)) is not None] or None
+        return self._text(name, plain) if isinstance(plain, str) else plain
+
+    def _text(self, name: str, text: str) -> str | None:
+        if self.columns.unescape and "&" in text and (undone := html.unescape(text)) != text:
+            self.problems.decided("texts with HTML entities, undone")
+            text = undone
+        if not is_missing_word(text) or self.columns.missing == "keep":
+            return text
+        if self.columns.missing == "empty":
+            self.problems.decided(f"words for a missing value in `{name}`, taken as empty")
+            return None
+        hint = "`--missing-words empty` takes such words as no text, `keep` as they are"
+        self.problems.add(f"field `{name}` is a word for a missing value", text, self.table, self.line, hint)
+        return None
 
 
-def _every_column(table: Path, columns: ItemColumns, problems: Problems, delimiter: str) -> dict[str, str]:
+def _every_column(table: Path, columns: ItemColumns, problems: Problems) -> dict[str, str]:
     if columns.repeated:
         return {}
-    names = table_columns(table, problems, delimiter)
+    names = table_columns(table, problems, columns.written)
     return {name: name for name in names if name != columns.item}
 
 
-def _differs(values: dict[str, list[Any]], place: int, row: Any) -> bool:
-    """Fill gaps of an item with a later row's values; say whether any value contradicts an earlier one."""
-    contradicts = False
-    for column, raw in zip(values.values(), row, strict=True):
-        value = _plain(raw)
-        if column[place] is None:
-            column[place] = value
-        elif value is not None and value != column[place]:
-            contradicts = True
-    return contradicts
-
-
 def _plain(value: Any) -> Any:
-    """A cell as an item field: text, number, list of texts; empty cells and NaN become None."""
+    """A cell as text, number or list of texts; empty cells and NaN become None.
+
+    Raises:
+        UnusableValueError: it is a dictionary, holds one, or is bytes.
+    """
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
+    if isinstance(value, dict):
+        hint = "choose what is inside by its path, as in `--item-field brand=details.Brand`"
+        raise _NestedError("holds something nested", hint)
     if isinstance(value, (list, tuple)):
-        return [str(part) for part in value]
+        parts = [_plain(part) for part in value]
+        flat = [inner for part in parts for inner in (part if isinstance(part, list) else [part])]
+        return [part if isinstance(part, str) else str(part) for part in flat if part is not None] or None
+    if isinstance(value, (bytes, bytearray)):
+        raise UnusableValueError("holds bytes, not text", "write the column as text (UTF-8)")
+    if isinstance(value, float) and math.isinf(value):
+        raise UnusableValueError("is not a finite number", "write the true number or nothing")
     return value if isinstance(value, (str, int, float)) else str(value)
 
 

@@ -6,7 +6,11 @@ file as a whole (cut-off gzip, missing file) ends it.
 
 from __future__ import annotations
 
+import codecs
 import gzip
+import json
+import re
+import stat
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,25 +23,74 @@ from genrec_core.contracts.errors import DataError
 from genrec_core.data.problems import Problems
 
 UTF8_HINT = "save the file as UTF-8; `iconv -f latin1 -t utf-8` converts an old one"
+LONGEST_LINE = 64 << 20
+UNPACKED_FREE, UNPACKED_RATIO = 256 << 20, 200
+"""Below so many bytes nobody asks; above them a gzip file of more than this ratio is a trap, not data."""
+DEEPEST = 32
+_NAME_END = re.compile(rb'"\s*:')
+
+
+def state(path: Path) -> str:
+    """What stands at a path: `folder`, `file`, `other` (pipe, device), `broken link` or `absent`.
+
+    Raises:
+        DataError: the path is none (too long, a null character), or may not be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "broken link" if path.is_symlink() else "absent"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        shown = f"{path.name[:40]}…" if len(path.name) > 40 else path.name
+        raise DataError(f"`{shown}` cannot be looked at: {reason}", hint="check path and rights") from error
+    return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
 
 
 def byte_lines(path: Path, problems: Problems) -> Iterator[tuple[int, bytes]]:
-    """(line number from 1, bytes) of each line; damage to the file is noted and ends the reading."""
+    """(line number from 1, bytes) of each line; damage to the file is noted and ends the reading.
+
+    Only a regular file is read, so that a pipe or a device cannot keep a command waiting, and no more of a
+    gzip file than honest data could hold.
+    """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            problems.add(
+                "is not a regular file", path.name, path, hint="a pipe, a device or a folder has no rows"
+            )
+            return
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            yield from enumerate(stream, start=1)
+            yield from _bounded_lines(cast("IO[bytes]", stream), path, problems)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         what = "gzip file is cut off" if isinstance(error, EOFError) else "file is not a sound gzip file"
         problems.add(what, path.name, path, hint="copy or download it again; `gzip -t` tests a file")
-    except OSError as error:
-        problems.add("file cannot be read", error.strerror or str(error), path, hint="check path and rights")
+    except (OSError, ValueError) as error:  # ValueError: a name with a null character
+        reason = getattr(error, "strerror", None) or str(error)
+        problems.add("file cannot be read", reason, path, hint="check path and rights")
+
+
+def _bounded_lines(stream: IO[bytes], path: Path, problems: Problems) -> Iterator[tuple[int, bytes]]:
+    packed = path.stat().st_size if path.suffix == ".gz" else 0
+    number = unpacked = 0
+    while line := stream.readline(LONGEST_LINE + 1):
+        number, unpacked = number + 1, unpacked + len(line)
+        if len(line) > LONGEST_LINE:
+            hint = f"a line may have {LONGEST_LINE:,} bytes; is this a text file of rows?"
+            problems.add("line is too long", f"{LONGEST_LINE:,} bytes and more", path, number, hint)
+            return
+        if packed and unpacked > UNPACKED_FREE and unpacked > packed * UNPACKED_RATIO:
+            hint = "unpack it yourself (`gunzip`) if it is what it should be"
+            what = f"gzip file unpacks to more than {UNPACKED_RATIO} times its size"
+            problems.add(what, path.name, path, number, hint)
+            return
+        yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 
 def records(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of each line of a `.jsonl` or `.jsonl.gz` file; blank lines are skipped."""
     empty = True
     for number, line in byte_lines(path, problems):
-        if line.isspace():
+        if not line or line.isspace():
             continue
         empty = False
         try:
@@ -45,14 +98,42 @@ def records(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any
         except orjson.JSONDecodeError:
             _note_bad_line(path, number, line, problems)
             continue
-        if isinstance(record, dict):
-            yield number, record
+        if not isinstance(record, dict):
+            hint = 'write one `{"name": value}` a line'
+            problems.add("line is not a JSON object", record, path, number, hint)
+        elif defect := _defect(record, line):
+            problems.add(*defect, path, number, "keep one value a name, and no deep nesting")
         else:
-            problems.add(
-                "line is not a JSON object", record, path, number, 'write one `{"name": value}` a line'
-            )
+            yield number, record
     if empty and not problems.concern(path):
         problems.add("file is empty", path.name, path, hint="it needs one JSON object a line; or delete it")
+
+
+def _defect(record: dict[str, Any], line: bytes) -> tuple[str, str] | None:
+    """What JSON allows and data does not: a name twice in one object (the last would win), deep nesting."""
+    opened = line.count(b"[") + line.count(b"{")
+    if opened > DEEPEST and _depth(record) > DEEPEST:
+        return "line is nested too deep", f"more than {DEEPEST} levels"
+    names = len(record) if opened == 1 or b"{" not in line[1:] else -1
+    if names == len(_NAME_END.findall(line)):
+        return None  # as many names in the text as in the object
+    twice: list[str] = []
+
+    def pairs(found: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        twice.extend(name for name, _ in found if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+
+    json.loads(line, object_pairs_hook=pairs)
+    return ("line has one name twice", twice[0]) if twice else None
+
+
+def _depth(record: Any) -> int:
+    level, depth = [record], 0
+    while level and depth <= DEEPEST:
+        inner = (part.values() if isinstance(part, dict) else part for part in level)
+        level = [value for values in inner for value in values if isinstance(value, (dict, list))]
+        depth += 1
+    return depth
 
 
 def _note_bad_line(path: Path, number: int, line: bytes, problems: Problems) -> None:
@@ -60,6 +141,8 @@ def _note_bad_line(path: Path, number: int, line: bytes, problems: Problems) -> 
         text = line.decode().strip()
     except UnicodeDecodeError as error:
         value = line[max(0, error.start - 10) : error.start + 10].decode(errors="replace").strip()
+        if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            value = "UTF-16, by its first two bytes"
         problems.add("line is not UTF-8", value, path, number, UTF8_HINT)
         return
     hint = "write one complete JSON object a line, names and texts in double quotes"

@@ -70,6 +70,12 @@ class Problems:
 
     def __init__(self) -> None:
         self._kinds: dict[tuple[str, Path], Problem] = {}
+        self.decisions: dict[str, int] = {}
+        """What a reader decided without refusing anything → how often, for the summary of an import."""
+
+    def decided(self, what: str, count: int = 1) -> None:
+        """Count something that was not refused and must not go unsaid, such as a space cut off an id."""
+        self.decisions[what] = self.decisions.get(what, 0) + count
 
     def add(self, what: str, value: Any, path: Path, line: int = 0, hint: str = "") -> None:
         """Note one defective row; `value` None or "" means that there is no value to show."""
@@ -107,15 +113,16 @@ class Problems:
 
 
 def shown(value: Any) -> str:
-    """A value as it stands in a message: JSON unless it is a string, cut when long."""
+    """A value as it stands in a message: JSON unless it is a string, cut when long, always printable."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else _json(value)
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair cannot be printed
 
 
 def _json(value: Any) -> str:
     try:
         return orjson.dumps(value).decode() if value == value else "nan"
-    except TypeError:
-        return repr(value)
+    except (TypeError, ValueError):
+        return f"a {type(value).__name__}" if isinstance(value, (list, dict)) else repr(value)

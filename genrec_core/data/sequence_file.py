@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.dataset import Sequences
-from genrec_core.data.events import note_unknown_item
+from genrec_core.data.events import note_mixed_times, note_unknown_item
 from genrec_core.data.lines import records
 from genrec_core.data.problems import Problems
-from genrec_core.data.values import StrictValues, UnusableValueError
+from genrec_core.data.values import StrictValues, UnusableValueError, mixed_times
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ def read_sequences(path: Path, catalogue: Mapping[str, int] | None, problems: Pr
     if timed and timed != len(users) and not problems.concern(path):
         what, hint = "some users have `timestamps` and others have none", "give them to every user or to none"
         problems.add(what, f"{timed} of {len(users)}", path, hint=hint)
+    if len(times) and (doubt := mixed_times(min(times), max(times))):
+        note_mixed_times(doubt, path, problems)
     sequences = Sequences(np.array(values, np.int32), np.array(offsets, np.int64))
     return UserSequences(tuple(users), sequences, np.array(times, np.float64) if timed else None)
 

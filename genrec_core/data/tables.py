@@ -4,25 +4,65 @@
         ...
 
 CSV values arrive as strings, the other formats keep their types. A value that is absent is None.
+
+Whether a quote in a CSV file holds a cell together or is a letter (`27" screen`) is written nowhere, so it is
+decided from the file: quotes hold cells together when every line is then one row of the header's width; they
+are letters when that is so without them only (where commas part cells that is refused as a slip). Rows
+that go over several lines are counted, never lost.
 """
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.errors import DataError, GenrecError
 from genrec_core.data.lines import UTF8_HINT, byte_lines, records
 from genrec_core.data.problems import Problems
 
-Row = tuple[int, Sequence[Any]]
+TableRow = tuple[int, Sequence[Any]]
+Quoting = Literal["auto", "on", "off"]
 _COLUMN_HINT = "name the columns of your file (`genrec data import` takes a column map)"
 
 
-def table_format(path: Path) -> str:
-    """`csv`, `parquet` or `jsonl`, by the file's name.
+@dataclass(frozen=True)
+class TableFormat:
+    """How a table of text is written; Parquet and JSON lines say it themselves.
+
+    Attributes:
+        delimiter: between cells, one letter or several; empty means a comma (a tab for .tsv).
+        columns: names of the columns of a file without a header line.
+        encoding: of the letters.
+        quoting: whether quotes hold cells together; `auto` decides from the file.
+    """
+
+    delimiter: str = ""
+    columns: tuple[str, ...] = ()
+    encoding: str = "utf-8"
+    quoting: Quoting = "auto"
+
+    def of(self, path: Path) -> TableFormat:
+        """The same with the delimiter that the file's name means, and `\\t` understood as a tab.
+
+        Raises:
+            DataError: the delimiter cannot part cells, or the encoding is unknown.
+        """
+        tab = path.name.removesuffix(".gz").endswith(".tsv")
+        delimiter = self.delimiter.replace("\\t", "\t") or ("\t" if tab else ",")
+        if any(letter in delimiter for letter in '"\r\n\0'):
+            raise DataError(f"`{self.delimiter!r}` cannot part cells", hint="name it as in `--delimiter ';'`")
+        try:
+            "".encode(self.encoding)
+        except LookupError as error:
+            raise DataError(f"no encoding is called `{self.encoding}`", hint="utf-8, latin-1 …") from error
+        return replace(self, delimiter=delimiter)
+
+
+def table_format(path: Path, written: TableFormat | None = None) -> str:
+    """`csv`, `parquet` or `jsonl`, by the file's name; any name is CSV when a delimiter is given.
 
     Raises:
         GenrecError: another kind of file.
@@ -31,96 +71,183 @@ def table_format(path: Path) -> str:
     for ending, kind in ((".csv", "csv"), (".tsv", "csv"), (".parquet", "parquet"), (".jsonl", "jsonl")):
         if name.endswith(ending) and not (kind == "parquet" and path.suffix == ".gz"):
             return kind
+    if written is not None and written.delimiter:
+        return "csv"
     raise GenrecError(
         f"cannot tell the format of `{path.name}`",
         where=str(path),
-        hint="name it .csv, .tsv, .jsonl (each also with .gz) or .parquet",
+        hint="name it .csv, .tsv, .jsonl (each also with .gz) or .parquet; or give a `--delimiter`",
     )
 
 
-def table_rows(path: Path, columns: Sequence[str], problems: Problems, delimiter: str = "") -> Iterator[Row]:
+def table_rows(
+    path: Path, columns: Sequence[str], problems: Problems, written: TableFormat | None = None
+) -> Iterator[TableRow]:
     """(line, values of `columns`) of each row; a column that the table lacks is noted and ends it."""
-    kind = table_format(path)
+    kind = table_format(path, written)
     if kind == "csv":
-        return _csv_rows(path, columns, problems, delimiter)
+        return _csv_rows(path, columns, problems, written or TableFormat())
     if kind == "parquet":
         return _parquet_rows(path, columns, problems)
     return ((line, [row.get(name) for name in columns]) for line, row in records(path, problems))
 
 
-def table_columns(path: Path, problems: Problems, delimiter: str = "") -> tuple[str, ...]:
-    """Names of a table's columns; of JSON lines, those of the first object."""
-    kind = table_format(path)
+def table_columns(path: Path, problems: Problems, written: TableFormat | None = None) -> tuple[str, ...]:
+    """Names of a table's columns; of JSON lines, every name that any object has."""
+    kind = table_format(path, written)
     if kind == "csv":
-        return tuple(next(_csv_records(path, problems, delimiter), (0, []))[1])
+        written = (written or TableFormat()).of(path)
+        if written.columns:
+            return written.columns
+        _, cells = next(_csv_records(path, Problems(), replace(written, quoting="off")), (0, [""]))
+        if any('"' in cell for cell in cells):
+            _, cells = next(_csv_records(path, problems, replace(written, quoting="on")), (0, []))
+        return tuple(cells)
     if kind == "parquet":
         return _parquet_columns(path, problems)
-    return tuple(next((row for _, row in records(path, problems)), {}))
+    names: dict[str, None] = {}
+    for _, row in records(path, Problems()):
+        names.update(dict.fromkeys(row))
+    return tuple(names)
 
 
-def _csv_rows(path: Path, columns: Sequence[str], problems: Problems, delimiter: str) -> Iterator[Row]:
-    rows = _csv_records(path, problems, delimiter)
-    header = next(rows, (0, []))[1]
+def _csv_rows(
+    path: Path, columns: Sequence[str], problems: Problems, written: TableFormat
+) -> Iterator[TableRow]:
+    written = written.of(path)
+    written = replace(written, quoting=_quoting(path, written, problems))
+    rows = _csv_records(path, problems, written)
+    last, header = (0, list(written.columns)) if written.columns else next(rows, (0, []))
     if not header:
         if not problems.concern(path):
             problems.add("file is empty", path.name, path, hint="it needs a header line and rows")
         return
     if not _has_columns(path, columns, header, problems):
         return
-    places, count = [header.index(name) for name in columns], 0
+    places, count, further = [header.index(name) for name in columns], 0, 0
     for line, row in rows:
         count += 1
+        further += line - last - 1
+        last = line
         if len(row) == len(header):
             yield line, [row[place] for place in places]
         elif row:
             what = f"row has another number of cells than the header's {len(header)}"
             problems.add(what, len(row), path, line, "quote cells that hold the delimiter or a line break")
+    if further:
+        problems.decisions[f"lines of {path.name} that continue a quoted cell of the line before"] = further
     if not count and not problems.concern(path):
         problems.add("table has a header but no rows", path.name, path, hint="it needs at least one row")
 
 
-def _csv_records(path: Path, problems: Problems, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    tab = path.name.removesuffix(".gz").endswith(".tsv")
-    reader = csv.reader(
-        _text_lines(path, problems), delimiter=delimiter or ("\t" if tab else ","), strict=True
-    )
+def _quoting(path: Path, written: TableFormat, problems: Problems) -> Quoting:
+    """`on` or `off`; a file is read once more for it, if it has a quote at all."""
+    if len(written.delimiter) > 1:
+        return "off"  # the csv module parts cells by one letter only, and such files quote nothing
+    if written.quoting != "auto":
+        return written.quoting
+    silent = Problems()
+    quoted_lines, lines = 0, 0
+    for _, line in _text_lines(path, silent, written.encoding):
+        lines += not line.isspace()
+        quoted_lines += '"' in line
+    if not quoted_lines:
+        return "on"
+    if _fits(path, replace(written, quoting="on"), lines) or not _fits(
+        path, replace(written, quoting="off"), lines
+    ):
+        return "on"
+    if written.delimiter == ",":  # where commas part cells, a quote that opens and does not close is a slip
+        if _fits(path, replace(written, quoting="on"), 0):
+            hint = "say `--quoting on` if cells do hold line breaks, `--quoting off` if quotes are letters"
+            what = "a quote joins lines that are whole rows without it"
+            problems.add(what, f"{quoted_lines} lines with quotes", path, hint=hint)
+        return "on"
+    problems.decisions[f"lines of {path.name} with a quote that is a letter (quoting: off)"] = quoted_lines
+    return "off"
+
+
+def _fits(path: Path, written: TableFormat, lines: int) -> bool:
+    """Whether all rows have as many cells as the first one, and are as many as `lines` (0: any number)."""
+    found, count, width = Problems(), 0, len(written.columns)
+    for _, row in _csv_records(path, found, written):
+        if not row or (len(row) == 1 and not row[0].strip()):
+            continue
+        width, count = width or len(row), count + 1
+        if len(row) != width:
+            return False
+    return not found and lines in (0, count)
+
+
+def _csv_records(path: Path, problems: Problems, written: TableFormat) -> Iterator[tuple[int, list[str]]]:
+    """(last line, cells) of each row."""
+    lines = _text_lines(path, problems, written.encoding)
+    if written.quoting == "off":
+        for number, line in lines:
+            text = line.rstrip("\r\n")
+            yield number, text.split(written.delimiter) if text else []
+        return
+    reader = csv.reader((line for _, line in lines), delimiter=written.delimiter, strict=True)
     try:
         for row in reader:
             yield reader.line_num, row
     except csv.Error as error:
-        problems.add("CSV cannot be read", str(error), path, reader.line_num, "check the quotes on this line")
+        what, hint = str(error), "check the quotes on this line, or say `--quoting off`"
+        if "field limit" in what:
+            what = f"a cell is longer than {csv.field_size_limit():,} letters"
+            hint = "a quote that nothing closes swallows what follows: close it, or say `--quoting off`"
+        problems.add("CSV cannot be read", what, path, reader.line_num, hint)
 
 
-def _text_lines(path: Path, problems: Problems) -> Iterator[str]:
+def _text_lines(path: Path, problems: Problems, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
     for number, line in byte_lines(path, problems):
         try:
-            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+            text = line.decode(encoding)
         except UnicodeDecodeError:
             text = line.decode(errors="replace").strip()
-            problems.add("line is not UTF-8", text, path, number, UTF8_HINT)
+            if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+                problems.add("line is not UTF-8", text, path, number, f"{UTF8_HINT}; or `--encoding latin-1`")
+            else:
+                problems.add(f"line is not {encoding}", text, path, number, "name another `--encoding`")
             return
+        yield number, text
 
 
-def _parquet_rows(path: Path, columns: Sequence[str], problems: Problems) -> Iterator[Row]:
+def _parquet_rows(path: Path, columns: Sequence[str], problems: Problems) -> Iterator[TableRow]:
     present = _parquet_columns(path, problems)
     if not present or not _has_columns(path, columns, present, problems):
         return
     line = 0
-    for batch in _parquet_file(path).iter_batches(columns=list(columns)):
-        table = batch.to_pydict()
-        for values in zip(*(table[name] for name in columns), strict=True):
-            line += 1
-            yield line, values
+    try:
+        for batch in _parquet_file(path).iter_batches(columns=list(dict.fromkeys(columns))):
+            table = batch.to_pydict()
+            for values in zip(*(table[name] for name in columns), strict=True):
+                line += 1
+                yield line, values
+    except (OSError, ValueError) as error:
+        what = "a text is not UTF-8" if isinstance(error, UnicodeDecodeError) else _first_line(error)
+        hint = "write it again, with texts in UTF-8 and times as seconds or text"
+        problems.add("Parquet file cannot be read", what, path, line + 1, hint)
+        return
     if not line:
         problems.add("table has no rows", path.name, path, hint="it needs at least one row")
 
 
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def _parquet_columns(path: Path, problems: Problems) -> tuple[str, ...]:
+    if path.exists() and not path.is_file():
+        problems.add(
+            "is not a regular file", path.name, path, hint="a pipe, a device or a folder has no rows"
+        )
+        return ()
     try:
         return tuple(_parquet_file(path).schema_arrow.names)
     except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of these
-        value = str(error).splitlines()[0]
-        problems.add("file is not a sound Parquet file", value, path, hint="write or copy it again")
+        hint = "write or copy it again"
+        problems.add("file is not a sound Parquet file", _first_line(error), path, hint=hint)
         return ()
 
 
@@ -137,8 +264,11 @@ def _parquet_file(path: Path) -> Any:
 
 
 def _has_columns(path: Path, wanted: Sequence[str], present: Sequence[str], problems: Problems) -> bool:
-    missing = [name for name in wanted if name not in present]
+    twice = sorted({name for name in present if present.count(name) > 1} & set(wanted))
+    for name in twice:
+        problems.add("two columns have one name", name, path, 1, "rename one of them in the header")
+    missing = [name for name in dict.fromkeys(wanted) if name not in present]
     for name in missing:
         hint = f"columns are: {', '.join(present)}; {_COLUMN_HINT}"
         problems.add("table has no such column", name, path, 1, hint)
-    return not missing
+    return not missing and not twice

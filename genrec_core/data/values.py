@@ -1,17 +1,30 @@
-"""Values: what counts as an id and as a time.
+"""Values: what counts as an id, as a text and as a time.
 
-A data folder is read strictly: an id is a non-empty string, a time a finite number of seconds from 1970 on.
-`genrec data import` uses the lenient twin, which writes whole numbers as strings and reads other time
-formats, and counts what it changed.
+A data folder is read strictly: an id is a non-empty string without spaces around it, a time a number of
+seconds from 1970 to the year 9999. `genrec data import` uses the lenient twin, which writes whole numbers as
+strings, cuts spaces off ids and reads other time formats, and counts what it changed.
+
+Programs write an absent value as a word: pandas as `nan`, Python as `None`, SQL as `NULL`. Such a word is no
+id and no title: a user called `nan` would be all users who are not known. It is refused
+wherever data comes in.
+
+    >>> is_missing_word("NaN"), is_missing_word("Nancy")
+    (True, False)
 """
 
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+import re
+from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 
 TimeFormat = Literal["seconds", "milliseconds", "iso"]
+_MISSING = frozenset({"nan", "none", "null", "<na>", "nat"})
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_YEAR_10000 = 253_402_300_800
+_EARLY, _RECENT = 1e8, 6e8
+"""Times before 1973 and after 1989 in one file: a unit is mixed, or zero stands for an absent time."""
 
 
 class UnusableValueError(ValueError):
@@ -22,6 +35,23 @@ class UnusableValueError(ValueError):
         self.what, self.hint = what, hint
 
 
+def is_missing_word(value: Any) -> bool:
+    """Whether a value is a word by which programs write an absent value: `nan`, `None`, `NULL`."""
+    return isinstance(value, str) and value.strip().casefold() in _MISSING
+
+
+def mixed_times(earliest: float, latest: float) -> str:
+    """Why two times, in seconds, cannot be meant in one unit; empty if they can."""
+    if earliest < _EARLY and latest > _RECENT:
+        return f"times lie between {year(earliest)} and {year(latest)}, as if units were mixed"
+    return ""
+
+
+def year(seconds: float) -> int:
+    """The year of a time that `StrictValues.time` took."""
+    return datetime.fromtimestamp(seconds, UTC).year
+
+
 class StrictValues:
     """Reads the cells of a data folder."""
 
@@ -29,11 +59,18 @@ class StrictValues:
         """An id, as it is.
 
         Raises:
-            UnusableValueError: it is absent, empty or not a string.
+            UnusableValueError: it is absent, empty, not a string, a word for an absent value, or has spaces
+                around it.
         """
         if isinstance(value, str) and value.strip():
+            if is_missing_word(value):
+                hint = "leave such rows out, or give them the true id"
+                raise UnusableValueError(f"`{column}` is a word for a missing value", hint)
+            if value != value.strip():
+                hint = "`u1` and `u1 ` would be two; cut the space off (`genrec data import` does)"
+                raise UnusableValueError(f"`{column}` begins or ends with a space", hint)
             return value
-        if value is None or isinstance(value, str):
+        if value is None or isinstance(value, str) or value != value:
             raise UnusableValueError(f"row has no `{column}`", f"give every row a non-empty `{column}`")
         hint = 'write ids in quotes (`"12"`); `genrec data import` turns numbers into strings'
         raise UnusableValueError(f"`{column}` is not a string", hint)
@@ -42,25 +79,41 @@ class StrictValues:
         """Seconds since 1970.
 
         Raises:
-            UnusableValueError: it is absent, not a number, NaN, infinite or negative.
+            UnusableValueError: it is absent, not a number, NaN, infinite, negative or after the year 9999.
         """
-        if value is None or value == "":
-            raise UnusableValueError(
-                f"row has no `{column}`",
-                "give every row a time, or use `sequences.jsonl` if only order is known",
-            )
-        try:
-            seconds = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
-            hint = "write seconds since 1970; `genrec data import --time-format iso` converts dates"
-            raise UnusableValueError(f"`{column}` is not a number", hint) from None
-        if not math.isfinite(seconds):
-            raise UnusableValueError(
-                f"`{column}` is not a finite number", "find the true time or leave the row out"
-            )
+        seconds = _number(value, column)
         if seconds < 0:
             raise UnusableValueError(f"`{column}` is negative", "write seconds since 1970")
+        if seconds >= _YEAR_10000:
+            hint = (
+                "seconds are expected here; milliseconds have three digits more: convert them, or import "
+                "the table with `--time-format milliseconds`"
+            )
+            raise UnusableValueError(f"`{column}` is after the year 9999", hint)
         return seconds
+
+
+def _number(value: Any, column: str) -> float:
+    """A finite number, from a number or from a text of ASCII digits."""
+    if value is None or value == "" or (is_missing_word(value) and str(value).casefold() != "nan"):
+        raise UnusableValueError(
+            f"row has no `{column}`",
+            "give every row a time, or use `sequences.jsonl` if only order is known",
+        )
+    text = value.strip() if isinstance(value, str) else ""
+    special = text.casefold() in ("nan", "inf", "-inf", "infinity", "-infinity")
+    try:
+        if isinstance(value, str) and not special and not _NUMBER.fullmatch(text):
+            raise TypeError  # Python would take `1_000` and digits of other scripts
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        hint = "write seconds since 1970; `genrec data import --time-format iso` converts dates"
+        raise UnusableValueError(f"`{column}` is not a number", hint) from None
+    if not math.isfinite(number):
+        raise UnusableValueError(
+            f"`{column}` is not a finite number", "find the true time or leave the row out"
+        )
+    return number
 
 
 class LenientValues(StrictValues):
@@ -68,20 +121,25 @@ class LenientValues(StrictValues):
 
     Attributes:
         numbers: how many ids were whole numbers and became strings.
+        spaces: how many ids had spaces around them, which were cut off.
     """
 
     def __init__(self, time_format: TimeFormat = "seconds") -> None:
         self.time_format = time_format
         self.numbers = 0
+        self.spaces = 0
 
     def identity(self, value: Any, column: str) -> str:
-        """An id; a whole number becomes its decimal string."""
+        """An id; a whole number becomes its decimal string, spaces around a text are cut off."""
         if isinstance(value, int) and not isinstance(value, bool):
             self.numbers += 1
             return str(value)
-        if isinstance(value, float):
+        if isinstance(value, float) and value == value:
             hint = "store ids as text or whole numbers (a column with gaps is often read as decimals)"
             raise UnusableValueError(f"`{column}` is a decimal number", hint)
+        if isinstance(value, str) and value != value.strip():
+            self.spaces += 1
+            value = value.strip()
         return super().identity(value, column)
 
     def time(self, value: Any, column: str) -> float:
@@ -89,11 +147,15 @@ class LenientValues(StrictValues):
         if self.time_format == "seconds":
             return super().time(value, column)
         if self.time_format == "milliseconds":
-            return super().time(value, column) / 1000
+            return super().time(_number(value, column) / 1000, column)
         try:
+            if isinstance(value, date) and not isinstance(value, datetime):
+                value = datetime.combine(value, time())
             moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-        except (TypeError, ValueError):
+            zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return super().time(zoned.timestamp(), column)
+        except UnusableValueError:
+            raise
+        except (TypeError, ValueError, OverflowError):
             hint = "ISO dates look like 2024-05-01 or 2024-05-01T13:00:00; see --time-format"
             raise UnusableValueError(f"`{column}` is not an ISO date", hint) from None
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return super().time(zoned.timestamp(), column)

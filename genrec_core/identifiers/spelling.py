@@ -53,7 +53,14 @@ def merge_same(identifiers: Identifiers, spellings: Sequence[Hashable]) -> Ident
         return identifiers
     order = np.arange(len(representative))
     order[moved] = representative[moved]
-    return replace(identifiers.arranged(order), merged=identifiers.merged + len(moved))
+    merged = identifiers.arranged(order)
+    used, codes = np.unique(merged.codes, return_inverse=True)
+    return replace(
+        merged,
+        vocabulary=tuple(identifiers.vocabulary[code] for code in used.tolist()),
+        codes=codes.reshape(-1).astype(np.int32),
+        merged=identifiers.merged + len(moved),
+    )
 
 
 def meet_vocabulary(catalogue: Catalogue, model: LanguageModel, largest_share: float) -> Identifiers:

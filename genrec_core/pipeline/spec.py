@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.grounder import Grounder
@@ -60,7 +60,7 @@ class DataBlock(Options):
 
     source: Source
     split: Split = _component("core/leave-one-out")
-    max_history: int = Field(default=20, ge=1)
+    max_history: int = Field(default=20, ge=1, le=100_000)
     """How many of the newest items before a target may be used, by every system alike."""
 
 
@@ -116,7 +116,7 @@ def _by_slot(value: str | dict[str, str] | None, slots: tuple[str, ...]) -> dict
 class EvaluateBlock(Options):
     """`evaluate`: what is measured, and against whom."""
 
-    at: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(5, 10), min_length=1)
+    at: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] = Field(default=(5, 10), min_length=1)
     """Cut-offs k of recall@k and its kin."""
     baselines: tuple[Baseline, ...] = _default(({"use": "core/popular"},))
     """Recommenders that stand in the same table."""
@@ -124,7 +124,7 @@ class EvaluateBlock(Options):
     """Take items of the user's history out of every ranking first."""
     valid: bool = True
     """Judge the validation rows too (they cost as much generation as the test rows)."""
-    resamples: int = Field(default=1000, ge=0)
+    resamples: int = Field(default=1000, ge=0, le=100_000)
     """Bootstrap resamples for the intervals; 0 leaves intervals out."""
 
 
@@ -147,6 +147,16 @@ class Spec(Options):
     ground: Grounder = _component("core/exact")
     evaluate: EvaluateBlock = _default({})
     observe: tuple[Observer, ...] = ()
+
+    @field_validator("genrec", mode="before")
+    @classmethod
+    def _whole_number(cls, value: Any) -> Any:
+        """In Python `true` and 1.0 equal 1; in a file they are something else."""
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise OptionsError(
+                [Problem((), f"`genrec` is {shown(value)}, but must be the number `1`", "write 1")]
+            )
+        return value
 
     @model_validator(mode="after")
     def _one_kind_of_seed(self) -> Self:

@@ -64,6 +64,11 @@ def wire(spec: Spec) -> tuple[Wiring, list[Problem]]:
     for name, step in spec.train.items():
         wrong = _misread(name, step, slots)
         problems += wrong + _unasked(("train", name), slots, step.trainer)
+        if step.trainer.needs_corpora and not step.trainer.options.corpora:
+            message = f"trainer `{step.trainer.name}` has no corpora, so there is nothing to learn"
+            problems.append(
+                Problem(("train", name, "corpora"), message, "write corpora: [{use: core/next-item}]")
+            )
         steps[name] = Reads(dict(slots), identifiers)
         if wrong:
             continue

@@ -34,6 +34,7 @@ from yaml.events import (
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.yaml_scalars import scalar
+from genrec_core.registry.problems import shown
 
 LIMIT = 1 << 20
 """A pipeline file is written by people; one longer than this many bytes is a mistake."""
@@ -205,6 +206,10 @@ class _Reader:
         return values
 
     def _scalar(self, event: ScalarEvent) -> Any:
+        if any("\ud800" <= char <= "\udfff" for char in event.value):
+            raise self._error(event, f"{shown(event.value)} holds half a character", "write it as UTF-8")
+        if any("\ud800" <= char <= "\udfff" for char in event.value):
+            raise self._error(event, f"{shown(event.value)} holds half a character", "write it as UTF-8")
         if not event.implicit[0]:  # quoted, or a block text
             return event.value
         try:

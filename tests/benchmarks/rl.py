@@ -46,12 +46,12 @@ from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Training, View
 from genrec_core.engine.models.model import Model
-from genrec_core.engine.rl.judging import Judge
-from genrec_core.engine.rl.log_probabilities import Scorer
+from genrec_core.engine.rl.log_probabilities import TreeScorer
 from genrec_core.engine.rl.policy import Policy
-from genrec_core.engine.rl.prompts import Plan, planned
+from genrec_core.engine.rl.prompts import plan_prompts
+from genrec_core.engine.rl.rewards import RewardMixer
 from genrec_core.engine.rl.rounds import Rounds
-from genrec_core.engine.rl.strategies import Answers
+from genrec_core.engine.rl.strategies import DirectAnswers
 from genrec_core.identifiers.trie import Trie
 from tests.benchmarks.measuring import arguments, machine, ratio, write
 
@@ -157,10 +157,16 @@ def ours(world: World, policy: Any) -> Seconds:
 def rounds(world: World, model: Model, policy: Any) -> Rounds:
     """The rounds of `ours`, to update by hand."""
     samples = list(NextItem(max_per_user=1).samples(world.training.train, world.catalogue, Context()))
-    prompts = planned([samples], [1.0], Plan(1, world.shape.prompts, None, 0))
+    prompts = plan_prompts([samples], [1.0], epochs=1, prompts=world.shape.prompts, most=None, seed=0)
     writer = Policy(model, world.catalogue, policy, 1.0, 32768)
     return Rounds(
-        prompts, writer, Answers(world.shape.group), lambda *_: None, Judge((Hit(),)), "population", 0
+        prompts,
+        writer,
+        DirectAnswers(world.shape.group),
+        lambda *_: None,
+        RewardMixer((Hit(),)),
+        "population",
+        0,
     )
 
 
@@ -168,14 +174,14 @@ def bare(world: World, policy: Any, repeated: bool = False) -> Seconds:
     """Rollouts and an update written by hand."""
     model = world.model()
     made, clock = rounds(world, model, policy), Clock()
-    scorer = Scorer(model.network, [made.policy.decoder.constraint()], policy, 1.0)
+    scorer = TreeScorer(model.network, [made.policy.decoder.constraint()], policy, 1.0)
     optimiser = torch.optim.AdamW(model.network.parameters(), lr=1e-6, fused=True)
     for step in range(world.shape.steps):
         one = made.make(step, None)
         if repeated:
             scores = plain_scores(model.network, prompts_of(made, step), one.ids)
         else:
-            scores, _ = scorer.score(one.pieces, (len(one.ids), one.ids.shape[1]))
+            scores, _ = scorer.score(one.trees, (len(one.ids), one.ids.shape[1]))
         update(scores, one.advantages, optimiser)
         clock.on_step_end()
     return clock.seconds()
@@ -197,7 +203,7 @@ def generate(world: World) -> Seconds:
 
 def prompts_of(made: Rounds, step: int) -> list[tuple[int, ...]]:
     """Token ids of a round's prompts."""
-    return [made.policy.asked(sample).ids for sample in made.prompts.of(step)]
+    return [made.policy.prompt_of(sample).ids for sample in made.prompts.of(step)]
 
 
 def update(scores: torch.Tensor, advantages: torch.Tensor, optimiser: torch.optim.Optimizer) -> None:
@@ -224,7 +230,7 @@ def trl(world: World, beams: bool) -> Seconds:
     shape, clock, model = world.shape, Clock(), world.model()
     made = rounds(world, model, "full")
     texts = [
-        model.text_tokenizer.decode(made.policy.asked(sample).ids, skip_special_tokens=False)
+        model.text_tokenizer.decode(made.policy.prompt_of(sample).ids, skip_special_tokens=False)
         for step in range(shape.steps)
         for sample in made.prompts.of(step)
     ]

@@ -21,7 +21,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from genrec_core.engine.decoding.validation import evenly
+from genrec_core.engine.training.validation import evenly
 from genrec_core.evaluation.compare import load_run
 from genrec_core.evaluation.intervals import differences
 from genrec_core.pipeline.run_reader import open_run

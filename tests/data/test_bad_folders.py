@@ -181,8 +181,8 @@ CASES = {
             "interactions.jsonl",
         ),
         "interactions.jsonl",
-        "mixes kinds of values: `int, str`",
-        "one kind",
+        "mixes kinds of values: `x`",
+        "numbers in every row",
         Reading(tie_key="n"),
     ),
     "tie key without interactions": Bad(

@@ -64,4 +64,4 @@ def test_a_field_without_a_column_is_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(
         data, ["import", "x.csv", "--out", str(tmp_path / "o"), "--item-field", "title"]
     )
-    assert "`--item-field title` is not a name and a column" in str(result.exception)
+    assert "`--item-field title` is not a name and a value" in str(result.exception)

@@ -17,6 +17,7 @@ from genrec_core.data.folder_writer import write_folder
 from genrec_core.data.importing import ImportReport, ImportRules, import_table
 from genrec_core.data.item_table import ItemColumns
 from genrec_core.data.k_core import k_core
+from genrec_core.data.tables import TableFormat
 
 TITLES = ItemColumns(fields={"title": "title"})
 
@@ -43,7 +44,7 @@ def test_a_table_with_its_own_column_names_becomes_a_folder(tmp_path: Path) -> N
         Columns("who", "what", "when"),
         ItemColumns(fields={"title": "name"}),
         time_format="iso",
-        delimiter=";",
+        written=TableFormat(";"),
     )
     rows, report = imported(tmp_path, text, rules)
     assert rows == {"1": ["8", "7"], "2": ["7"]}

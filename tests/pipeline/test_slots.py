@@ -117,3 +117,12 @@ def test_a_tokenizer_that_keeps_its_model_back_is_refused(changed, run):
     changed((OWNING[0], "tokenizer: {use: quick/owning, keep: true}"))
     with pytest.raises(ContractError, match="has the model slot `writer` and gave no model"):
         run()
+
+
+def test_identifiers_meet_the_vocabulary_of_every_slot_and_the_last_one_hands_them_on(changed, run):
+    changed(("model: quick/counts", TWO))
+    entry = run().done.plan.entry
+    assert entry("model.main").stage.inputs["identifiers"] == "tokenize"
+    assert entry("model.other").stage.inputs["identifiers"] == "model.main"
+    for later in ("train.count", "recommend", "ground", "evaluate"):
+        assert entry(later).stage.inputs["identifiers"] == "model.other"

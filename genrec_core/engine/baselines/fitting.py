@@ -21,9 +21,10 @@ from genrec_core.contracts.views import Training
 from genrec_core.engine.baselines.histories import Row, batches, padded, windows
 from genrec_core.engine.baselines.sasrec_losses import bce_loss, sampled_softmax_loss, softmax_loss
 from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
-from genrec_core.engine.baselines.scoring import Scorer, device_of
-from genrec_core.engine.baselines.selecting import BestWeights, Validation, figures
+from genrec_core.engine.baselines.scoring import HistoryScorer, device_of
+from genrec_core.engine.baselines.selecting import HistoryValidation
 from genrec_core.engine.baselines.settings import SASRecSettings
+from genrec_core.engine.training.best_tracker import BestTracker, top_figures
 from genrec_core.evaluation.slices import popularity_of
 
 _WEIGHTS, _ORDER = 0, 1
@@ -36,7 +37,7 @@ def fit(
     settings: SASRecSettings,
     context: Context,
     start: NDArray[np.float32] | None = None,
-) -> Scorer:
+) -> HistoryScorer:
     """A network fitted on the training view and chosen by the validation view.
 
     Args:
@@ -67,13 +68,15 @@ def fit(
             known = given.any(dim=1)
             network.items.weight.data[known] = given[known]
         network.to(device)
-        scorer = Scorer(network, popularity_of(training.train, items), length, settings.chunk)
+        scorer = HistoryScorer(network, popularity_of(training.train, items), length, settings.chunk)
         _Fitting(scorer, rows, settings, context).run(training)
     return scorer
 
 
 class _Fitting:
-    def __init__(self, scorer: Scorer, rows: list[Row], settings: SASRecSettings, context: Context) -> None:
+    def __init__(
+        self, scorer: HistoryScorer, rows: list[Row], settings: SASRecSettings, context: Context
+    ) -> None:
         self.scorer, self.network, self.rows = scorer, scorer.network, rows
         self.settings, self.context = settings, context
         self.rng = context.generator(_ORDER)
@@ -87,20 +90,24 @@ class _Fitting:
 
     def run(self, training: Training) -> None:
         """All epochs, unless patience runs out; the best weights are in the network afterwards."""
-        settings, best = self.settings, BestWeights(self.network, self.settings.patience)
-        valid = Validation(training.valid, settings.select_unseen)
+        settings, tracker = self.settings, BestTracker(self.settings.patience)
+        valid = HistoryValidation(training.valid, settings.select_unseen)
+        best: dict[str, Tensor] = {}
         with self.context.progress("sasrec", settings.epochs) as advance:
             for epoch in range(1, settings.epochs + 1):
                 seen = {"loss": self.epoch(epoch)}
                 due = epoch % settings.evaluate_every == 0 or epoch == settings.epochs
                 if due and len(training.valid):
-                    seen |= figures(valid.ranks(self.scorer))
-                    best.look(seen[settings.select_by])
+                    figures = top_figures(valid.places(self.scorer))
+                    seen |= figures
+                    if tracker.evaluated(epoch, figures, settings.select_by):
+                        best = {name: value.clone() for name, value in self.network.state_dict().items()}
                 self.context.log("epoch", epoch=epoch, **seen)
                 advance(1)
-                if best.stopped:
+                if tracker.stopped:
                     break
-        best.restore()
+        if best:
+            self.network.load_state_dict(best)
 
     def epoch(self, number: int) -> float:
         """One pass; the mean loss of a target."""

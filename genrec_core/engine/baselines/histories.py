@@ -2,8 +2,7 @@
 
 Under causal attention no position sees what comes after it, so padding at the right needs no mask: the
 padded positions compute something, and nobody reads it. That leaves their cost, which batches of rows of
-about the same length avoid. Batches hold about the same number of targets rather than of rows; otherwise a
-target in a batch of short rows would count more than one in a batch of long rows.
+about the same length avoid (`engine.batches`).
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.dataset import Sequences
+from genrec_core.engine.batches import by_targets, pooled
 
 Row = NDArray[np.int32]
 
@@ -55,12 +55,5 @@ def batches(targets: NDArray[np.int64], size: int, rng: np.random.Generator) -> 
         rng: what shuffles.
     """
     shuffled = rng.permutation(len(targets))
-    pooled = np.array_split(shuffled, max(1, round(targets.sum() / (size * POOL))))
-    made: list[NDArray[np.int64]] = []
-    for pool in pooled:
-        rows = pool[np.argsort(targets[pool], kind="stable")]
-        before = np.cumsum(targets[rows]) - targets[rows]
-        count = max(1, round(int(targets[rows].sum()) / size))
-        batch = before * count // max(1, int(targets[rows].sum()))
-        made += np.split(rows, np.flatnonzero(np.diff(batch)) + 1)
-    return [made[place] for place in rng.permutation(len(made))]
+    pools = np.array_split(shuffled, max(1, round(targets.sum() / (size * POOL))))
+    return pooled(pools, lambda rows: by_targets(rows, targets, size), rng)

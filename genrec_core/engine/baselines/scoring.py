@@ -18,13 +18,14 @@ from torch import Tensor
 from genrec_core.engine.baselines.histories import Row, padded
 from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
 from genrec_core.engine.baselines.settings import SASRecSettings
+from genrec_core.engine.batches import by_rows
 
 _POOL = 16
 """Chunks whose histories are sorted by length together, so that little is padded."""
 
 
 @dataclass(frozen=True)
-class Scorer:
+class HistoryScorer:
     """Every item's score after a history.
 
     Attributes:
@@ -46,7 +47,7 @@ class Scorer:
         return {**named, "counts": self.popularity}
 
     @classmethod
-    def of(cls, arrays: Mapping[str, NDArray[Any]], settings: SASRecSettings) -> Scorer:
+    def of(cls, arrays: Mapping[str, NDArray[Any]], settings: SASRecSettings) -> HistoryScorer:
         """The scorer that `arrays` took apart."""
         weights = {
             name.removeprefix("network."): torch.from_numpy(array.copy())
@@ -78,10 +79,7 @@ class Scorer:
         table = self.network.items.weight
         states = torch.zeros(len(histories), table.shape[1], device=table.device)
         sizes = np.array([len(history) for history in histories])
-        order = np.argsort(sizes, kind="stable")
-        order = order[sizes[order] > 0]
-        for start in range(0, len(order), self.chunk):
-            places = order[start : start + self.chunk]
+        for places in by_rows(np.flatnonzero(sizes), sizes, self.chunk):
             matrix, lengths = padded([histories[place][-self.length :] for place in places])
             ids, ends = torch.from_numpy(matrix).to(table.device), torch.from_numpy(lengths).to(table.device)
             every = self.network(self.network.items(ids), ends)

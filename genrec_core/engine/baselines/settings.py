@@ -52,7 +52,9 @@ class SASRecSettings(Options):
     """Whether those figures leave out items that a user already had. Set it where the evaluation filters
     viewed items, and with `bce`, whose drawn items never teach it to rank such items down."""
     device: str = operational("auto", "`auto` (a GPU when there is one), `cpu`, `cuda:1` …")
-    chunk: int = operational(512, "Histories scored at a time; a row of scores is as wide as the catalogue.")
+    chunk: int = operational(
+        512, "Histories scored at a time; a row of scores is as wide as the catalogue.", ge=1
+    )
 
     @model_validator(mode="after")
     def _fitting_shape(self) -> Self:

@@ -22,8 +22,8 @@ import torch
 from torch import Tensor
 
 from genrec_core.contracts.errors import GenrecError, examples
+from genrec_core.engine.batches import TokenIds
 from genrec_core.engine.choices import Scoring
-from genrec_core.engine.decoding.batches import TokenIds
 from genrec_core.engine.decoding.constraint import Choices, Constraint, log_probabilities
 from genrec_core.engine.decoding.decode_state import DecodeState
 from genrec_core.engine.decoding.output_head import OutputHead

@@ -26,12 +26,12 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Tokens
 from genrec_core.contracts.samples import IDENTIFIER, Sample
+from genrec_core.engine.batches import WINDOW, by_tokens
 from genrec_core.engine.choices import Scoring, Search
-from genrec_core.engine.decoding.batches import WINDOW, batches
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint, answer_trie
+from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.output_head import OutputHead
-from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
 
@@ -97,7 +97,7 @@ class Decoder:
             )
         found: dict[int, Candidates] = {}
         lengths, kinds = list(map(len, prompts)), list(map(_answered, samples))
-        for batch in batches(lengths, self.settings.batch_tokens, room=self.settings.beams, kinds=kinds):
+        for batch in by_tokens(lengths, self.settings.batch_tokens, room=self.settings.beams, kinds=kinds):
             form, stop_text = _answered(samples[batch[0]])
             result = self.search([prompts[index] for index in batch], form, stop_text=stop_text)
             found.update(zip(batch, self.written(result, form, stop_text), strict=True))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.engine.decoding.batches import TokenIds
+from genrec_core.engine.batches import TokenIds
 from genrec_core.engine.decoding.decode_state import DecodeState
 from genrec_core.engine.decoding.output_head import OutputHead
 

@@ -30,10 +30,9 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers, Tokens
 from genrec_core.contracts.samples import IDENTIFIER, Sample
-from genrec_core.engine.decoding.batches import WINDOW, TokenIds, batches
-from genrec_core.engine.decoding.decode_state import DecodeState
+from genrec_core.engine.batches import WINDOW, TokenIds, by_tokens
+from genrec_core.engine.decoding.decode_state import DecodeState, decode_state_for
 from genrec_core.engine.decoding.output_head import OutputHead
-from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
 
@@ -208,7 +207,7 @@ class FreeDecoder:
         found: dict[int, Candidates] = {}
         kinds = [(sample.answer_form, sample.stop_text) for sample in samples]
         room = self.settings.beams * self.settings.max_tokens
-        for batch in batches(list(map(len, prompts)), self.settings.batch_tokens, room=room, kinds=kinds):
+        for batch in by_tokens(list(map(len, prompts)), self.settings.batch_tokens, room=room, kinds=kinds):
             answers = self._batch([prompts[i] for i in batch], *kinds[batch[0]])
             found.update(zip(batch, answers, strict=True))
         return [found[index] for index in range(len(samples))]

@@ -31,7 +31,7 @@ class ExtendedBackbone(Backbone):
         """How the rows of the identifiers' tokens start: `random`, the `mean` row, the rows of the token's
         `spelling`, those of the texts of the `items` that carry it, or the `vectors` that the tokenizer
         gives its tokens, such as entries of codebooks."""
-        round_to: int = Field(1, gt=0)
+        round_to: int = Field(1, gt=0, le=65_536)
         """Round the number of vocabulary rows up to a multiple of this."""
         dtype: Precision = "float32"
         """Precision of the weights; bfloat16 is slower on most CPUs."""

@@ -20,24 +20,21 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from genrec_core.engine.choices import Scoring
-from genrec_core.engine.decoding.batches import batches, padded
 from genrec_core.engine.decoding.constraint import Constraint
-from genrec_core.engine.decoding.decode_state import added_mask
 from genrec_core.engine.decoding.output_head import OutputHead
-from genrec_core.engine.decoding.support import TREES, support_of
-from genrec_core.engine.rl.trees import FREE, Piece
+from genrec_core.engine.rl.trees import FREE, PackedTree
 
 LOGITS = 1 << 25
-"""Logits kept at once: more are computed in pieces and again for the gradient."""
+"""Logits kept at once: more are computed in trees and again for the gradient."""
 
 
-class Scorer:
+class TreeScorer:
     """Scores rollouts under one network.
 
     Args:
         network: a causal transformers model.
-        constraints: the catalogues that answers are constrained to, in the order `Piece.forms` means.
-        scoring: `full` or `legal`, see the module's story.
+        constraints: the catalogues that answers are constrained to, in the order `PackedTree.forms` means.
+        scoring: `full` or `legal`, as above.
         temperature: divides logits.
         batch_tokens: tokens whose activations are kept for the gradient; of more, they are computed again.
     """
@@ -54,11 +51,11 @@ class Scorer:
         self._constraints, self._scoring, self._temperature = constraints, scoring, temperature
         self._batch_tokens = batch_tokens
 
-    def score(self, pieces: Sequence[Piece], shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def score(self, trees: Sequence[PackedTree], shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Log-probability and entropy of every learnt token.
 
         Args:
-            pieces: what `pieces_of` gives.
+            trees: what `pack_trees` gives.
             shape: (B, T), rollouts and tokens of the longest.
 
         Returns:
@@ -67,82 +64,53 @@ class Scorer:
         # Rollouts without a learnt token have no gradient, but they must have one of zero to go backwards.
         scores = self._head.weight.new_zeros(shape, dtype=torch.float32) + 0.0 * self._head.weight[0, 0]
         entropies = scores.new_zeros(shape)
-        many = sum(piece.ids.numel() for piece in pieces) > self._batch_tokens
-        for piece in pieces:
-            if many and len(pieces) > 1 and torch.is_grad_enabled():
-                values, entropy = checkpoint(self._read, piece, use_reentrant=False)
+        many = sum(tree.ids.numel() for tree in trees) > self._batch_tokens
+        for tree in trees:
+            if many and len(trees) > 1 and torch.is_grad_enabled():
+                values, entropy = checkpoint(self._read, tree, use_reentrant=False)
             else:
-                values, entropy = self._read(piece)
-            places = (piece.rows, piece.columns)
+                values, entropy = self._read(tree)
+            places = (tree.rows, tree.columns)
             scores = scores.index_put(places, values)
-            entropies[places] = entropy[piece.reads]
+            entropies[places] = entropy[tree.reads]
         return scores, entropies
 
-    def _read(self, piece: Piece) -> tuple[Tensor, Tensor]:
-        """Log-probabilities [M] of a piece's learnt tokens and entropies [U] of its spots."""
+    def _read(self, tree: PackedTree) -> tuple[Tensor, Tensor]:
+        """Log-probabilities [M] of a tree's learnt tokens and entropies [U] of its positions."""
         with evaluating(self.network):
-            hidden = self._states(piece)
-        scores = hidden.new_zeros(len(piece.reads), dtype=torch.float32)
-        entropies = hidden.new_zeros(len(piece.spots), dtype=torch.float32)
+            out = self.network.get_decoder()(
+                input_ids=tree.ids,
+                position_ids=tree.position_ids,
+                attention_mask=tree.mask,
+                use_cache=False,
+            )
+        states = out.last_hidden_state
+        hidden = states.reshape(-1, states.shape[-1])[tree.positions]
+        scores = hidden.new_zeros(len(tree.reads), dtype=torch.float32)
+        entropies = hidden.new_zeros(len(tree.positions), dtype=torch.float32)
         for form in range(FREE, len(self._constraints)):
-            at = self._at(piece, form)
-            entries = at[piece.reads].nonzero().squeeze(1)
+            at = self._at(tree, form)
+            entries = at[tree.reads].nonzero().squeeze(1)
             if not len(entries):
                 continue
-            spots = at.nonzero().squeeze(1)
-            reads = (at.cumsum(0) - 1)[piece.reads[entries]]
-            tokens = piece.tokens[entries]
+            positions = at.nonzero().squeeze(1)
+            reads = (at.cumsum(0) - 1)[tree.reads[entries]]
+            tokens = tree.tokens[entries]
             columns: Tensor | None = None
             allowed: Tensor | None = None
             if form != FREE:
-                columns, allowed = _allowed(self._constraints[form], piece.nodes[spots], self._head.size)
+                columns, allowed = _allowed(self._constraints[form], tree.nodes[positions], self._head.size)
                 tokens = torch.searchsorted(columns, tokens)
-            values, entropy = self._normalised(hidden[spots], reads, tokens, columns, allowed)
+            values, entropy = self._normalised(hidden[positions], reads, tokens, columns, allowed)
             scores = scores.index_put((entries,), values)
-            entropies[spots] = entropy
+            entropies[positions] = entropy
         return scores, entropies
 
-    def _states(self, piece: Piece) -> Tensor:
-        """States [U, H] of a piece's spots: the tree at once, or each path alone where that is not right."""
-        support, decoder = support_of(self.network), self.network.get_decoder()
-        way = support.way_for(int(piece.positions.max()) + 1)
-        if way not in TREES:
-            return self._path_by_path(piece)
-        added = way == "tree-added"
-        out = decoder(
-            input_ids=piece.ids,
-            position_ids=piece.positions,
-            attention_mask=added_mask(piece.mask, self._head.weight.dtype) if added else piece.mask,
-            use_cache=False,
-        )
-        states: Tensor = out.last_hidden_state
-        return states.reshape(-1, states.shape[-1])[piece.spots]
-
-    def _path_by_path(self, piece: Piece) -> Tensor:
-        """States [U, H] of a piece's spots, each path from the prompt to a leaf read as a row of its own."""
-        size, seen = piece.ids.shape[1], piece.mask[:, 0].cpu()
-        spots = [divmod(spot, size) for spot in piece.spots.tolist()]
-        paths: list[tuple[int, list[int]]] = []
-        found: dict[tuple[int, int], tuple[int, int]] = {}
-        for row, column in sorted(spots, reverse=True):  # children stand behind their parents
-            if (row, column) not in found:
-                path = seen[row, column].nonzero().squeeze(1).tolist()
-                found.update(((row, at), (len(paths), place)) for place, at in enumerate(path))
-                paths.append((row, path))
-        rows = [piece.ids[row, path].tolist() for row, path in paths]
-        states: list[Tensor] = [piece.ids.new_zeros(0)] * len(rows)
-        for batch in batches([len(row) for row in rows], self._batch_tokens):
-            ids, _ = padded([rows[number] for number in batch], 0, piece.ids.device)
-            read = self.network.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
-            for number, state in zip(batch, read, strict=True):
-                states[number] = state
-        return torch.stack([states[number][place] for number, place in (found[spot] for spot in spots)])
-
-    def _at(self, piece: Piece, form: int) -> Tensor:
-        """Bool [U], the spots that are normalised under one form."""
+    def _at(self, tree: PackedTree, form: int) -> Tensor:
+        """Bool [U], the positions that are normalised under one form."""
         if self._scoring == "full":
-            return torch.full_like(piece.forms, form == FREE, dtype=torch.bool)
-        return piece.forms == form
+            return torch.full_like(tree.forms, form == FREE, dtype=torch.bool)
+        return tree.forms == form
 
     def _normalised(
         self, hidden: Tensor, reads: Tensor, tokens: Tensor, columns: Tensor | None, allowed: Tensor | None

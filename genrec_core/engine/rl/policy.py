@@ -4,9 +4,9 @@ Everything goes through the decoding engine that evaluation uses: the same rende
 each form an answer can take, so a batch may mix identifiers and titles), the same beam search. With
 `scoring: legal` the log-probabilities that order beams are those that the loss will take the gradient of.
 
-    policy.asked(sample)                       # the prompt's ids; with levels=2, two target tokens supplied
-    policy.search([asked], width=16)           # one beam pass: completions, best first
-    policy.draw([asked], 16, noise)            # sixteen independent draws from the constrained policy
+    prompt = policy.prompt_of(sample)          # its ids; with prefix_length=2, two target tokens supplied
+    policy.search([prompt], width=16)          # one beam pass: completions, best first
+    policy.draw([prompt], 16, noise)           # sixteen independent draws from the constrained policy
 """
 
 from __future__ import annotations
@@ -23,20 +23,21 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.groups import Rollout
 from genrec_core.contracts.identifiers import Tokens
 from genrec_core.contracts.samples import IDENTIFIER, Sample
+from genrec_core.engine.batches import by_tokens
 from genrec_core.engine.choices import Scoring
-from genrec_core.engine.decoding.batches import batches
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
+from genrec_core.engine.decoding.constraint import Choices, Constraint, log_probabilities
+from genrec_core.engine.decoding.decode_state import DecodeState, decode_state_for
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-from genrec_core.engine.decoding.support import decode_state_for
+from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.model import Model
-from genrec_core.engine.rl.drawing import draw
-from genrec_core.engine.rl.rollouts import Asked, Completion, Moment
+from genrec_core.engine.rl.rollouts import Completion, RolloutPrompt, RolloutStep
 
-_Rows = Callable[[list[Asked], str, Tensor], Found]
+_Rows = Callable[[list[RolloutPrompt], str, Tensor], Found]
 
 
 class Policy:
-    """See the module's story.
+    """A model as it is rolled out.
 
     Args:
         model: the causal model under training; its weights are read as they are at each call.
@@ -54,19 +55,19 @@ class Policy:
         self.decoder = Decoder(model, catalogue, DecoderSettings(scoring=scoring, batch_tokens=batch_tokens))
         self._spelt: dict[str, frozenset[str]] = {}
 
-    def asked(self, sample: Sample, levels: int = 0) -> Asked:
-        """A sample as a prompt, with the first `levels` tokens of its target's identifier supplied.
+    def prompt_of(self, sample: Sample, prefix_length: int = 0) -> RolloutPrompt:
+        """A sample as a prompt, with the first `prefix_length` tokens of its target's identifier supplied.
 
         Raises:
             GenrecError: a prefix is asked of an answer that is no identifier.
         """
         ids = tuple(self.decoder.renderer.prompt(sample))
-        return Asked(sample, ids, self._prefix(sample, levels), levels)
+        return RolloutPrompt(sample, ids, self._prefix(sample, prefix_length), prefix_length)
 
-    def leaves(self, sample: Sample, supply: int) -> int:
-        """How many distinct identifiers begin with the first `supply` tokens of the sample's target."""
+    def leaves(self, sample: Sample, prefix_length: int) -> int:
+        """How many distinct identifiers begin with `prefix_length` tokens of the sample's target."""
         trie = self.decoder.constraint(sample.answer_form).trie
-        first = trie.descend(self._prefix(sample, supply))
+        first = trie.descend(self._prefix(sample, prefix_length))
         last, leaves = first + 1, 0
         while first < last:  # the nodes under a node are one run of numbers at each depth
             leaves += int((trie.ends[first:last] > 0).sum())
@@ -91,100 +92,106 @@ class Policy:
         """Tokens of the longest answer in any of these forms."""
         return max(self.decoder.constraint(form).depth for form in forms)
 
-    def noise(self, moment: Moment, purpose: int = 0) -> torch.Generator:
-        """A generator that depends on the moment and a purpose alone."""
-        key = [moment.seed, moment.step, moment.stage, purpose]
+    def noise(self, step: RolloutStep, purpose: int = 0) -> torch.Generator:
+        """A generator that depends on the step and a purpose alone."""
+        key = [step.seed, step.step, step.stage, purpose]
         seed = int(np.random.SeedSequence(key).generate_state(1)[0])
         return torch.Generator(self.model.device).manual_seed(seed)
 
     def search(
-        self, asked: Sequence[Asked], width: int, noise: torch.Generator | None = None
+        self, prompts: Sequence[RolloutPrompt], width: int, noise: torch.Generator | None = None
     ) -> list[list[Completion]]:
         """The `width` best answers of each prompt in one beam pass; with noise, drawn without replacement.
 
         Fewer where fewer are legal behind what is supplied.
         """
 
-        def rows(batch: list[Asked], form: str, starts: Tensor) -> Found:
+        def rows(batch: list[RolloutPrompt], form: str, starts: Tensor) -> Found:
             constraint = self.decoder.constraint(form)
             settings = SearchSettings(width, self.scoring, noise, self.temperature)
             state = decode_state_for(self.model, steps=constraint.depth, width=width)
-            prompts, prefixes = [one.ids for one in batch], [one.supplied for one in batch]
-            return search(state, self.decoder.head, constraint, prompts, settings, starts, prefixes)
+            ids, prefixes = [one.ids for one in batch], [one.prefix_ids for one in batch]
+            return search(state, self.decoder.head, constraint, ids, settings, starts, prefixes)
 
-        return self._completions(asked, width, rows)
+        return self._completions(prompts, width, rows)
 
-    def draw(self, asked: Sequence[Asked], count: int, noise: torch.Generator) -> list[list[Completion]]:
+    def draw(
+        self, prompts: Sequence[RolloutPrompt], count: int, noise: torch.Generator
+    ) -> list[list[Completion]]:
         """`count` independent draws for each prompt from the constrained policy."""
 
-        def rows(batch: list[Asked], form: str, starts: Tensor) -> Found:
+        def rows(batch: list[RolloutPrompt], form: str, starts: Tensor) -> Found:
             constraint = self.decoder.constraint(form)
             settings = SearchSettings(count, self.scoring, noise, self.temperature)
             state = decode_state_for(self.model, steps=constraint.depth, width=count)
-            prompts = [(*one.ids, *one.supplied) for one in batch]
-            return draw(state, self.decoder.head, constraint, prompts, settings, starts)
+            ids = [(*one.ids, *one.prefix_ids) for one in batch]
+            return draw(state, self.decoder.head, constraint, ids, settings, starts)
 
-        return self._completions(asked, count, rows)
+        return self._completions(prompts, count, rows)
 
     def beams(self, sample: Sample, continuation: str, width: int) -> Candidates:
         """The contract's look-ahead: the best answers behind the sample's prompt and a text."""
-        behind = (*self.asked(sample).ids, *self.model.tokenise([continuation])[0])
-        (found,) = self.search([Asked(sample, behind)], width)
+        behind = (*self.prompt_of(sample).ids, *self.model.tokenise([continuation])[0])
+        (found,) = self.search([RolloutPrompt(sample, behind)], width)
         return Candidates(tuple(candidate(completion) for completion in found))
 
-    def _prefix(self, sample: Sample, levels: int) -> tuple[int, ...]:
+    def _prefix(self, sample: Sample, prefix_length: int) -> tuple[int, ...]:
         """Token ids that spell the first tokens of the target's identifier."""
-        if levels == 0:
+        if prefix_length == 0:
             return ()
         if sample.answer_form != IDENTIFIER or sample.target is None:
             raise GenrecError(
                 f"task `{sample.task}` answers with `{sample.answer_form}`; only an identifier has a prefix",
-                hint="return None from `second` for such groups",
+                hint="return None from `regenerate` for such groups",
             )
         identifiers = self.catalogue.identifiers
-        text = identifiers.separator.join(identifiers.tokens(sample.target)[:levels])
+        text = identifiers.separator.join(identifiers.tokens(sample.target)[:prefix_length])
         ids = self.decoder.renderer.answer_ids()[sample.target]
         prefix = self.model.tokenise([text])[0]
         if ids[: len(prefix)] != prefix:
             raise GenrecError(
-                f"the first {levels} tokens of `{identifiers.text(sample.target)}` are not a prefix of it "
-                "in the text tokenizer",
+                f"the first {prefix_length} tokens of `{identifiers.text(sample.target)}` are not a "
+                "prefix of it in the text tokenizer",
                 hint="supply prefixes only of identifiers whose tokens are single new tokens",
             )
         return tuple(prefix)
 
-    def _completions(self, asked: Sequence[Asked], width: int, rows: _Rows) -> list[list[Completion]]:
+    def _completions(
+        self, prompts: Sequence[RolloutPrompt], width: int, rows: _Rows
+    ) -> list[list[Completion]]:
         """What `rows` finds for each prompt; nothing is left to find where the whole answer is supplied."""
-        tries = [self.decoder.constraint(one.sample.answer_form).trie for one in asked]
-        begins = [trie.descend(one.supplied) for trie, one in zip(tries, asked, strict=True)]
+        tries = [self.decoder.constraint(one.sample.answer_form).trie for one in prompts]
+        begins = [trie.descend(one.prefix_ids) for trie, one in zip(tries, prompts, strict=True)]
         whole = [begin >= 0 and not trie.count[begin] for trie, begin in zip(tries, begins, strict=True)]
         made = [
             [self._completion(one, begin, 0.0)] if done else []
-            for one, begin, done in zip(asked, begins, whole, strict=True)
+            for one, begin, done in zip(prompts, begins, whole, strict=True)
         ]
         left = [place for place, done in enumerate(whole) if not done]
-        sizes = [len(asked[place].ids) + len(asked[place].supplied) for place in left]
-        kinds = [asked[place].sample.answer_form for place in left]
-        for rank in batches(sizes, self.batch_tokens, room=width, kinds=kinds):
+        sizes = [len(prompts[place].ids) + len(prompts[place].prefix_ids) for place in left]
+        kinds = [prompts[place].sample.answer_form for place in left]
+        for rank in by_tokens(sizes, self.batch_tokens, room=width, kinds=kinds):
             batch = [left[number] for number in rank]
-            members = [asked[place] for place in batch]
+            members = [prompts[place] for place in batch]
             starts = torch.tensor([begins[place] for place in batch])
             found = rows(members, members[0].sample.answer_form, starts)
             for place, nodes, scores in zip(batch, found.nodes.tolist(), found.scores.tolist(), strict=True):
                 made[place] = [
-                    self._completion(asked[place], node, score)
+                    self._completion(prompts[place], node, score)
                     for node, score in zip(nodes, scores, strict=True)
                     if node >= 0
                 ]
         return made
 
-    def _completion(self, asked: Asked, node: int, score: float) -> Completion:
-        form = asked.sample.answer_form
+    def _completion(self, prompt: RolloutPrompt, node: int, score: float) -> Completion:
+        form = prompt.sample.answer_form
         trie = self.decoder.constraint(form).trie
         ids = tuple(trie.path(node))
         item = int(trie.items[trie.starts[node]])
-        given = len(asked.supplied)
-        rollout = Rollout(self.named(item, form), self.catalogue.write(item, form), score, asked.levels)
+        given = len(prompt.prefix_ids)
+        rollout = Rollout(
+            self.named(item, form), self.catalogue.write(item, form), score, prompt.prefix_length
+        )
         return Completion(ids, tuple(place >= given for place in range(len(ids))), 0, rollout)
 
 
@@ -192,3 +199,66 @@ def candidate(completion: Completion) -> Candidate:
     """A completion's answer as recommenders give it."""
     rollout = completion.rollout
     return Candidate(rollout.tokens, rollout.score, rollout.text)
+
+
+@torch.inference_mode()
+def draw(
+    state: DecodeState,
+    head: OutputHead,
+    constraint: Constraint,
+    prompts: Sequence[Sequence[int]],
+    settings: SearchSettings,
+    starts: Tensor,
+) -> Found:
+    """`settings.beams` independent samples of the constrained policy behind each prompt, which is read once.
+
+    At every node the next token is drawn among the legal ones alone, so every draw is an item's answer. Draws
+    may repeat; for draws without replacement see `engine.decoding.beam`.
+
+    Args:
+        state: a fresh search state with room for as many beams.
+        head: the model's output matrix.
+        constraint: the legal answers.
+        prompts: token ids, one row each.
+        settings: number of draws, normalisation, temperature and noise.
+        starts: int64 [R], the trie node each row starts from.
+
+    Raises:
+        GenrecError: there is no noise to draw with, or a row has no legal token.
+    """
+    if settings.noise is None:
+        raise GenrecError("drawing needs noise", hint="give the settings a generator")
+    hidden = state.start(prompts).expand(-1, settings.beams, -1)
+    if bool((starts < 0).any()):
+        raise GenrecError(
+            "a row has no legal token to begin with",
+            hint="no answer of the row's catalogue begins with the supplied prefix",
+        )
+    nodes = starts.to(hidden.device)[:, None].expand(-1, settings.beams).clone()
+    scores = torch.zeros(nodes.shape, device=hidden.device)
+    parents, tokens = torch.zeros_like(nodes), torch.zeros_like(nodes)
+    steps = 0
+    while bool((live := ~constraint.ended(nodes)).any()):
+        if steps:
+            hidden = state.advance(parents, tokens)
+            parents = torch.arange(settings.beams, device=hidden.device).expand(len(prompts), -1)
+        steps += 1
+        choices = constraint.choices(nodes, live)
+        flat = hidden.reshape(-1, hidden.shape[-1])
+        gained = log_probabilities(head, flat, choices, settings.scoring, settings.temperature)
+        drawn = _one_each(gained, choices, settings.noise)
+        beams = choices.beams[drawn]
+        nodes.view(-1)[beams] = choices.nodes[drawn]
+        scores.view(-1)[beams] += gained[drawn]
+        tokens = torch.zeros_like(nodes)
+        tokens.view(-1)[beams] = choices.tokens[drawn]
+    return Found(nodes, scores, steps)
+
+
+def _one_each(gained: Tensor, choices: Choices, noise: torch.Generator) -> Tensor:
+    """One entry of each beam's, drawn in proportion to its probability among them (Gumbel's maximum)."""
+    uniform = torch.rand(gained.shape, generator=noise, device=gained.device).clamp_(1e-20, 1 - 1e-7)
+    keys = gained - torch.log(-torch.log(uniform))
+    highest = torch.full((len(choices.counts),), -torch.inf, device=keys.device)
+    highest = highest.scatter_reduce(0, choices.beams, keys, "amax")
+    return (keys == highest[choices.beams]).nonzero().squeeze(1)

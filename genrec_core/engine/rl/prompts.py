@@ -24,7 +24,7 @@ from genrec_core.engine.training.dataset import drawn
 
 
 @dataclass(frozen=True)
-class Prompts:
+class PromptPlan:
     """Samples of several corpora, and the rounds they are taken in.
 
     Attributes:
@@ -55,38 +55,38 @@ class Prompts:
         return body.hexdigest()
 
 
-def planned(tables: Sequence[Sequence[Sample]], weights: Sequence[float], plan: Plan) -> Prompts:
-    """Shuffle all corpora together, epoch by epoch, and cut them into rounds; the last may be smaller."""
-    sizes = [len(table) for table in tables]
-    rounds: list[NDArray[np.int64]] = []
-    for epoch in range(plan.epochs):
-        if plan.most is not None and len(rounds) >= plan.most:
-            break
-        generator = np.random.default_rng([plan.seed, epoch, 1 << 21])
-        rows = generator.permutation(drawn(sizes, weights, epoch, plan.seed))
-        rounds += [rows[start : start + plan.prompts] for start in range(0, len(rows), plan.prompts)]
-    return Prompts(tuple(sample for table in tables for sample in table), tuple(rounds[: plan.most]))
+def plan_prompts(
+    tables: Sequence[Sequence[Sample]],
+    weights: Sequence[float],
+    *,
+    epochs: int,
+    prompts: int,
+    most: int | None,
+    seed: int,
+) -> PromptPlan:
+    """Shuffle all corpora together, epoch by epoch, and cut them into rounds; the last may be smaller.
 
-
-@dataclass(frozen=True)
-class Plan:
-    """How long and in what portions.
-
-    Attributes:
+    Args:
+        tables: samples of each corpus.
+        weights: how often each corpus is drawn an epoch.
         epochs: how many draws of the corpora.
         prompts: prompts of a round.
         most: most rounds; None for no such bound.
         seed: the order depends on it.
     """
-
-    epochs: int
-    prompts: int
-    most: int | None
-    seed: int
+    sizes = [len(table) for table in tables]
+    rounds: list[NDArray[np.int64]] = []
+    for epoch in range(epochs):
+        if most is not None and len(rounds) >= most:
+            break
+        generator = np.random.default_rng([seed, epoch, 1 << 21])
+        rows = generator.permutation(drawn(sizes, weights, epoch, seed))
+        rounds += [rows[start : start + prompts] for start in range(0, len(rows), prompts)]
+    return PromptPlan(tuple(sample for table in tables for sample in table), tuple(rounds[:most]))
 
 
 def answerable(corpus: Corpus, view: View, catalogue: Catalogue, context: Context) -> list[Sample]:
-    """A corpus' samples of a view, each of which can be answered and judged.
+    """A corpus' samples of a view, each of which can be answered and scored.
 
     Raises:
         GenrecError: there are none, or one has no target, no constrained answer, or learns inside a history.
@@ -106,7 +106,7 @@ def _check(name: str, samples: Iterable[Sample]) -> None:
         if sample.target is None or not sample.answer_form:
             raise GenrecError(
                 f"corpus `{name}` has samples of task `{sample.task}` without a target or a constrained "
-                "answer, which no reward can judge",
+                "answer, which no reward can score",
                 hint="train on that corpus with core/sft",
             )
         if any(isinstance(part, History) and part.learn for part in sample.segments):

@@ -1,8 +1,8 @@
 """Reinforcement learning on groups of rollouts, selected on validation, resumable to the same result.
 
-What a trainer decides is in `Task` (corpora, rewards, how groups are made) and `Settings`; here the parts are
-put together: prompts and the plan of rounds, the policy that writes and is scored, the reference, validation
-and the loop. A killed run continues from its newest whole checkpoint in the workspace.
+What a trainer decides is in `RolloutTask` (corpora, rewards, how groups are made) and `GRPOSettings`; here
+the parts are put together: prompts and the plan of rounds, the policy that writes and is scored, the
+reference, validation and the loop. A killed run continues from its newest whole checkpoint in the workspace.
 """
 
 from __future__ import annotations
@@ -23,34 +23,32 @@ from genrec_core.contracts.reward import Reward
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-from genrec_core.engine.decoding.validation import SearchValidation, evenly
 from genrec_core.engine.models.model import Model, quiet
-from genrec_core.engine.rl.judging import Judge
-from genrec_core.engine.rl.log_probabilities import Scorer
-from genrec_core.engine.rl.loop import Loop, LoopParts
+from genrec_core.engine.rl.log_probabilities import TreeScorer
+from genrec_core.engine.rl.loop import GRPOLoop, GRPOParts
 from genrec_core.engine.rl.policy import Policy
-from genrec_core.engine.rl.prompts import Plan, Prompts, answerable, planned
-from genrec_core.engine.rl.rails import Rails
-from genrec_core.engine.rl.rollouts import RolloutStrategy, SecondStage
+from genrec_core.engine.rl.prompts import PromptPlan, answerable, plan_prompts
+from genrec_core.engine.rl.rewards import RewardMixer
+from genrec_core.engine.rl.rollouts import RegenerationRule
 from genrec_core.engine.rl.rounds import Rounds
-from genrec_core.engine.rl.settings import Settings
+from genrec_core.engine.rl.settings import GRPOSettings
+from genrec_core.engine.rl.strategies import RolloutStrategy
 from genrec_core.engine.rl.trl_seam import frozen_copy, grpo_arguments
 from genrec_core.engine.training.arithmetic import chosen_precision
-from genrec_core.engine.training.checkpointing import BEST, CHECKPOINT
-from genrec_core.engine.training.checkpoints import newest_checkpoint, read_manifest
-from genrec_core.engine.training.work_folder import work_folder
+from genrec_core.engine.training.checkpoints import resumable, work_folder
+from genrec_core.engine.training.validation import SearchValidation, evenly
 
 
 @dataclass(frozen=True)
-class Task:
+class RolloutTask:
     """What a trainer decides.
 
     Attributes:
         corpora: where prompts come from, mixed by their weight; the first is validated on.
-        rewards: what judges a group.
+        rewards: what scores a group.
         weights: one for each reward; empty for 1 each.
         strategy: how groups come about.
-        second: which prompts are generated again.
+        regenerate: which prompts are generated again.
         temperature: of the policy.
         identity: JSON values that name everything the result depends on besides data and seed.
     """
@@ -59,7 +57,7 @@ class Task:
     rewards: tuple[Reward, ...]
     weights: tuple[float, ...]
     strategy: RolloutStrategy
-    second: SecondStage
+    regenerate: RegenerationRule
     temperature: float
     identity: Mapping[str, Any]
 
@@ -71,13 +69,18 @@ class _Given:
     model: Model
     catalogue: Catalogue
     training: Training
-    task: Task
-    settings: Settings
+    task: RolloutTask
+    settings: GRPOSettings
     context: Context
 
 
 def reinforce(
-    model: Model, catalogue: Catalogue, training: Training, task: Task, settings: Settings, context: Context
+    model: Model,
+    catalogue: Catalogue,
+    training: Training,
+    task: RolloutTask,
+    settings: GRPOSettings,
+    context: Context,
 ) -> Trained:
     """Train a model by its rollouts, in place.
 
@@ -85,8 +88,8 @@ def reinforce(
         model: where training starts, and the reference; its network is changed.
         catalogue: items and identifiers.
         training: the views to learn from and to select by.
-        task: see `Task`.
-        settings: see `Settings`.
+        task: see `RolloutTask`.
+        settings: see `GRPOSettings`.
         context: its workspace keeps checkpoints; without one nothing survives a kill.
 
     Returns:
@@ -106,12 +109,17 @@ def reinforce(
     context.log("prompts", samples=len(prompts.samples), rounds=len(prompts.rounds), valid=valid)
     with work_folder(context) as folder:
         loop = _run(given, parts, folder)
-    rails = loop.rails
+    tracker, counts = loop.tracker, loop.tracker.counts
     if shortened := policy.decoder.renderer.shortened:
         context.log("shortened", **shortened)
-    context.log("cost", steps=loop.state.global_step, samples=rails.rollouts, tokens=rails.tokens)
-    context.log("kept", step=rails.best_step, **{settings.metric: rails.best_value})
-    return Trained({"main": model}, curves=rails.curves)
+    context.log(
+        "cost",
+        steps=loop.state.global_step,
+        samples=counts.get("rollouts", 0),
+        tokens=counts.get("tokens", 0),
+    )
+    context.log("kept", step=tracker.best_step, **{settings.metric: tracker.best_value})
+    return Trained({"main": model}, curves=tracker.curves)
 
 
 def _check(given: _Given) -> None:
@@ -131,27 +139,40 @@ def _check(given: _Given) -> None:
         )
 
 
-def _prompts(given: _Given) -> Prompts:
+def _prompts(given: _Given) -> PromptPlan:
     settings, corpora = given.settings, given.task.corpora
     view, catalogue, context = given.training.train, given.catalogue, given.context
     tables = [answerable(corpus, view, catalogue, context) for corpus in corpora]
     most = -(-settings.max_steps // settings.updates) if settings.max_steps else None
-    plan = Plan(settings.epochs, settings.prompts, most, context.seed)
-    return planned(tables, [corpus.options.weight for corpus in corpora], plan)
+    return plan_prompts(
+        tables,
+        [corpus.options.weight for corpus in corpora],
+        epochs=settings.epochs,
+        prompts=settings.prompts,
+        most=most,
+        seed=context.seed,
+    )
 
 
-def _parts(given: _Given, prompts: Prompts) -> LoopParts:
+def _parts(given: _Given, prompts: PromptPlan) -> GRPOParts:
     model, task, settings = given.model, given.task, given.settings
     scoring = settings.policy or model.scoring
     policy = Policy(model, given.catalogue, scoring, task.temperature, settings.batch_tokens)
     constraints = [policy.decoder.constraint(form) for form in prompts.forms]
-    judge = Judge(task.rewards, task.weights)
 
-    def scorer(network: Any) -> Scorer:
-        return Scorer(network, constraints, scoring, task.temperature, settings.batch_tokens)
+    def scorer(network: Any) -> TreeScorer:
+        return TreeScorer(network, constraints, scoring, task.temperature, settings.batch_tokens)
 
-    return LoopParts(
-        rounds=Rounds(prompts, policy, task.strategy, task.second, judge, settings.std, given.context),
+    return GRPOParts(
+        rounds=Rounds(
+            prompts=prompts,
+            policy=policy,
+            strategy=task.strategy,
+            regenerate=task.regenerate,
+            mixer=RewardMixer(task.rewards, task.weights),
+            std=settings.std,
+            context=given.context,
+        ),
         validation=_validation(given),
         scorer=scorer(model.network),
         reference=scorer(frozen_copy(model.network)) if settings.beta else None,
@@ -168,30 +189,28 @@ def _validation(given: _Given) -> SearchValidation:
     return SearchValidation(rows, Decoder(model, given.catalogue, searching))
 
 
-def _run(given: _Given, parts: LoopParts, folder: Path) -> Loop:
+def _run(given: _Given, parts: GRPOParts, folder: Path) -> GRPOLoop:
     """Run or resume the loop and leave the best weights in the model."""
     model, settings, context = given.model, given.settings, given.context
     rounds = parts.rounds
     longest = rounds.strategy.longest(rounds.policy, rounds.prompts.forms)
     identity = _identity(given, parts)
-    checkpoint, rails = _resumable(folder, identity, settings)
+    checkpoint, tracker = resumable(folder, identity, settings.patience, needs_best=True)
     arguments = grpo_arguments(
         settings, seed=context.seed, folder=folder, device=model.device, longest=longest
     )
     with quiet():
-        loop = Loop(
+        loop = GRPOLoop(
             model,
             parts,
             settings,
             context,
             folder=folder,
             identity=identity,
-            selection=rails,
+            tracker=tracker,
             args=arguments,
         )
         try:
-            if checkpoint:
-                context.log("resumed", checkpoint=checkpoint.name)
             loop.run(checkpoint)
             loop.load_best()
         finally:
@@ -200,17 +219,7 @@ def _run(given: _Given, parts: LoopParts, folder: Path) -> Loop:
     return loop
 
 
-def _resumable(folder: Path, identity: str, settings: Settings) -> tuple[Path | None, Rails]:
-    """The checkpoint to go on from and what it knows; none if the best weights it counts on are damaged."""
-    found = newest_checkpoint(folder, CHECKPOINT, identity)
-    if found is not None:
-        rails = Rails.restored(found[1])
-        if read_manifest(folder / f"{BEST}-{rails.best_step}", identity) is not None:
-            return found[0], rails
-    return None, Rails(settings.patience)
-
-
-def _identity(given: _Given, parts: LoopParts) -> str:
+def _identity(given: _Given, parts: GRPOParts) -> str:
     """Hash of what is trained on what: a checkpoint of another run must not be continued."""
     shapes = [[name, list(value.shape)] for name, value in given.model.network.named_parameters()]
     described = {

@@ -1,10 +1,10 @@
-"""Settings of reinforcement learning: the options that every trainer built on it shares."""
+"""Settings of reinforcement learning: the options of `core/grpo` and of every trainer built on it."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from genrec_core.contracts.options import Options, operational
 from genrec_core.engine.choices import Arithmetic, Scoring
@@ -16,11 +16,32 @@ Spread = Literal["population", "sample", "none"]
 """The standard deviation by which a group's rewards are divided; `none` only subtracts the mean."""
 
 
-class Settings(Options):
+class GRPOSettings(Options):
     """How groups are made, how long and how fast the policy moves, and when it is stopped."""
 
     group: int = Field(16, gt=1)
     """Rollouts of a prompt (G)."""
+    rollout: Literal["beam", "sample", "distinct", "dynamic", "think"] = "beam"
+    """`beam`: one beam pass of width G; `sample`: G independent draws; `distinct`: G draws without
+    replacement; `dynamic`: 1.5 × G draws, the first G distinct ones are kept; `think`: G sampled
+    thoughts, each with an answer behind it."""
+    temperature: float = Field(1.0, gt=0)
+    """Of sampled tokens; the policy's log-probabilities are those at this temperature."""
+    think_tokens: int = Field(128, gt=0)
+    """`think`: most tokens of a thought."""
+    think_opening: str = "<think>\n"
+    """`think`: text that begins a thought."""
+    think_closing: str = "\n</think>\n\n"
+    """`think`: text that ends it; written for the model when the budget runs out."""
+    think_top_p: float = Field(1.0, gt=0, le=1)
+    """`think`: thoughts are sampled from the smallest set of tokens with this probability together."""
+    think_answer: Literal["legal", "free"] = "legal"
+    """`think`: whether the answer behind a thought is drawn among the legal ones, as when recommending,
+    or written freely, for rewards that shall teach its form too."""
+    think_learn: Literal["all", "thought"] = "all"
+    """`think`: whether the answer's tokens are learnt too, or the thought's alone."""
+    lookahead: int = Field(0, ge=0)
+    """`think`: beams decoded behind each thought for rewards that judge a thought by them."""
     prompts: int = Field(32, gt=0)
     """Prompts of a round: their rollouts are made together and make one update."""
     updates: int = Field(1, gt=0)
@@ -76,7 +97,13 @@ class Settings(Options):
     precision: Arithmetic = "float32"
     """Arithmetic of training, as in `core/sft`."""
     batch_tokens: int = Field(32768, gt=0)
-    """Tokens read together; larger rollouts and updates are made in pieces. Draws depend on it."""
+    """Tokens read together; larger rollouts and updates are made in trees. Draws depend on it."""
     checkpoint_minutes: float = operational(
-        5.0, "Minutes between two checkpoints; there is one at each evaluation too."
+        5.0, "Minutes between two checkpoints; there is one at each evaluation too.", ge=0
     )
+
+    @model_validator(mode="after")
+    def _lookahead_behind_thoughts(self) -> Self:
+        if self.lookahead and self.rollout != "think":
+            raise ValueError("`lookahead` is decoded behind thoughts: write `rollout: think` too")
+        return self

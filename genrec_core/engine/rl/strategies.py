@@ -4,47 +4,88 @@
     sample     G independent draws; the same answer may come up more than once
     distinct   G draws without replacement
     dynamic    1.5 × G independent draws, of which the first G distinct answers are kept
+    think      G sampled thoughts, each with an answer behind it
 
 All write legal answers only, from whichever catalogue the sample names. A group is smaller than G where
-fewer answers exist, or where `dynamic` drew fewer distinct ones. Thoughts before answers: `thinking`.
+fewer answers exist, or where `dynamic` drew fewer distinct ones.
+
+Thinking: every prompt is read once for its G thoughts. A thought that does not close within its budget is
+closed for it, as in evaluation (`engine.decoding.free_text`). The loss counts what the policy wrote: the
+thought, the closing text if the policy wrote it, and the answer unless `learn_answer` is off, for rewards
+that score a thought by the beams behind it and would otherwise credit tokens that they never looked at.
+
+    <think>    tents want ropes    </think>                    <a_1><b_0>
+    given      learnt              learnt, or given when cut   learnt
+
+The answer is drawn among the legal ones, as in evaluation. With `free_answer` it is written like any text,
+for rewards that shall teach its form too: then it may name nothing, its end is learnt, and `Rollout.score`
+is 0, because whoever writes freely keeps no log-probabilities.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal, Protocol
 
-from genrec_core.engine.rl.policy import Policy
-from genrec_core.engine.rl.rollouts import Asked, Completion, Moment, RolledOut, RolloutStrategy
-from genrec_core.engine.rl.thinking import Thinking
+import torch
 
-if TYPE_CHECKING:
-    from genrec_core.builtin.grpo import GRPO
+from genrec_core.contracts.groups import Rollout
+from genrec_core.engine.decoding.decode_state import decode_state_for
+from genrec_core.engine.decoding.free_text import FreeSettings, WrittenText, write_freely
+from genrec_core.engine.rl.policy import Policy, candidate
+from genrec_core.engine.rl.rollouts import Completion, PromptRollouts, RolloutPrompt, RolloutStep
+from genrec_core.engine.rl.settings import GRPOSettings
 
 OVERSAMPLING = 1.5
 """How many draws `dynamic` makes for each rollout it wants."""
 
 
+class RolloutStrategy(Protocol):
+    """How groups come about."""
+
+    def roll_out(
+        self, prompts: Sequence[RolloutPrompt], policy: Policy, step: RolloutStep
+    ) -> list[PromptRollouts]:
+        """One group a prompt, in order; prompts may answer from different catalogues.
+
+        Every completion begins with the prompt's `prefix_ids`, unlearnt.
+        """
+
+    def longest(self, policy: Policy, forms: Iterable[str]) -> int:
+        """Most tokens a completion can have when samples answer in these forms.
+
+        The constant that `loss: dr_grpo` divides by.
+        """
+
+
 @dataclass(frozen=True)
-class Answers:
-    """Answers without a thought; see the module's story for `how`."""
+class DirectAnswers:
+    """Groups without thoughts.
+
+    Attributes:
+        group: G.
+        how: one of the ways at the head of this module.
+    """
 
     group: int
     how: Literal["beam", "sample", "distinct", "dynamic"] = "beam"
 
-    def roll_out(self, asked: Sequence[Asked], policy: Policy, moment: Moment) -> list[RolledOut]:
+    def roll_out(
+        self, prompts: Sequence[RolloutPrompt], policy: Policy, step: RolloutStep
+    ) -> list[PromptRollouts]:
         """One group a prompt."""
         if self.how == "beam":
-            found = policy.search(asked, self.group)
+            found = policy.search(prompts, self.group)
         elif self.how == "distinct":
-            found = policy.search(asked, self.group, policy.noise(moment))
+            found = policy.search(prompts, self.group, policy.noise(step))
         else:
             count = round(self.group * OVERSAMPLING) if self.how == "dynamic" else self.group
-            found = policy.draw(asked, count, policy.noise(moment))
+            found = policy.draw(prompts, count, policy.noise(step))
         if self.how == "dynamic":
             found = [_distinct(group)[: self.group] for group in found]
-        return [RolledOut(one, tuple(group)) for one, group in zip(asked, found, strict=True)]
+        return [PromptRollouts(one, tuple(group)) for one, group in zip(prompts, found, strict=True)]
 
     def longest(self, policy: Policy, forms: Iterable[str]) -> int:
         """Tokens of the longest answer of the catalogues that samples answer from."""
@@ -59,17 +100,136 @@ def _distinct(group: list[Completion]) -> list[Completion]:
     return list(first.values())
 
 
-def strategy_for(options: GRPO.Options) -> RolloutStrategy:
-    """The strategy that `core/grpo`'s options name."""
-    if options.rollout != "think":
-        return Answers(options.group, options.rollout)
+@dataclass(frozen=True)
+class _Thought:
+    """Token ids between prompt and answer, which of them the policy wrote, and the text."""
+
+    ids: tuple[int, ...]
+    learn: tuple[bool, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Thinking:
+    """Groups of thoughts with answers behind them.
+
+    Attributes:
+        group: thoughts of each prompt.
+        budget: tokens of a thought at most.
+        opening, closing: text around a thought.
+        top_p: see `FreeSettings`.
+        learn_answer: whether the loss counts the answer's tokens too.
+        free_answer: whether the answer may be anything.
+        lookahead: beams decoded behind each thought; 0 for none.
+    """
+
+    group: int
+    budget: int
+    opening: str = "<think>\n"
+    closing: str = "\n</think>\n\n"
+    top_p: float = 1.0
+    learn_answer: bool = True
+    free_answer: bool = False
+    lookahead: int = 0
+
+    def roll_out(
+        self, prompts: Sequence[RolloutPrompt], policy: Policy, step: RolloutStep
+    ) -> list[PromptRollouts]:
+        """One group a prompt; thoughts are drawn, and so is the answer behind each."""
+        thoughts = self._thoughts(prompts, policy, policy.noise(step, 1))
+        behind = [
+            dataclasses.replace(one, ids=(*one.ids, *thought.ids))
+            for one, group in zip(prompts, thoughts, strict=True)
+            for thought in group
+        ]
+        noise = policy.noise(step, 2)
+        if self.free_answer:
+            answers = _free_answers(behind, policy, noise)
+        else:
+            answers = [drawn for (drawn,) in policy.draw(behind, 1, noise)]
+        seen = policy.search(behind, self.lookahead) if self.lookahead else [[] for _ in behind]
+        made = []
+        for place, (one, group) in enumerate(zip(prompts, thoughts, strict=True)):
+            rows = range(place * self.group, (place + 1) * self.group)
+            completions = [
+                self._joined(thought, answers[row]) for thought, row in zip(group, rows, strict=True)
+            ]
+            ahead = tuple(tuple(map(candidate, seen[row])) for row in rows) if self.lookahead else ()
+            made.append(PromptRollouts(one, tuple(completions), ahead))
+        return made
+
+    def longest(self, policy: Policy, forms: Iterable[str]) -> int:
+        """Opening, budget, closing, the longest answer and an end token."""
+        around = sum(map(len, policy.model.tokenise([self.opening, self.closing])))
+        return around + self.budget + policy.depth(forms) + 1
+
+    def _thoughts(
+        self, prompts: Sequence[RolloutPrompt], policy: Policy, noise: torch.Generator
+    ) -> list[list[_Thought]]:
+        opening, closing = policy.model.tokenise([self.opening, self.closing])
+        stop = (tuple(closing), (policy.model.end_id,))
+        settings = FreeSettings(self.budget, self.group, policy.temperature, self.top_p, stop)
+        texts = [(*one.ids, *opening) for one in prompts]
+        return [
+            [self._thought(text, opening, closing, policy) for text in group]
+            for group in _written(texts, settings, policy, noise)
+        ]
+
+    def _thought(self, text: WrittenText, opening: list[int], closing: list[int], policy: Policy) -> _Thought:
+        closed = text.stop == 0
+        learn = (False,) * len(opening) + (True,) * len(text.tokens) + (closed,) * len(closing)
+        words = policy.model.text_tokenizer.decode(list(text.tokens))
+        return _Thought((*opening, *text.tokens, *closing), learn, words)
+
+    def _joined(self, thought: _Thought, answer: Completion) -> Completion:
+        learn = answer.learn if self.learn_answer else (False,) * len(answer.learn)
+        text = f"{self.opening}{thought.text}{self.closing}{answer.rollout.text}"
+        rollout = dataclasses.replace(answer.rollout, text=text, thought=thought.text)
+        ids = (*thought.ids, *answer.ids)
+        return Completion(ids, (*thought.learn, *learn), len(thought.ids) + answer.answer, rollout)
+
+
+def _written(
+    prompts: Sequence[tuple[int, ...]], settings: FreeSettings, policy: Policy, noise: torch.Generator
+) -> Iterator[list[WrittenText]]:
+    """`settings.count` texts behind each prompt, as many prompts at once as the policy reads together."""
+    longest = max(map(len, prompts)) + settings.count * settings.max_tokens
+    rows = max(1, policy.batch_tokens // longest)
+    for begin in range(0, len(prompts), rows):
+        state = decode_state_for(policy.model, steps=settings.max_tokens, width=settings.count)
+        yield from write_freely(state, policy.decoder.head, prompts[begin : begin + rows], settings, noise)
+
+
+def _free_answers(
+    behind: Sequence[RolloutPrompt], policy: Policy, noise: torch.Generator
+) -> list[Completion]:
+    """One answer behind each prompt, written without a constraint; it names an item only if it spells one."""
+    most = policy.depth({one.sample.answer_form for one in behind}) + 1
+    end = policy.model.end_id
+    settings = FreeSettings(most, 1, policy.temperature, stop=((end,),))
+    prompts = [(*one.ids, *one.prefix_ids) for one in behind]
+    answers = []
+    for one, (text,) in zip(behind, _written(prompts, settings, policy, noise), strict=True):
+        ids = (*one.prefix_ids, *text.tokens)
+        words = policy.model.text_tokenizer.decode(list(ids), clean_up_tokenization_spaces=False).strip()
+        closed = (end,) if text.stopped else ()
+        learn = (False,) * len(one.prefix_ids) + (True,) * (len(text.tokens) + len(closed))
+        rollout = Rollout(policy.parsed(words, one.sample.answer_form), words, 0.0, one.prefix_length)
+        answers.append(Completion((*ids, *closed), learn, len(ids) + len(closed), rollout))
+    return answers
+
+
+def strategy_for(settings: GRPOSettings) -> RolloutStrategy:
+    """The strategy that settings name."""
+    if settings.rollout != "think":
+        return DirectAnswers(settings.group, settings.rollout)
     return Thinking(
-        group=options.group,
-        budget=options.think_tokens,
-        opening=options.think_opening,
-        closing=options.think_closing,
-        top_p=options.think_top_p,
-        learn_answer=options.think_learn == "all",
-        free_answer=options.think_answer == "free",
-        lookahead=options.lookahead,
+        group=settings.group,
+        budget=settings.think_tokens,
+        opening=settings.think_opening,
+        closing=settings.think_closing,
+        top_p=settings.think_top_p,
+        learn_answer=settings.think_learn == "all",
+        free_answer=settings.think_answer == "free",
+        lookahead=settings.lookahead,
     )

@@ -6,7 +6,7 @@ ancestors only: the layout of constrained decoding (`engine.decoding.decode_stat
 Beams of one prompt share most of their first tokens, so of the output matrix too only distinct places are
 asked.
 
-    prompt      tree            spots (where a next token is predicted)
+    prompt      tree            positions (where a next token is predicted)
     p p p p     a  b  (a)c      after p: a, b    after a: c, d    after (a)c: …
 
 A completion's last token predicts nothing and is not read. A group whose completions are long is split over
@@ -23,36 +23,36 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genrec_core.engine.decoding.batches import batches
+from genrec_core.engine.batches import by_tokens
 from genrec_core.engine.rl.policy import Policy
-from genrec_core.engine.rl.rollouts import Completion, RolledOut
+from genrec_core.engine.rl.rollouts import Completion, PromptRollouts
 
 ROOM = 512
 """Completion tokens behind one copy of a prompt (or the prompt's own length, if that is more)."""
 
 FREE = -1
-"""Form of a spot behind which anything may be written."""
+"""Form of a position behind which anything may be written."""
 
 
 @dataclass(frozen=True)
-class Piece:
-    """Some rows, read together: R rows of S tokens, U spots, M learnt tokens.
+class PackedTree:
+    """Some rows, read together: R rows of S tokens, U positions, M learnt tokens.
 
     Attributes:
-        ids, positions: int64 [R, S]; padded at the right.
+        ids, position_ids: int64 [R, S]; padded at the right.
         mask: bool [R, 1, S, S], which token sees which.
-        spots: int64 [U], flat place (row × S + column) of each state that predicts.
+        positions: int64 [U], flat place (row × S + column) of each state that predicts.
         forms: int64 [U], which of the policy's catalogues constrains there, `FREE` for none.
         nodes: int64 [U], the trie node reached there.
-        reads: int64 [M], ascending: the spot that predicts each learnt token.
+        reads: int64 [M], ascending: the position that predicts each learnt token.
         tokens: int64 [M], the learnt tokens.
         rows, columns: int64 [M], where each stands among the rollouts' padded completions [B, T].
     """
 
     ids: Tensor
-    positions: Tensor
+    position_ids: Tensor
     mask: Tensor
-    spots: Tensor
+    positions: Tensor
     forms: Tensor
     nodes: Tensor
     reads: Tensor
@@ -69,7 +69,7 @@ class _Row:
         self.prompt = len(self.ids)
         self.parents: list[int] = []
         self._children: dict[tuple[int, int], int] = {}
-        self.spots: dict[tuple[int, int, int], int] = {}
+        self.positions: dict[tuple[int, int, int], int] = {}
         self.learnt: list[tuple[int, int, int, int]] = []
 
     def fits(self, completion: Completion) -> bool:
@@ -85,8 +85,8 @@ class _Row:
             if completion.learn[column]:
                 free = column < completion.answer
                 key = (at, FREE, 0) if free else (at, form, nodes[column - completion.answer])
-                spot = self.spots.setdefault(key, len(self.spots))
-                self.learnt.append((spot, token, place, column))
+                position = self.positions.setdefault(key, len(self.positions))
+                self.learnt.append((position, token, place, column))
             if column < last:
                 at = self._child(at, token)
 
@@ -106,42 +106,42 @@ class _Row:
             mask[child] |= mask[parent]
         return mask
 
-    def positions(self) -> list[int]:
+    def position_ids(self) -> list[int]:
         """How many tokens each token has before it on its own path."""
-        positions = list(range(self.prompt))
+        position_ids = list(range(self.prompt))
         for parent in self.parents:
-            positions.append(positions[parent] + 1)
-        return positions
+            position_ids.append(position_ids[parent] + 1)
+        return position_ids
 
 
-def pieces_of(groups: Sequence[RolledOut], policy: Policy, forms: Sequence[str]) -> list[Piece]:
+def pack_trees(groups: Sequence[PromptRollouts], policy: Policy, forms: Sequence[str]) -> list[PackedTree]:
     """Lay out groups.
 
     Args:
         groups: their completions, one after another, are the rows B of everything the loss sees.
         policy: for its tries and for how many tokens are read together.
-        forms: every form that samples answer in; `Piece.forms` are places in it.
+        forms: every form that samples answer in; `PackedTree.forms` are places in it.
 
     Returns:
         Pieces of rows of similar length: at most `policy.batch_tokens` tokens, or one row. A completion with
         no learnt token is in none of them.
     """
     rows = list(_rows(groups, policy, forms))
-    together = batches([len(row.ids) for row in rows], policy.batch_tokens)
+    together = by_tokens([len(row.ids) for row in rows], policy.batch_tokens)
     return [_piece([rows[place] for place in batch], policy.model.device) for batch in together]
 
 
-def _rows(groups: Sequence[RolledOut], policy: Policy, forms: Sequence[str]) -> Iterator[_Row]:
+def _rows(groups: Sequence[PromptRollouts], policy: Policy, forms: Sequence[str]) -> Iterator[_Row]:
     place = 0
     for group in groups:
-        form = group.asked.sample.answer_form
+        form = group.prompt.sample.answer_form
         walks = _walks(group.completions, policy, form)
-        row = _Row(group.asked.ids)
+        row = _Row(group.prompt.ids)
         for completion, nodes in zip(group.completions, walks, strict=True):
             if any(completion.learn):
                 if not row.fits(completion):
                     yield row
-                    row = _Row(group.asked.ids)
+                    row = _Row(group.prompt.ids)
                 row.add(completion, place, forms.index(form), nodes)
             place += 1
         if row.learnt:
@@ -163,23 +163,25 @@ def _walks(completions: Sequence[Completion], policy: Policy, form: str) -> list
     return [[int(node) for node in nodes] for nodes in np.stack(walk, axis=1)]
 
 
-def _piece(rows: Sequence[_Row], device: torch.device) -> Piece:
+def _piece(rows: Sequence[_Row], device: torch.device) -> PackedTree:
     size = max(len(row.ids) for row in rows)
     ids = np.zeros((len(rows), size), dtype=np.int64)
-    positions = np.zeros_like(ids)
-    spots: list[tuple[int, int, int]] = []
+    position_ids = np.zeros_like(ids)
+    positions: list[tuple[int, int, int]] = []
     learnt: list[tuple[int, int, int, int]] = []
     for number, row in enumerate(rows):
         ids[number, : len(row.ids)] = row.ids
-        positions[number, : len(row.ids)] = row.positions()
-        learnt += [(len(spots) + spot, token, place, column) for spot, token, place, column in row.learnt]
-        spots += [(number * size + at, form, node) for at, form, node in row.spots]
+        position_ids[number, : len(row.ids)] = row.position_ids()
+        learnt += [
+            (len(positions) + position, token, place, column) for position, token, place, column in row.learnt
+        ]
+        positions += [(number * size + at, form, node) for at, form, node in row.positions]
     table = torch.tensor(sorted(learnt, key=lambda entry: entry[0])).to(device)
-    places = torch.tensor(spots).to(device)
+    places = torch.tensor(positions).to(device)
     mask = torch.from_numpy(np.stack([row.mask(size) for row in rows]))[:, None]
-    return Piece(
+    return PackedTree(
         torch.from_numpy(ids).to(device),
-        torch.from_numpy(positions).to(device),
+        torch.from_numpy(position_ids).to(device),
         mask.to(device),
         *places.unbind(1),
         *table.unbind(1),

@@ -9,11 +9,11 @@ figures it gathers on the way (`_compute_loss`), on top of transformers' loop. W
   reads a tree (`trees`) and may normalise over legal tokens (`log_probabilities`).
 - the reference. TRL loads it by the model's name from a hub, which for a model that was just fine-tuned is
   another model, or none. It is built without one; ours is a frozen copy of the network that it is given.
-- checkpoints, as in fine-tuning (`training.checkpointing`).
+- checkpoints, as in fine-tuning (`training.trainer_seam`).
 
 TRL also leaves marks on what it is given: a fused `forward`, tags, ids and a switch in its configs.
-`PolicyTrainer.restore` takes them off. Most of this is private, so `RELIED_UPON` names the methods with their
-parameters and `READ_BY_THE_LOSS` what the loss reads, and tests fail by name when an upgrade changes one.
+`PolicyTrainer.restore` takes them off. Most of this is private, so `engine.relied_upon` names the
+methods with their parameters and what the loss reads, and tests fail by name when an upgrade changes one.
 """
 
 from __future__ import annotations
@@ -28,32 +28,10 @@ from datasets import Dataset
 from torch import Tensor
 from trl import GRPOConfig, GRPOTrainer
 
-from genrec_core.engine.rl.log_probabilities import Scorer
+from genrec_core.engine.rl.log_probabilities import TreeScorer
 from genrec_core.engine.rl.rounds import Round
-from genrec_core.engine.rl.settings import Settings
-from genrec_core.engine.training.arithmetic import loop_arguments
-from genrec_core.engine.training.checkpointing import CheckpointingTrainer
-
-RELIED_UPON: dict[str, tuple[str, ...]] = {
-    "_prepare_inputs": ("self", "generation_batch"),
-    "_compute_loss": ("self", "model", "inputs"),
-    "_get_per_token_logps_and_entropies": (
-        "self", "model", "input_ids", "attention_mask", "logits_to_keep", "batch_size", "compute_entropy",
-        "compute_aux_loss", "pixel_values", "image_grid_thw", "num_images", "pixel_attention_mask",
-        "spatial_shapes", "num_tiles", "image_sizes", "token_type_ids", "mm_token_type_ids",
-        "image_position_ids",
-    ),
-    "training_step": ("self", "model", "inputs", "num_items_in_batch"),
-    "_save_checkpoint": ("self", "model", "trial"),
-    "_load_optimizer_and_scheduler": ("self", "checkpoint"),
-}  # fmt: skip
-"""Private methods of GRPOTrainer that we replace or call, with the parameters they had."""
-
-READ_BY_THE_LOSS = (
-    "prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "advantages", "old_per_token_logps",
-    "ref_per_token_logps", "num_items_in_batch",
-)  # fmt: skip
-"""Entries of its inputs that TRL's loss reads and we give."""
+from genrec_core.engine.rl.settings import GRPOSettings
+from genrec_core.engine.training.trainer_seam import PlannedTrainer, loop_arguments
 
 FIGURES = {"kl": "kl", "entropy": "entropy", "clip_ratio/region_mean": "clipped tokens"}
 """Figures that the loss gathers, by the names of our curves."""
@@ -63,7 +41,7 @@ LARGEST_RATIO = 5.0
 
 
 def grpo_arguments(
-    settings: Settings, *, seed: int, folder: Path, device: torch.device, longest: int
+    settings: GRPOSettings, *, seed: int, folder: Path, device: torch.device, longest: int
 ) -> GRPOConfig:
     """TRL's configuration: one update a batch, no logging, saving, generating or loading of its own.
 
@@ -84,7 +62,7 @@ def grpo_arguments(
         epsilon=settings.epsilon,
         epsilon_high=high,
         use_bias_correction_kl=settings.kl == "unbiased",
-        beta=0.0,  # no reference of TRL's own making; see the module's story
+        beta=0.0,  # no reference of TRL's own making, as said above
         num_iterations=1,
         num_generations=2,
         per_device_train_batch_size=2,
@@ -101,7 +79,7 @@ def _unused(completions: list[Any], **_: Any) -> list[float]:
     return [0.0] * len(completions)
 
 
-class PolicyTrainer(CheckpointingTrainer, GRPOTrainer):
+class PolicyTrainer(PlannedTrainer, GRPOTrainer):
     """GRPOTrainer whose steps are ours; `inputs_of` says what each is made from.
 
     Args:
@@ -109,11 +87,11 @@ class PolicyTrainer(CheckpointingTrainer, GRPOTrainer):
         text_tokenizer: it is not used, but TRL wants one with a pad token.
         beta: weight of the KL divergence.
         scorer: scores rollouts under the policy.
-        options: what `CheckpointingTrainer` and Trainer take.
+        options: what `PlannedTrainer` and Trainer take.
     """
 
     def __init__(
-        self, network: Any, text_tokenizer: Any, beta: float, scorer: Scorer, **options: Any
+        self, network: Any, text_tokenizer: Any, beta: float, scorer: TreeScorer, **options: Any
     ) -> None:
         config, generation = network.config, network.generation_config
         self._before = (config.pad_token_id, generation.pad_token_id, config.use_cache)
@@ -180,7 +158,7 @@ class PolicyTrainer(CheckpointingTrainer, GRPOTrainer):
         """Log-probabilities and entropies [B, T] of the present inputs, from their trees."""
         made: Round = self._now["round"]
         with self.accelerator.autocast():
-            scores, entropies = self._scorer.score(made.pieces, (len(made.ids), made.ids.shape[1]))
+            scores, entropies = self._scorer.score(made.trees, (len(made.ids), made.ids.shape[1]))
         if not made.old:
             made.old.append(scores.detach())  # the first update of a round is made by the old policy itself
         return scores, entropies, None

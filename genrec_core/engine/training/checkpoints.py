@@ -7,10 +7,12 @@ whose identity is that of the run that asks; anything else is as if it were not 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,12 @@ import orjson
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+
+from genrec_core.contracts.context import Context
+from genrec_core.engine.training.best_tracker import BestTracker
+
+CHECKPOINT, BEST = "checkpoint", "best"
+"""What folders of the work folder are called, each with its step behind: `checkpoint-120`, `best-80`."""
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -71,6 +79,38 @@ def newest_checkpoint(parent: Path, prefix: str, identity: str) -> tuple[Path, d
         if state is not None:
             return folder, state
     return None
+
+
+def resumable(
+    folder: Path, identity: str, patience: int | None, *, needs_best: bool
+) -> tuple[Path | None, BestTracker]:
+    """The checkpoint to go on from and what it knows; none if the best weights it counts on are damaged.
+
+    Args:
+        folder: the work folder.
+        identity: of the run that asks.
+        patience: of a tracker that starts anew.
+        needs_best: whether the run hands on its best weights, which then have to be there.
+    """
+    found = newest_checkpoint(folder, CHECKPOINT, identity)
+    if found is not None:
+        tracker = BestTracker.restored(found[1])
+        best = folder / f"{BEST}-{tracker.best_step}"
+        evaluated = tracker.best_value is not None
+        if not (needs_best and evaluated) or read_manifest(best, identity) is not None:
+            return found[0], tracker
+    return None, BestTracker(patience)
+
+
+@contextlib.contextmanager
+def work_folder(context: Context) -> Iterator[Path]:
+    """The context's workspace, or a folder that does not outlive the run."""
+    if context.workspace is not None:
+        context.workspace.mkdir(parents=True, exist_ok=True)
+        yield context.workspace
+        return
+    with tempfile.TemporaryDirectory(prefix="genrec-") as name:
+        yield Path(name)
 
 
 def save_weights(network: torch.nn.Module, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Dataset: rendered samples in flat arrays, and the mixture an epoch draws from them.
+"""Dataset: rendered samples in flat arrays, the mixture an epoch draws from them, and padded batches.
 
 Samples are rendered once, before training, into int32 arrays cut by offsets: two hundred thousand samples
 of a hundred tokens take a hundred megabytes, not the gigabytes of Python lists.
@@ -6,6 +6,12 @@ of a hundred tokens take a hundred megabytes, not the gigabytes of Python lists.
 An epoch takes every sample of a corpus of weight 1 once. Weight 2 takes each twice; weight 0.5 takes a
 random half, a fresh one every epoch; weight 2.5 takes each twice and a fresh random half besides. The draw
 depends on the seed and the number of the epoch alone, so a resumed run sees what an uninterrupted one does.
+
+A batch is padded on the right, so a causal model needs no attention mask at all (no position sees what comes
+after it), which allows the fast attention kernel; an encoder does get one. Labels are −100 wherever nothing
+is learnt: on prompts, between items and on padding.
+
+    samples [1 2 | 3] and [4 | 5 6 7]  → input_ids [1 2 3 0] [4 5 6 7], labels [. . 3 .] [. 5 6 7]
 """
 
 from __future__ import annotations
@@ -15,27 +21,34 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.samples import Sample
+from genrec_core.engine.batches import RowNumbers, by_rows, pooled
+from genrec_core.engine.models.model import Family
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.legal import target_nodes
+from genrec_core.engine.training.loss import IGNORED, target_nodes
 from genrec_core.identifiers.trie import Trie
 
 CHUNK = 4096
 """Samples rendered between two steps of the progress bar."""
 
+POOL = 100
+"""Batches sorted by length together: more saves padding, fewer is closer to a plain shuffle."""
+
 
 @dataclass(frozen=True)
-class Table:
+class SampleTable:
     """S rendered samples.
 
     Attributes:
         ids: int32 [total], token ids, samples after one another.
         learn: bool [total], beside `ids`.
         nodes: int32 [total], beside `ids`: the node of the identifiers' trie that a learnt token leads to;
-            -1 for tokens that no trie restricts. See `legal`.
+            -1 for tokens that no trie restricts. See `loss.target_nodes`.
         offsets: int64 [S + 1]; sample s is `ids[offsets[s]:offsets[s + 1]]`.
         prompts: int32 [S], length of each prompt.
         weights: float32 [S], how much each sample counts in the loss.
@@ -64,10 +77,10 @@ class Table:
             body.update(array.tobytes())
         return body.hexdigest()
 
-    def subset(self, rows: Sequence[int] | NDArray[np.int64]) -> Table:
+    def subset(self, rows: Sequence[int] | NDArray[np.int64]) -> SampleTable:
         """Only these samples, in the order given."""
         parts = [slice(int(self.offsets[row]), int(self.offsets[row + 1])) for row in rows]
-        return Table(
+        return SampleTable(
             ids=np.concatenate([self.ids[part] for part in parts] or [self.ids[:0]]),
             learn=np.concatenate([self.learn[part] for part in parts] or [self.learn[:0]]),
             nodes=np.concatenate([self.nodes[part] for part in parts] or [self.nodes[:0]]),
@@ -79,7 +92,7 @@ class Table:
 
 def rendered_table(
     samples: Iterable[Sample], renderer: Renderer, context: Context, what: str, trie: Trie | None = None
-) -> Table:
+) -> SampleTable:
     """Render samples; those without anything to learn are kept, so that counts stay true.
 
     Args:
@@ -109,12 +122,13 @@ def rendered_table(
                 ids, learn = [np.concatenate(ids)], [np.concatenate(learn)]
                 advance(CHUNK)
     flat, learnt = np.concatenate(ids), np.concatenate(learn)
-    return Table(
+    nodes = np.full(total, -1, dtype=np.int32)
+    if trie is not None:
+        nodes = target_nodes(trie, flat, learnt, starts)
+    return SampleTable(
         ids=flat,
         learn=learnt,
-        nodes=np.full(total, -1, dtype=np.int32)
-        if trie is None
-        else target_nodes(trie, flat, learnt, starts),
+        nodes=nodes,
         offsets=_offsets(lengths),
         prompts=np.array(prompts, dtype=np.int32),
         weights=np.array(weights, dtype=np.float32),
@@ -137,14 +151,14 @@ class Mixture:
         weights: how often each corpus is drawn an epoch.
     """
 
-    table: Table
+    table: SampleTable
     sizes: tuple[int, ...]
     weights: tuple[float, ...]
 
     @classmethod
-    def of(cls, tables: Sequence[Table], weights: Sequence[float]) -> Mixture:
+    def of(cls, tables: Sequence[SampleTable], weights: Sequence[float]) -> Mixture:
         """From one table a corpus."""
-        joined = Table(
+        joined = SampleTable(
             ids=np.concatenate([table.ids for table in tables]),
             learn=np.concatenate([table.learn for table in tables]),
             nodes=np.concatenate([table.nodes for table in tables]),
@@ -176,3 +190,126 @@ def drawn(sizes: Sequence[int], weights: Sequence[float], number: int, seed: int
         rows.append(np.sort(generator.choice(every, size=extra, replace=False)))
         start += size
     return np.concatenate(rows)
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Every batch of a training run, in order, decided before it starts.
+
+    A plan made beforehand is what makes resuming exact: step n of a resumed run is step n of the plan.
+
+    Attributes:
+        batches: rows of the mixture's table for each batch.
+        accumulation: batches whose gradients make one step.
+        epoch_steps: the step at which each epoch ends.
+    """
+
+    batches: tuple[RowNumbers, ...]
+    accumulation: int
+    epoch_steps: tuple[int, ...]
+
+    @property
+    def steps(self) -> int:
+        """Number of optimiser steps."""
+        return -(-len(self.batches) // self.accumulation)
+
+    def group(self, batch: int) -> tuple[RowNumbers, ...]:
+        """All batches that share a step with the given one."""
+        start = batch - batch % self.accumulation
+        return self.batches[start : start + self.accumulation]
+
+    def first(self, steps: int) -> BatchPlan:
+        """The same plan with at most so many steps."""
+        if steps >= self.steps:
+            return self
+        ends = [*(step for step in self.epoch_steps if step < steps), steps]
+        return BatchPlan(self.batches[: steps * self.accumulation], self.accumulation, tuple(ends))
+
+
+def plan_batches(
+    mixture: Mixture, *, epochs: int, batch_size: int, tokens: int | None, accumulation: int, seed: int
+) -> BatchPlan:
+    """Lay out a training run.
+
+    Args:
+        mixture: what to draw from.
+        epochs: how many draws.
+        batch_size: most samples of a batch.
+        tokens: most tokens of a batch, padding included; None for no such bound.
+        accumulation: batches a step.
+        seed: the plan depends on it and on nothing else that is random.
+    """
+    lengths = mixture.table.lengths
+    batches: list[RowNumbers] = []
+    ends = []
+    for epoch in range(epochs):
+        generator = np.random.default_rng([seed, epoch, 1 << 20])
+        rows = generator.permutation(mixture.epoch(epoch, seed))
+        pools = [rows[start : start + POOL * batch_size] for start in range(0, len(rows), POOL * batch_size)]
+        batches += pooled(pools, lambda pool: by_rows(pool, lengths, batch_size, tokens), generator)
+        ends.append(-(-len(batches) // accumulation))
+    return BatchPlan(tuple(batches), accumulation, tuple(ends))
+
+
+class Collator:
+    """Makes batches for one family of models.
+
+    Args:
+        table: rendered samples.
+        family: `causal` or `seq2seq`.
+        pad_id: fills short rows.
+    """
+
+    def __init__(self, table: SampleTable, family: Family, pad_id: int) -> None:
+        self._table, self._family, self._pad_id = table, family, pad_id
+
+    def batch(self, rows: NDArray[np.int64], group: Sequence[NDArray[np.int64]] = ()) -> dict[str, Tensor]:
+        """The tensors of a batch.
+
+        Args:
+            rows: rows of the table.
+            group: all batches of the same optimiser step, this one among them; by default it is alone.
+
+        Returns:
+            `input_ids`, `labels` and, beside the labels, `nodes` (int64 [B, T]; T differs between inputs
+            and labels for seq2seq, which also has `attention_mask`), `weights` (float32 [B]), and
+            `denominator` (float32 scalar): the summed weight of all learnt tokens of the step, so that
+            losses of its batches add up to their mean.
+        """
+        table = self._table
+        cuts = []
+        for row in rows:
+            start, stop = int(table.offsets[row]), int(table.offsets[row + 1])
+            cuts.append((start, start + int(table.prompts[row]), stop))
+        labels = [np.where(table.learn[a:b], table.ids[a:b], IGNORED) for a, _, b in cuts]
+        nodes = [table.nodes[a:b] for a, _, b in cuts]
+        batch: dict[str, Tensor] = {}
+        if self._family == "causal":
+            batch["input_ids"] = _padded([table.ids[a:b] for a, _, b in cuts], self._pad_id)
+            batch["labels"] = _padded(labels, IGNORED)
+            batch["nodes"] = _padded(nodes, -1)
+        else:
+            prompts = [table.ids[a:m] for a, m, _ in cuts]
+            batch["input_ids"] = _padded(prompts, self._pad_id)
+            batch["attention_mask"] = _padded([np.ones_like(prompt) for prompt in prompts], 0)
+            batch["labels"] = _padded(
+                [label[m - a :] for label, (a, m, _) in zip(labels, cuts, strict=True)], IGNORED
+            )
+            batch["nodes"] = _padded([part[m - a :] for part, (a, m, _) in zip(nodes, cuts, strict=True)], -1)
+        batch["weights"] = torch.from_numpy(table.weights[rows])
+        batch["denominator"] = torch.tensor(sum(map(self._weight, group or [rows])), dtype=torch.float32)
+        return batch
+
+    def _weight(self, rows: NDArray[np.int64]) -> float:
+        """Summed weight of the learnt tokens of some rows."""
+        table = self._table
+        learnt = (table.learn[table.offsets[row] : table.offsets[row + 1]].sum() for row in rows)
+        return float(sum(count * table.weights[row] for count, row in zip(learnt, rows, strict=True)))
+
+
+def _padded(rows: Sequence[NDArray[np.int32]], fill: int) -> Tensor:
+    """Rows of different lengths as one int64 tensor, filled on the right."""
+    padded = np.full((len(rows), max(map(len, rows))), fill, dtype=np.int64)
+    for row, values in enumerate(rows):
+        padded[row, : len(values)] = values
+    return torch.from_numpy(padded)

@@ -3,20 +3,37 @@
 A prompt of a hundred tokens with an answer of four needs four rows of logits, not a hundred, and with a
 large vocabulary the output layer is most of a small model's work. A hook on the output layer picks the
 hidden states it is given, so this works for every architecture, whatever it does to its logits afterwards.
-
 A causal model predicts token t + 1 at position t; a decoder is given the labels shifted by one.
+
+*Legal* training normalises an identifier's token over the tokens that could stand in its place. Constrained
+decoding never writes a token that no identifier allows, so what a model thinks of such tokens is of no use.
+Each learnt token of an identifier carries the trie node that it leads to; the legal ones are that node and
+its siblings:
+
+    identifiers (5, 7) (5, 8) (6, 7):  writing 5 7 leads to nodes 1, 3 → 5 against {5, 6}, 7 against {7, 8}
+
+Nothing else is computed then: positions are grouped by node, and nodes by how many positions and children
+they have, so that a group is one batched matrix product over children alone. Neither a codebook of thousands
+nor a vocabulary of a hundred thousand costs anything here. What a trie does not restrict (texts, the end of a
+text where it is certain) keeps the whole vocabulary.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from genrec_core.engine.training.collator import IGNORED
-from genrec_core.engine.training.legal import LegalLoss
+from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.identifiers.trie import Trie
+
+IGNORED = -100
+"""The label of a token that is not learnt."""
 
 
 def learnt_losses(
@@ -33,7 +50,7 @@ def learnt_losses(
         batch: what `Collator.batch` gives, on the network's device.
         label_smoothing: share of the target's probability that is spread over the vocabulary.
         forward: called instead of the network when something is wrapped around it.
-        legal: normalises identifiers over the tokens that may stand there, see the module `legal`; by
+        legal: normalises identifiers over the tokens that may stand there, by
             default everything is normalised over the whole vocabulary.
 
     Returns:
@@ -96,3 +113,123 @@ def _shifted(labels: Tensor, config: Any) -> Tensor:
     shifted = labels.new_full(labels.shape, config.decoder_start_token_id)
     shifted[:, 1:] = labels[:, :-1]
     return shifted.masked_fill(shifted == IGNORED, config.pad_token_id)
+
+
+def target_nodes(
+    trie: Trie, ids: NDArray[np.int32], learn: NDArray[np.bool_], starts: Sequence[int]
+) -> NDArray[np.int32]:
+    """The node that each learnt identifier token leads to, int32 beside `ids`; -1 elsewhere.
+
+    Args:
+        trie: of the identifiers' token ids.
+        ids: token ids of many samples after one another.
+        learn: beside `ids`.
+        starts: places in `ids` where learnt identifiers begin.
+    """
+    nodes = np.full(len(ids), -1, dtype=np.int32)
+    places = np.asarray(starts, dtype=np.int64)
+    here = np.full(len(places), trie.roots[0], dtype=np.int64)
+    while len(places):
+        here = trie.step(here, ids[places].astype(np.int64))
+        nodes[places] = here
+        places = places + 1
+        inside = (here >= 0) & (places < len(ids))
+        inside[inside] = learn[places[inside]] & (trie.count[here[inside]] > 0)
+        places, here = places[inside], here[inside]
+    return nodes
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Nodes of about the same size: n nodes, at most P positions and C children each.
+
+    Attributes:
+        positions: int64 [n, P], rows of the hidden states; `filled` says which are no padding.
+        filled: bool [n, P].
+        children: int64 [n, C], child nodes; `legal` says which are no padding.
+        legal: bool [n, C].
+        chosen: int64 [n, P], which child was written.
+    """
+
+    positions: Tensor
+    filled: Tensor
+    children: Tensor
+    legal: Tensor
+    chosen: Tensor
+
+
+class LegalLoss:
+    """Cross-entropy among the children of trie nodes.
+
+    Args:
+        trie: of the identifiers' token ids.
+        head: the output matrix of the model that is trained.
+    """
+
+    def __init__(self, trie: Trie, head: OutputHead) -> None:
+        self._head = head
+        device = head.weight.device
+        self._first = torch.from_numpy(trie.first).to(device).long()
+        self._count = torch.from_numpy(trie.count).to(device).long()
+        self._tokens = torch.from_numpy(trie.tokens).to(device).long()
+        self._parents = torch.from_numpy(trie.parents).to(device).long()
+
+    def __call__(self, hidden: Tensor, nodes: Tensor, label_smoothing: float = 0.0) -> Tensor:
+        """Losses float32 [M].
+
+        Args:
+            hidden: [M, H], the states that tokens are written from.
+            nodes: int64 [M], the nodes that they lead to; none is a root.
+            label_smoothing: share of the target's probability that is spread over the legal tokens.
+        """
+        groups = list(self._groups(nodes))
+        used, tokens = torch.unique(
+            torch.cat([self._tokens[group.children].reshape(-1) for group in groups]), return_inverse=True
+        )
+        weight, bias = self._head.rows(used)
+        columns = tokens.split([group.children.numel() for group in groups])
+        losses, order = [], []
+        for group, column in zip(groups, columns, strict=True):
+            own = column.reshape(group.children.shape)
+            scores = hidden[group.positions] @ weight[own].transpose(1, 2)
+            if bias is not None:
+                scores = scores + bias[own][:, None, :]
+            found = _among(scores.float(), group, label_smoothing)
+            losses.append(found[group.filled])
+            order.append(group.positions[group.filled])
+        return torch.cat(losses)[torch.cat(order).argsort()]
+
+    def _groups(self, nodes: Tensor) -> Iterator[_Group]:
+        """Positions by the node they are written from, nodes of like size together."""
+        parents, own, counts = torch.unique(self._parents[nodes], return_inverse=True, return_counts=True)
+        order = own.argsort(stable=True)
+        begins = counts.cumsum(0) - counts
+        children = self._count[parents]
+        sizes = torch.stack([_magnitude(counts), _magnitude(children)], dim=1)
+        for size in torch.unique(sizes, dim=0):
+            chosen = (sizes == size).all(dim=1).nonzero().squeeze(1)
+            across = torch.arange(int(counts[chosen].max()), device=nodes.device)
+            filled = across < counts[chosen][:, None]
+            positions = order[(begins[chosen][:, None] + across).clamp(max=len(order) - 1)]
+            along = torch.arange(int(children[chosen].max()), device=nodes.device)
+            legal = along < children[chosen][:, None]
+            first = self._first[parents[chosen]][:, None]
+            below = torch.where(legal, first + along, first)
+            place = torch.where(filled, nodes[positions] - first, 0)
+            yield _Group(positions, filled, below, legal, place)
+
+
+def _among(scores: Tensor, group: _Group, label_smoothing: float) -> Tensor:
+    """Losses float32 [n, P] of scores float32 [n, P, C]."""
+    legal = group.legal[:, None, :]
+    logs = scores.masked_fill(~legal, -torch.inf).log_softmax(-1)
+    losses = -logs.gather(2, group.chosen[:, :, None]).squeeze(2)
+    if not label_smoothing:
+        return losses
+    spread = -logs.masked_fill(~legal, 0.0).sum(2) / legal.sum(2)
+    return (1 - label_smoothing) * losses + label_smoothing * spread
+
+
+def _magnitude(sizes: Tensor) -> Tensor:
+    """Which power of two each size (at least 1) reaches."""
+    return sizes.double().log2().floor().long()

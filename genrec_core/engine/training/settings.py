@@ -1,4 +1,4 @@
-"""Settings of fine-tuning: the options that every trainer built on it shares."""
+"""Settings of fine-tuning: the options of `core/sft` and of every trainer built on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from genrec_core.contracts.options import Options, operational
 from genrec_core.engine.choices import Arithmetic, Scoring
 
 
-class Settings(Options):
+class SFTSettings(Options):
     """How long, how fast and what is trained."""
 
     epochs: int = Field(10, gt=0)
@@ -58,5 +58,5 @@ class Settings(Options):
     processors that have it (most GPUs, CPUs with AVX512-BF16 or AMX) and many times slower on others;
     `auto` looks."""
     checkpoint_minutes: float = operational(
-        5.0, "Minutes between two checkpoints; there is one at each evaluation too."
+        5.0, "Minutes between two checkpoints; there is one at each evaluation too.", ge=0
     )

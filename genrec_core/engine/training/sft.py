@@ -1,8 +1,8 @@
 """Fine-tuning on rendered samples, selected on validation, resumable to the bit.
 
-All batches of a run are planned beforehand (`batching`), the loss is computed on learnt tokens only
-(`loss`), and checkpoints are ours (`checkpointing`), so that what is left for transformers' Trainer is its
-loop: accumulation, clipping, mixed precision, devices. A run that was killed continues from its newest
+All batches of a run are planned beforehand (`dataset`), the loss is computed on learnt tokens only (`loss`),
+and checkpoints are ours (`trainer_seam`), so that what is left for transformers' Trainer is its loop:
+accumulation, clipping, mixed precision, devices. A run that was killed continues from its newest
 whole checkpoint in the workspace and ends with the very weights of an uninterrupted one.
 
 Selection reads the validation loss of the first corpus alone: it is the task the model is for; other
@@ -30,21 +30,18 @@ from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.constraint import answer_trie
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
-from genrec_core.engine.decoding.validation import SearchValidation, evenly
 from genrec_core.engine.models.attention import float32_attention
 from genrec_core.engine.models.freezing import training_only
 from genrec_core.engine.models.model import Model, quiet
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.arithmetic import chosen_precision, loop_arguments
-from genrec_core.engine.training.batching import Plan, plan
-from genrec_core.engine.training.checkpointing import BEST, CHECKPOINT
-from genrec_core.engine.training.checkpoints import newest_checkpoint, read_manifest
-from genrec_core.engine.training.dataset import Mixture, Table, rendered_table
-from genrec_core.engine.training.legal import LegalLoss
-from genrec_core.engine.training.loop import Loop, LoopParts
-from genrec_core.engine.training.selection import Selection
-from genrec_core.engine.training.settings import Settings
-from genrec_core.engine.training.work_folder import work_folder
+from genrec_core.engine.training.arithmetic import chosen_precision
+from genrec_core.engine.training.checkpoints import resumable, work_folder
+from genrec_core.engine.training.dataset import Mixture, SampleTable, plan_batches, rendered_table
+from genrec_core.engine.training.loop import SFTLoop, SFTParts
+from genrec_core.engine.training.loss import LegalLoss
+from genrec_core.engine.training.settings import SFTSettings
+from genrec_core.engine.training.trainer_seam import loop_arguments
+from genrec_core.engine.training.validation import SearchValidation, evenly
 from genrec_core.identifiers.trie import Trie
 
 
@@ -53,7 +50,7 @@ def finetune(
     catalogue: Catalogue,
     training: Training,
     corpora: Sequence[Corpus],
-    settings: Settings,
+    settings: SFTSettings,
     context: Context,
 ) -> Trained:
     """Train a model on corpora, in place.
@@ -63,7 +60,7 @@ def finetune(
         catalogue: items and identifiers.
         training: the views to learn from and to select by.
         corpora: tasks, mixed by their `weight`; the first is validated on.
-        settings: see `Settings`.
+        settings: see `SFTSettings`.
         context: its workspace keeps checkpoints; without one nothing survives a kill.
 
     Returns:
@@ -81,17 +78,26 @@ def finetune(
     trie = answer_trie(renderer, model.end_id) if settings.scoring == "legal" else None
     mixture, valid = _rendered(corpora, training, renderer, trie, settings, context)
     context.log("rendered", samples=len(mixture.table), valid=len(valid), **dict(renderer.shortened))
-    schedule = _planned(mixture, settings, context.seed)
+    plan = plan_batches(
+        mixture,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        tokens=settings.tokens_per_batch,
+        accumulation=settings.accumulation,
+        seed=context.seed,
+    )
+    if settings.max_steps is not None:
+        plan = plan.first(settings.max_steps)
     legal = LegalLoss(trie, OutputHead(model.network)) if trie else None
     with work_folder(context) as folder:
         ranking = None
         if settings.select_by != "loss" and len(training.valid):
             ranking = _ranking(model, catalogue, training, corpora[0], settings, context)
-        parts = LoopParts(mixture.table, valid, schedule, legal, ranking)
+        parts = SFTParts(mixture.table, valid, plan, legal, ranking)
         loop = _trained(model, catalogue, parts, settings, context, folder)
     # accelerate leaves its mixed-precision forward on the network; whoever gets the model needs its own.
     loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
-    done = schedule.batches[: loop.state.global_step * schedule.accumulation]
+    done = plan.batches[: loop.state.global_step * plan.accumulation]
     lengths = mixture.table.lengths
     context.log(
         "cost",
@@ -99,11 +105,7 @@ def finetune(
         samples=sum(map(len, done)),
         steps=loop.state.global_step,
     )
-    selection = loop.selection
-    curves = {"train loss": selection.train, "valid loss": selection.valid}
-    if settings.select_by != "loss":
-        curves[f"valid {settings.select_by}"] = selection.ranked
-    return Trained({"main": model}, curves={name: curve for name, curve in curves.items() if curve})
+    return Trained({"main": model}, curves=loop.tracker.curves)
 
 
 def _rendered(
@@ -111,9 +113,9 @@ def _rendered(
     training: Training,
     renderer: Renderer,
     trie: Trie | None,
-    settings: Settings,
+    settings: SFTSettings,
     context: Context,
-) -> tuple[Mixture, Table]:
+) -> tuple[Mixture, SampleTable]:
     """The training mixture, and the first corpus' validation samples."""
     if not corpora:
         raise GenrecError(
@@ -143,7 +145,7 @@ def _ranking(
     catalogue: Catalogue,
     training: Training,
     corpus: Corpus,
-    settings: Settings,
+    settings: SFTSettings,
     context: Context,
 ) -> SearchValidation:
     """The first corpus' validation samples, to be searched.
@@ -162,34 +164,18 @@ def _ranking(
     return SearchValidation(samples, Decoder(model, catalogue, DecoderSettings(scoring=settings.scoring)))
 
 
-def _planned(mixture: Mixture, settings: Settings, seed: int) -> Plan:
-    schedule = plan(
-        mixture,
-        epochs=settings.epochs,
-        batch_size=settings.batch_size,
-        tokens=settings.tokens_per_batch,
-        accumulation=settings.accumulation,
-        seed=seed,
-    )
-    if settings.max_steps is None or settings.max_steps >= schedule.steps:
-        return schedule
-    kept = settings.max_steps * settings.accumulation
-    ends = [*(step for step in schedule.epoch_steps if step < settings.max_steps), settings.max_steps]
-    return Plan(schedule.batches[:kept], settings.accumulation, tuple(ends))
-
-
 def _trained(
-    model: Model, catalogue: Catalogue, parts: LoopParts, settings: Settings, context: Context, folder: Path
-) -> Loop:
+    model: Model, catalogue: Catalogue, parts: SFTParts, settings: SFTSettings, context: Context, folder: Path
+) -> SFTLoop:
     """Run or resume the loop and leave the chosen weights in the model."""
     identity = _identity(model, parts, settings, context.seed)
-    checkpoint, selection = _resumable(folder, identity, settings)
+    checkpoint, tracker = resumable(folder, identity, settings.patience, needs_best=settings.keep == "best")
     new_ids = model.token_ids(catalogue.identifiers.new_tokens) if settings.trainable == "new-rows" else []
     use_cache = model.network.config.use_cache
     slow = settings.precision == "bfloat16" and model.device.type == "cpu"
     attention = float32_attention(model.network) if slow else contextlib.nullcontext()
     with quiet(), attention, training_only(model.network, settings.trainable, new_ids) as rows:
-        loop = Loop(
+        loop = SFTLoop(
             model,
             parts,
             settings,
@@ -197,32 +183,18 @@ def _trained(
             rows=rows,
             folder=folder,
             identity=identity,
-            selection=selection,
+            tracker=tracker,
             args=_arguments(settings, context.seed, folder, model.device),
         )
-        if checkpoint:
-            context.log("resumed", checkpoint=checkpoint.name)
         loop.run(checkpoint)
-        if settings.keep == "best" and selection.best_step:
+        if loop.keeps_best and tracker.best_step:
             loop.load_best()
     model.network.config.use_cache = use_cache
     model.network.eval()
     return loop
 
 
-def _resumable(folder: Path, identity: str, settings: Settings) -> tuple[Path | None, Selection]:
-    """The checkpoint to go on from and what it knows; none if the best weights it counts on are damaged."""
-    found = newest_checkpoint(folder, CHECKPOINT, identity)
-    if found is not None:
-        selection = Selection.restored(found[1])
-        best = folder / f"{BEST}-{selection.best_step}"
-        needed = settings.keep == "best" and selection.best_step
-        if not needed or read_manifest(best, identity) is not None:
-            return found[0], selection
-    return None, Selection(settings.patience)
-
-
-def _arguments(settings: Settings, seed: int, folder: Path, device: torch.device) -> TrainingArguments:
+def _arguments(settings: SFTSettings, seed: int, folder: Path, device: torch.device) -> TrainingArguments:
     return TrainingArguments(
         **loop_arguments(settings, seed, folder, device),
         per_device_train_batch_size=1,
@@ -230,7 +202,7 @@ def _arguments(settings: Settings, seed: int, folder: Path, device: torch.device
     )
 
 
-def _identity(model: Model, parts: LoopParts, settings: Settings, seed: int) -> str:
+def _identity(model: Model, parts: SFTParts, settings: SFTSettings, seed: int) -> str:
     """Hash of what is trained on what: a checkpoint of another run must not be continued."""
     operational = {"checkpoint_minutes"}
     described = {
@@ -238,6 +210,6 @@ def _identity(model: Model, parts: LoopParts, settings: Settings, seed: int) -> 
         "seed": seed,
         "shapes": [[name, list(value.shape)] for name, value in model.network.named_parameters()],
         "data": [parts.table.digest, parts.valid.digest],
-        "batches": len(parts.schedule.batches),
+        "batches": len(parts.plan.batches),
     }
     return hashlib.sha256(orjson.dumps(described)).hexdigest()

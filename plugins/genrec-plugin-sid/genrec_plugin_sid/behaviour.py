@@ -36,7 +36,7 @@ class BehaviourOptions(Options):
     share: float = Field(default=0.5, gt=0, le=1)
     """Share of the squared distances that behaviour makes up; the text makes up the rest."""
 
-    dimensions: int = Field(default=64, ge=1)
+    dimensions: int = Field(default=64, ge=1, le=65_536)
     """Length of the behaviour vectors."""
 
     window: int = Field(default=20, ge=1)

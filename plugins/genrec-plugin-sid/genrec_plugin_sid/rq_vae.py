@@ -40,10 +40,10 @@ class RQVAE(SemanticIDs):
     class Options(SemanticIDs.Options):
         """The network, its codebooks and its training, besides the options of all semantic IDs."""
 
-        hidden: tuple[Annotated[int, Field(ge=1)], ...] = (512, 256)
+        hidden: tuple[Annotated[int, Field(ge=1, le=65_536)], ...] = (512, 256)
         """Widths of the encoder's hidden layers; the decoder mirrors them. Empty for a linear encoder."""
 
-        latent: int = Field(default=64, ge=1)
+        latent: int = Field(default=64, ge=1, le=65_536)
         """Width of the latents and of the codes."""
 
         beta: float = Field(default=0.25, ge=0)

@@ -18,14 +18,17 @@ which it refers to a value that is only given for another method.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
 from genrec_core import Group
 from genrec_core.builtin.grpo import GRPO, Rewards
-from genrec_core.engine.rl.rollouts import Leaves, RolloutStrategy, Second
+from genrec_core.engine.rl.rollouts import Leaves, Regeneration
 from genrec_plugin_singer.curriculum import PrefixCurriculum
+
+if TYPE_CHECKING:
+    from genrec_core.engine.rl.strategies import RolloutStrategy
 
 Sampling = Literal["common", "dynamic", "beam", "beam+prefix"]
 
@@ -52,7 +55,7 @@ class SINRL(GRPO):
         sampling: Sampling = "beam+prefix"
         """How trajectories are collected; takes the place of `rollout`."""
         allow_full: bool = False
-        """Whether the curriculum may tell a whole answer, as its formula does at the first step."""
+        """Whether the curriculum may supply a whole answer, as its formula does at the first step."""
         min_leaves: int = Field(2, ge=1)
         """Least identifiers behind a supplied prefix, which is shortened until there are so many. 1 follows
         the paper; a group of one teaches nothing."""
@@ -68,11 +71,11 @@ class SINRL(GRPO):
     def strategy(self) -> RolloutStrategy:
         """Trajectories as `sampling` says."""
         # Checking and explaining a pipeline must not import torch.
-        from genrec_core.engine.rl.strategies import Answers
+        from genrec_core.engine.rl.strategies import DirectAnswers
 
-        return Answers(self.options.group, _DRAWN[self.options.sampling])
+        return DirectAnswers(self.options.group, _DRAWN[self.options.sampling])
 
-    def second(self, group: Group, leaves: Leaves) -> Second | None:
+    def regenerate(self, group: Group, leaves: Leaves) -> Regeneration | None:
         """A second generation behind a supplied prefix, for hard prompts of `beam+prefix` alone."""
         options = self.options
         if options.sampling != "beam+prefix":

@@ -25,7 +25,7 @@ MISS = ("<a_1>", "<b_9>", "<c_9>")
 
 
 @pytest.mark.parametrize(
-    ("length", "told", "steps"),
+    ("length", "prefix_length", "steps"),
     [
         (3, 2, range(1, 34)),
         (3, 1, range(34, 67)),
@@ -36,10 +36,10 @@ MISS = ("<a_1>", "<b_9>", "<c_9>")
         (4, 0, range(76, 101)),
     ],
 )
-def test_the_guide_shortens_at_the_steps_worked_out_by_hand(length, told, steps):
+def test_the_guide_shortens_at_the_steps_worked_out_by_hand(length, prefix_length, steps):
     """Sheet §4.6, check 1."""
-    assert {guided_tokens(step, 100, length) for step in steps} == {told}
-    assert {guided_tokens(step, 100, length, allow_full=True) for step in steps} == {told}
+    assert {guided_tokens(step, 100, length) for step in steps} == {prefix_length}
+    assert {guided_tokens(step, 100, length, allow_full=True) for step in steps} == {prefix_length}
 
 
 def test_at_the_first_step_one_token_is_kept_back_unless_all_may_be_told():
@@ -50,9 +50,9 @@ def test_at_the_first_step_one_token_is_kept_back_unless_all_may_be_told():
 @given(total=st.integers(1, 500), length=st.integers(1, 6), data=st.data())
 def test_the_guide_never_grows_and_always_leaves_something_to_write(total, length, data):
     step = data.draw(st.integers(0, total))
-    told = guided_tokens(step, total, length)
-    assert 0 <= told < length
-    assert guided_tokens(min(step + 1, total), total, length) <= told
+    prefix_length = guided_tokens(step, total, length)
+    assert 0 <= prefix_length < length
+    assert guided_tokens(min(step + 1, total), total, length) <= prefix_length
     assert guided_tokens(total, total, length, allow_full=True) == 0
 
 
@@ -60,7 +60,7 @@ def test_only_groups_that_missed_are_asked_again():
     """Sheet §4.6, check 4: one group with a hit and one without, exactly one second generation."""
     asked = [PrefixCurriculum()(one, many) for one in (group(MISS, TARGET), group(MISS, MISS))]
     assert asked[0] is None
-    assert (asked[1].supply, asked[1].extra) == (2, {"hard": True})
+    assert (asked[1].prefix_length, asked[1].extra) == (2, {"hard": True})
 
 
 def test_titles_have_no_levels_to_tell():
@@ -74,10 +74,10 @@ def test_when_nothing_is_left_to_tell_the_first_beams_are_kept():
 def test_a_prefix_is_shortened_until_enough_identifiers_lie_behind_it():
     behind = {2: 1, 1: 20, 0: 1000}
     second = PrefixCurriculum(min_leaves=16)(group(MISS), lambda sample, supply: behind[supply])
-    assert second.supply == 1
+    assert second.prefix_length == 1
     assert PrefixCurriculum(min_leaves=21)(group(MISS), lambda sample, supply: behind[supply]) is None
 
 
 def test_a_suffix_token_makes_the_answer_longer_and_the_guide_with_it():
     second = PrefixCurriculum()(group(MISS, target=(*TARGET, "<d_0>"), step=20), many)
-    assert second.supply == 3
+    assert second.prefix_length == 3

@@ -11,11 +11,11 @@ from genrec_plugin_singer.tasks import Tasks
 
 from genrec_core import Context, ItemRef, Sample, Text, Training, View
 from genrec_core.contracts.dataset import Sequences
-from genrec_core.engine.rl.judging import generated
-from genrec_core.engine.rl.rollouts import Moment
-from genrec_core.engine.rl.strategies import Answers
+from genrec_core.engine.rl.rollouts import RolloutStep
+from genrec_core.engine.rl.rounds import generate
+from genrec_core.engine.rl.strategies import DirectAnswers
 
-START = Moment(step=0, total=100, seed=5)
+START = RolloutStep(step=0, total=100, seed=5)
 
 
 def asking(target, text="Next: ", answer_form="identifier"):
@@ -27,56 +27,56 @@ class Spy:
     """A strategy that keeps what it was asked."""
 
     def __init__(self, group):
-        self.asked, self.real = [], Answers(group)
+        self.asked, self.real = [], DirectAnswers(group)
 
-    def roll_out(self, asked, policy, moment):
+    def roll_out(self, asked, policy, step):
         self.asked.append(list(asked))
-        return self.real.roll_out(asked, policy, moment)
+        return self.real.roll_out(asked, policy, step)
 
 
 def hit_and_miss(policy):
     """Two samples with one prompt: the target is the policy's own best answer, and its worst."""
-    whole = Answers(6).roll_out([policy.asked(asking(0))], policy, START)[0].completions
+    whole = DirectAnswers(6).roll_out([policy.prompt_of(asking(0))], policy, START)[0].completions
     best, worst = (policy.catalogue.identifiers.items_of(whole[n].rollout.tokens)[0] for n in (0, -1))
     return [asking(int(best)), asking(int(worst))]
 
 
 def test_exactly_the_prompt_that_missed_is_generated_again(policy):
     spy, samples = Spy(2), hit_and_miss(policy)
-    judged = generated(samples, policy, spy, PrefixCurriculum(), START)
+    made = generate(samples, policy, spy, PrefixCurriculum(), START)
     first, second = spy.asked
     assert [one.sample for one in first] == samples
     assert [one.sample for one in second] == samples[1:]
-    assert [one.group.extra.get("hard", False) for one in judged] == [False, True]
+    assert [group.extra.get("hard", False) for _, group in made] == [False, True]
 
 
-def test_the_same_prompt_with_two_targets_is_judged_by_each_of_its_own(policy):
+def test_the_same_prompt_with_two_targets_is_scored_by_each_of_its_own(policy):
     samples = hit_and_miss(policy)
-    judged = generated(samples, policy, Answers(2), lambda group, leaves: None, START)
+    made = generate(samples, policy, DirectAnswers(2), lambda group, leaves: None, START)
     texts = {policy.decoder.renderer.prompt_text(sample) for sample in samples}
-    scores = [SIDNavigated(reward="acc").score(one.group, policy.catalogue, Context()) for one in judged]
+    scores = [SIDNavigated(reward="acc").score(group, policy.catalogue, Context()) for _, group in made]
     assert len(texts) == 1
     assert scores == [[1, 0], [0, 0]]
 
 
 def test_a_batch_of_identifiers_and_titles_writes_each_from_its_own_catalogue(policy, catalogue):
     samples = [asking(0), asking(0, answer_form="title"), asking(4), asking(5, answer_form="title")]
-    judged = generated(samples, policy, Answers(6), PrefixCurriculum(), START)
-    for sample, one in zip(samples, judged, strict=True):
-        written = {rollout.text for rollout in one.group.rollouts}
+    made = generate(samples, policy, DirectAnswers(6), PrefixCurriculum(), START)
+    for sample, (_, group) in zip(samples, made, strict=True):
+        written = {rollout.text for rollout in group.rollouts}
         assert written == set(catalogue.answers(sample.answer_form))
 
 
 def test_behind_a_prefix_with_two_leaves_a_beam_of_four_finds_two_and_makes_none_up(policy):
-    asked = policy.asked(asking(0), levels=2)
-    (rolled,) = Answers(4).roll_out([asked], policy, START)
+    asked = policy.prompt_of(asking(0), prefix_length=2)
+    (rolled,) = DirectAnswers(4).roll_out([asked], policy, START)
     found = {completion.rollout.tokens for completion in rolled.completions}
     assert found == {("<a_1>", "<b_2>", "<c_3>"), ("<a_1>", "<b_2>", "<c_4>")}
 
 
 def test_identifiers_of_three_and_four_tokens_compete_by_summed_log_probability(policy, model):
-    asked = policy.asked(asking(0))
-    (rolled,) = Answers(6).roll_out([asked], policy, START)
+    asked = policy.prompt_of(asking(0))
+    (rolled,) = DirectAnswers(6).roll_out([asked], policy, START)
     sums = []
     for completion in rolled.completions:
         ids = torch.tensor([[*asked.ids, *completion.ids]])
@@ -89,7 +89,7 @@ def test_identifiers_of_three_and_four_tokens_compete_by_summed_log_probability(
 
 
 def test_supplied_tokens_are_read_and_never_learnt(policy):
-    (rolled,) = Answers(4).roll_out([policy.asked(asking(0), levels=2)], policy, START)
+    (rolled,) = DirectAnswers(4).roll_out([policy.prompt_of(asking(0), prefix_length=2)], policy, START)
     for completion in rolled.completions:
         assert completion.learn == (False, False, True)
         assert completion.rollout.prefix == 2
@@ -98,7 +98,7 @@ def test_supplied_tokens_are_read_and_never_learnt(policy):
 @pytest.mark.parametrize("sampling", ["common", "dynamic", "beam", "beam+prefix"])
 def test_sampling_says_how_trajectories_are_collected(policy, sampling):
     strategy = SINRL(reward=SIDNavigated(), sampling=sampling, group=4).strategy()
-    (rolled,) = strategy.roll_out([policy.asked(asking(0))], policy, START)
+    (rolled,) = strategy.roll_out([policy.prompt_of(asking(0))], policy, START)
     written = [completion.ids for completion in rolled.completions]
     assert len(written) <= 4
     assert sampling == "dynamic" or len(written) == 4
@@ -106,9 +106,11 @@ def test_sampling_says_how_trajectories_are_collected(policy, sampling):
 
 
 def test_only_the_full_variant_asks_again(policy):
-    (judged,) = generated(hit_and_miss(policy)[1:], policy, Answers(2), lambda group, leaves: None, START)
+    ((_, group),) = generate(
+        hit_and_miss(policy)[1:], policy, DirectAnswers(2), lambda group, leaves: None, START
+    )
     again = {
-        sampling: SINRL(reward=SIDNavigated(), sampling=sampling).second(judged.group, policy.leaves)
+        sampling: SINRL(reward=SIDNavigated(), sampling=sampling).regenerate(group, policy.leaves)
         for sampling in ("common", "dynamic", "beam", "beam+prefix")
     }
     assert [sampling for sampling, second in again.items() if second] == ["beam+prefix"]
@@ -149,7 +151,7 @@ def test_every_ablation_trains(model, catalogue, changed):
 
 
 @pytest.mark.parametrize("sync", [None, 1])
-def test_the_reference_stays_what_training_started_from_unless_it_is_told_to_follow(
+def test_the_reference_stays_what_training_started_from_unless_it_is_set_to_follow(
     model, catalogue, monkeypatch, sync
 ):
     from genrec_core.engine.rl import reinforce
@@ -180,10 +182,10 @@ def test_fine_tuning_and_reinforcement_ask_the_same_bytes(policy, catalogue):
         corpus = Tasks(stage=stage)
         for sample in corpus.samples(views.train, catalogue, Context()):
             rendered = renderer.rendered(sample)
-            assert list(policy.asked(sample).ids) == rendered.ids[: rendered.prompt_length]
+            assert list(policy.prompt_of(sample).ids) == rendered.ids[: rendered.prompt_length]
     for request, sample in zip(
         views.valid.requests(), Tasks(stage="rl").samples(views.valid, catalogue, Context()), strict=True
     ):
         recommended = Tasks(stage="sft").prompt(request, catalogue, Context())
-        assert renderer.prompt(recommended) == list(policy.asked(sample).ids)
+        assert renderer.prompt(recommended) == list(policy.prompt_of(sample).ids)
         assert dataclasses.replace(sample, segments=sample.segments[:-1], target=None) == recommended

@@ -148,5 +148,5 @@ def test_merging_keeps_the_first_identifier_and_everything_else():
     identifiers = Identifiers.of([("a",), ("b",), ("c", "d"), ("b",)], users={"u": ("a",)})
     met = merge_same(identifiers, ["x", "y", "x", "z"])
     assert [met.tokens(item) for item in range(4)] == [("a",), ("b",), ("a",), ("b",)]
-    assert (met.merged, met.users) == (1, {"u": ("a",)})
+    assert (met.merged, met.users, met.vocabulary) == (1, {"u": ("a",)}, ("a", "b"))
     assert merge_same(identifiers, ["w", "x", "y", "x"]) is identifiers

@@ -2,7 +2,7 @@
 
 import torch
 
-from genrec_core.engine.rl.advantages import advantages
+from genrec_core.engine.rl.rewards import advantages
 from genrec_core.engine.rl.rollouts import Completion
 
 

@@ -8,22 +8,22 @@ from genrec_core.builtin.hit import Hit
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import StageError
 from genrec_core.contracts.reward import Reward
-from genrec_core.engine.rl.advantages import advantages
-from genrec_core.engine.rl.judging import Judge, generated
-from genrec_core.engine.rl.rollouts import Moment, Second
-from genrec_core.engine.rl.strategies import Answers
+from genrec_core.engine.rl.rewards import RewardMixer, advantages
+from genrec_core.engine.rl.rollouts import Regeneration, RolloutStep
+from genrec_core.engine.rl.rounds import generate
+from genrec_core.engine.rl.strategies import DirectAnswers
 
 
-class Spy(Answers):
+class Spy(DirectAnswers):
     """Counts what it is asked."""
 
     def __init__(self, group, how="beam"):
         super().__init__(group, how)
         object.__setattr__(self, "asked", [])
 
-    def roll_out(self, asked, policy, moment):
-        self.asked.append((list(asked), moment))
-        return super().roll_out(asked, policy, moment)
+    def roll_out(self, asked, policy, step):
+        self.asked.append((list(asked), step))
+        return super().roll_out(asked, policy, step)
 
 
 def never(group, leaves):
@@ -33,14 +33,14 @@ def never(group, leaves):
 def guided(group, leaves):
     if group.hit() or group.sample.answer_form != "identifier":
         return None
-    return Second(2, {"hard": True, "leaves": leaves(group.sample, 2)})
+    return Regeneration(2, {"hard": True, "leaves": leaves(group.sample, 2)})
 
 
 @pytest.fixture
 def easy_and_hard(policy, samples, catalogue):
     """A sample whose target is the best beam, one whose target no beam names, and a title."""
     writer = policy()
-    named = [one.rollout.tokens for one in writer.search([writer.asked(samples[0])], 24)[0]]
+    named = [one.rollout.tokens for one in writer.search([writer.prompt_of(samples[0])], 24)[0]]
     items = {catalogue.identifiers.tokens(item): item for item in range(len(catalogue.items))}
     return writer, [
         dataclasses.replace(samples[0], target=items[named[0]]),
@@ -52,31 +52,31 @@ def easy_and_hard(policy, samples, catalogue):
 def test_only_the_prompt_that_missed_is_generated_again(easy_and_hard):
     writer, rows = easy_and_hard
     spy = Spy(4)
-    easy, hard, title = generated(rows, writer, spy, guided, Moment(3, 10))
+    easy, hard, title = (group for _, group in generate(rows, writer, spy, guided, RolloutStep(3, 10)))
     assert [len(asked) for asked, _ in spy.asked] == [3, 1]
     assert spy.asked[1][0][0].sample is rows[1]
-    assert [moment.stage for _, moment in spy.asked] == [1, 2]
-    assert easy.group.hit()
-    assert easy.group.extra == title.group.extra == {"stage": 1}
-    assert hard.group.extra["hard"]
-    assert hard.group.extra["leaves"] == len({one.tokens for one in hard.group.rollouts})
-    assert all(one.prefix == 2 and one.tokens[:2] == hard.group.target[:2] for one in hard.group.rollouts)
-    assert (hard.group.step, hard.group.total) == (3, 10)
+    assert [step.stage for _, step in spy.asked] == [1, 2]
+    assert easy.hit()
+    assert easy.extra == title.extra == {"stage": 1}
+    assert hard.extra["hard"]
+    assert hard.extra["leaves"] == len({one.tokens for one in hard.rollouts})
+    assert all(one.prefix == 2 and one.tokens[:2] == hard.target[:2] for one in hard.rollouts)
+    assert (hard.step, hard.total) == (3, 10)
 
 
-def test_prompts_with_equal_text_are_judged_by_their_own_targets(easy_and_hard):
+def test_prompts_with_equal_text_are_scored_by_their_own_targets(easy_and_hard):
     writer, (easy, hard, _) = easy_and_hard
-    judged = generated([easy, hard], writer, Answers(4), never, Moment())
-    assert judged[0].rolled.asked.ids == judged[1].rolled.asked.ids
-    scores = [Judge((Hit(),)).scores(one.group, writer.catalogue, Context())[0] for one in judged]
+    made = generate([easy, hard], writer, DirectAnswers(4), never, RolloutStep())
+    assert made[0][0].prompt.ids == made[1][0].prompt.ids
+    scores = [RewardMixer((Hit(),)).scores(group, writer.catalogue, Context())[0] for _, group in made]
     assert scores == [[1.0, 0.0, 0.0, 0.0], [0.0] * 4]
 
 
 def test_a_title_hits_by_its_text(easy_and_hard, catalogue):
     writer, (_, _, title) = easy_and_hard
-    (judged,) = generated([title], writer, Answers(24), never, Moment())
-    assert judged.group.target == (catalogue.write(title.target, "title"),)
-    assert sum(Judge((Hit(),)).scores(judged.group, catalogue, Context())[0]) == 1.0
+    ((_, group),) = generate([title], writer, DirectAnswers(24), never, RolloutStep())
+    assert group.target == (catalogue.write(title.target, "title"),)
+    assert sum(RewardMixer((Hit(),)).scores(group, catalogue, Context())[0]) == 1.0
 
 
 class Constant(Reward):
@@ -89,22 +89,22 @@ class Constant(Reward):
         return [self.options.value] * len(group.rollouts)
 
 
-def test_rewards_are_added_with_weights_and_told_apart(easy_and_hard):
+def test_rewards_are_added_with_weights_and_named_apart(easy_and_hard):
     writer, rows = easy_and_hard
-    (judged,) = generated(rows[:1], writer, Answers(2), never, Moment())
-    judge = Judge((Hit(), Constant(value=2.0), Constant(value=3.0)), (1.0, 0.5, 0.1))
-    totals, parts = judge.scores(judged.group, writer.catalogue, Context())
+    ((_, group),) = generate(rows[:1], writer, DirectAnswers(2), never, RolloutStep())
+    mixer = RewardMixer((Hit(), Constant(value=2.0), Constant(value=3.0)), (1.0, 0.5, 0.1))
+    totals, parts = mixer.scores(group, writer.catalogue, Context())
     assert totals == pytest.approx([2.3, 1.3])
     assert list(parts.values()) == [[1.0, 0.0], [2.0, 2.0], [3.0, 3.0]]
-    assert len(set(judge.names)) == 3
+    assert len(set(mixer.names)) == 3
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_reward_that_is_no_number_is_an_error(easy_and_hard, value):
     writer, rows = easy_and_hard
-    (judged,) = generated(rows[:1], writer, Answers(2), never, Moment())
+    ((_, group),) = generate(rows[:1], writer, DirectAnswers(2), never, RolloutStep())
     with pytest.raises(StageError, match="for 2 rollouts"):
-        Judge((Constant(value=value),)).scores(judged.group, writer.catalogue, Context())
+        RewardMixer((Constant(value=value),)).scores(group, writer.catalogue, Context())
 
 
 def test_advantages_by_hand():

@@ -12,13 +12,12 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.views import Request
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.rl.rollouts import Moment
-from genrec_core.engine.rl.strategies import Answers
-from genrec_core.engine.rl.thinking import Thinking
+from genrec_core.engine.rl.rollouts import RolloutStep
+from genrec_core.engine.rl.strategies import DirectAnswers, Thinking
 
 
-def asked_of(policy, samples):
-    return [policy.asked(sample) for sample in samples]
+def prompts_of(policy, samples):
+    return [policy.prompt_of(sample) for sample in samples]
 
 
 def test_prompts_are_byte_equal_in_fine_tuning_reinforcement_and_recommending(
@@ -38,15 +37,15 @@ def test_prompts_are_byte_equal_in_fine_tuning_reinforcement_and_recommending(
         ):
             learnt = renderer.rendered(sample)
             asked = corpus.prompt(Request("u", example.history), catalogue, Context())
-            assert list(writer.asked(sample).ids) == learnt.ids[: learnt.prompt_length]
-            assert list(writer.asked(sample).ids) == renderer.prompt(asked)
+            assert list(writer.prompt_of(sample).ids) == learnt.ids[: learnt.prompt_length]
+            assert list(writer.prompt_of(sample).ids) == renderer.prompt(asked)
 
 
 def test_a_beam_group_is_the_decoders_beams_in_order(policy, samples):
     writer = policy("full")
     decoder = Decoder(writer.model, writer.catalogue, DecoderSettings(beams=6, scoring="full"))
     expected = list(decoder.candidates(samples))
-    groups = Answers(6).roll_out(asked_of(writer, samples), writer, Moment())
+    groups = DirectAnswers(6).roll_out(prompts_of(writer, samples), writer, RolloutStep())
     for group, answer in zip(groups, expected, strict=True):
         for completion, beam in zip(group.completions, answer.beams, strict=True):
             assert completion.rollout.score == pytest.approx(beam.score, abs=1e-5)
@@ -56,8 +55,8 @@ def test_a_beam_group_is_the_decoders_beams_in_order(policy, samples):
 @pytest.mark.parametrize("how", ["beam", "sample", "distinct", "dynamic"])
 def test_each_row_answers_from_its_own_catalogue(policy, samples, how, catalogue):
     writer = policy()
-    for group in Answers(5, how).roll_out(asked_of(writer, samples), writer, Moment(seed=3)):
-        form = group.asked.sample.answer_form
+    for group in DirectAnswers(5, how).roll_out(prompts_of(writer, samples), writer, RolloutStep(seed=3)):
+        form = group.prompt.sample.answer_form
         legal = set(catalogue.answers(form))
         assert 0 < len(group.completions) <= 5
         for completion in group.completions:
@@ -69,11 +68,11 @@ def test_each_row_answers_from_its_own_catalogue(policy, samples, how, catalogue
 
 def test_draws_follow_the_constrained_policy(policy, plain_sample):
     writer = policy("legal", temperature=2.0)
-    asked = writer.asked(plain_sample)
+    asked = writer.prompt_of(plain_sample)
     every = writer.search([asked], 100)[0]
     share = {one.ids: torch.tensor(one.rollout.score).exp().item() for one in every}
     assert sum(share.values()) == pytest.approx(1, abs=1e-4)
-    drawn = writer.draw([asked], 4000, writer.noise(Moment()))[0]
+    drawn = writer.draw([asked], 4000, writer.noise(RolloutStep()))[0]
     counts = Counter(one.ids for one in drawn)
     for ids, expected in share.items():
         spread = (4000 * expected * (1 - expected)) ** 0.5
@@ -84,10 +83,10 @@ def test_draws_follow_the_constrained_policy(policy, plain_sample):
 
 def test_noise_depends_on_seed_step_and_stage(policy, samples):
     writer = policy(temperature=3.0)
-    asked = asked_of(writer, samples[:3])
+    asked = prompts_of(writer, samples[:3])
 
-    def ids(**moment):
-        groups = Answers(4, "sample").roll_out(asked, writer, Moment(**moment))
+    def ids(**step):
+        groups = DirectAnswers(4, "sample").roll_out(asked, writer, RolloutStep(**step))
         return [one.ids for group in groups for one in group.completions]
 
     assert ids(seed=1, step=2) == ids(seed=1, step=2)
@@ -98,10 +97,10 @@ def test_noise_depends_on_seed_step_and_stage(policy, samples):
 
 def test_dynamic_groups_hold_distinct_answers_in_the_order_of_drawing(policy, samples):
     writer = policy(temperature=0.5)
-    asked = asked_of(writer, samples)
-    moment = Moment(seed=1)
-    drawn = writer.draw(asked, 12, writer.noise(moment))
-    for group, plain in zip(Answers(8, "dynamic").roll_out(asked, writer, moment), drawn, strict=True):
+    asked = prompts_of(writer, samples)
+    step = RolloutStep(seed=1)
+    drawn = writer.draw(asked, 12, writer.noise(step))
+    for group, plain in zip(DirectAnswers(8, "dynamic").roll_out(asked, writer, step), drawn, strict=True):
         ids = [one.ids for one in group.completions]
         assert ids == list(dict.fromkeys(one.ids for one in plain))[:8]
 
@@ -110,9 +109,9 @@ def test_behind_a_prefix_only_what_is_legal_there_is_written_and_nothing_is_made
     writer = policy()
     trie = writer.decoder.constraint("identifier").trie
     for how in ("beam", "sample", "distinct", "dynamic"):
-        asked = [writer.asked(samples[0], levels) for levels in (0, 1, 2, 3)]
-        for levels, group in enumerate(Answers(16, how).roll_out(asked, writer, Moment())):
-            prefix = tuple(trie.path(trie.descend(group.asked.supplied)))
+        asked = [writer.prompt_of(samples[0], levels) for levels in (0, 1, 2, 3)]
+        for levels, group in enumerate(DirectAnswers(16, how).roll_out(asked, writer, RolloutStep())):
+            prefix = tuple(trie.path(trie.descend(group.prompt.prefix_ids)))
             assert len(prefix) == levels
             distinct = {one.ids for one in group.completions}
             assert len(distinct) <= writer.leaves(samples[0], levels)
@@ -137,12 +136,12 @@ def test_leaves_are_distinct_identifiers_not_items(policy, catalogue, samples):
 
 def test_a_title_has_no_prefix(policy, samples):
     with pytest.raises(GenrecError, match="only an identifier has a prefix"):
-        policy().asked(samples[3], levels=1)
+        policy().prompt_of(samples[3], prefix_length=1)
 
 
 def test_look_ahead_decodes_behind_a_text(policy, samples):
     writer = policy()
-    plain = writer.search([writer.asked(samples[0])], 4)[0]
+    plain = writer.search([writer.prompt_of(samples[0])], 4)[0]
     beams = writer.beams(samples[0], "", 4).beams
     assert [beam.tokens for beam in beams] == [one.rollout.tokens for one in plain]
     assert writer.beams(samples[0], "hm, ", 4).beams[0].score != beams[0].score
@@ -151,7 +150,7 @@ def test_look_ahead_decodes_behind_a_text(policy, samples):
 def test_thoughts_are_learnt_what_was_written_for_the_model_is_not(policy, samples):
     writer = policy(temperature=1.5)
     thinking = Thinking(group=3, budget=5, opening="(", closing=")", lookahead=4)
-    groups = thinking.roll_out(asked_of(writer, samples[:4]), writer, Moment(seed=5))
+    groups = thinking.roll_out(prompts_of(writer, samples[:4]), writer, RolloutStep(seed=5))
     opening, closing = writer.model.tokenise(["(", ")"])
     longest = thinking.longest(writer, ("identifier", "title"))
     for group in groups:
@@ -169,7 +168,7 @@ def test_thoughts_are_learnt_what_was_written_for_the_model_is_not(policy, sampl
             assert one.rollout.text == f"({one.rollout.thought}){one.rollout.text.rpartition(')')[2]}"
             assert len(ahead) == 4
     quiet = dataclasses.replace(thinking, learn_answer=False, lookahead=0)
-    for group in quiet.roll_out(asked_of(writer, samples[:2]), writer, Moment(seed=5)):
+    for group in quiet.roll_out(prompts_of(writer, samples[:2]), writer, RolloutStep(seed=5)):
         assert not any(any(one.learn[one.answer :]) for one in group.completions)
         assert group.lookahead == ()
 
@@ -178,7 +177,7 @@ def test_a_free_answer_names_an_item_only_if_it_spells_one(policy, samples, cata
     writer = policy(temperature=0.7)
     thinking = Thinking(group=4, budget=2, opening="(", closing=")", free_answer=True)
     rows = [samples[0], samples[3]]
-    groups = thinking.roll_out(asked_of(writer, rows), writer, Moment(seed=1))
+    groups = thinking.roll_out(prompts_of(writer, rows), writer, RolloutStep(seed=1))
     for group in groups:
         for one in group.completions:
             assert one.answer == len(one.ids) == len(one.learn)
@@ -196,10 +195,10 @@ def test_a_free_answer_names_an_item_only_if_it_spells_one(policy, samples, cata
 def test_the_look_ahead_of_a_thought_is_a_beam_behind_it(policy, samples):
     writer = policy(temperature=1.5)
     (group,) = Thinking(2, 4, "(", ")", lookahead=3).roll_out(
-        asked_of(writer, samples[:1]), writer, Moment(seed=2)
+        prompts_of(writer, samples[:1]), writer, RolloutStep(seed=2)
     )
     for one, ahead in zip(group.completions, group.lookahead, strict=True):
-        behind = dataclasses.replace(group.asked, ids=(*group.asked.ids, *one.ids[: one.answer]))
+        behind = dataclasses.replace(group.prompt, ids=(*group.prompt.ids, *one.ids[: one.answer]))
         (plain,) = writer.search([behind], 3)
         assert [beam.tokens for beam in ahead] == [found.rollout.tokens for found in plain]
 
@@ -208,7 +207,10 @@ def test_results_do_not_depend_on_how_many_prompts_are_read_together(policy, sam
     model = policy().model
     large, small = policy(model=model), policy(model=model, batch_tokens=1)
     for first, second in zip(
-        *(Answers(4).roll_out(asked_of(writer, samples), writer, Moment()) for writer in (large, small)),
+        *(
+            DirectAnswers(4).roll_out(prompts_of(writer, samples), writer, RolloutStep())
+            for writer in (large, small)
+        ),
         strict=True,
     ):
         assert [one.ids for one in first.completions] == [one.ids for one in second.completions]

@@ -15,17 +15,17 @@ from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.sft import SFT
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
-from genrec_core.contracts.errors import GenrecError, StageError
+from genrec_core.contracts.errors import ContractError, GenrecError, StageError
 from genrec_core.contracts.reward import Reward
 from genrec_core.contracts.samples import ItemRef, Sample, Text
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-from genrec_core.engine.decoding.validation import SearchValidation
 from genrec_core.engine.models.model import load_model
-from genrec_core.engine.rl.loop import Loop
-from genrec_core.engine.rl.rails import Rails
-from genrec_core.engine.rl.rollouts import Second
+from genrec_core.engine.rl.loop import GRPOLoop
+from genrec_core.engine.rl.rollouts import Regeneration
 from genrec_core.engine.rl.settings import Loss
+from genrec_core.engine.training.best_tracker import BestTracker
+from genrec_core.engine.training.validation import SearchValidation
 from genrec_core.testing.contracts import RewardContract, TrainerContract
 from genrec_core.testing.toy import toy_catalogue
 
@@ -94,9 +94,9 @@ def start(taught):
 
 
 def test_it_learns_and_says_how(start, catalogue, training, log):
-    told = log()
+    lines = log()
     options = {**QUICK, "group": 8, "learning_rate": 3e-3, "epochs": 8, "patience": None, "beta": 0.0}
-    trained = GRPO(**options).train({"main": start()}, catalogue, training, Context(seed=4, log=told))
+    trained = GRPO(**options).train({"main": start()}, catalogue, training, Context(seed=4, log=lines))
     curves = trained.curves
     rewards = [value for _, value in curves["reward"]]
     assert np.mean(rewards[-5:]) > np.mean(rewards[:5]) + 0.02
@@ -104,10 +104,10 @@ def test_it_learns_and_says_how(start, catalogue, training, log):
     for name in ("zero-signal groups", "distinct rollouts", "entropy", "learnt tokens", "loss"):
         assert all(math.isfinite(value) for _, value in curves[name])
     assert curves["valid ndcg@10"][0][0] == 0
-    (kept,) = told.of("kept")
+    (kept,) = lines.of("kept")
     best = max(curves["valid ndcg@10"], key=lambda point: point[1])
     assert (kept["step"], kept["ndcg@10"]) == best
-    (cost,) = told.of("cost")
+    (cost,) = lines.of("cost")
     assert cost["samples"] > 0
     assert cost["tokens"] > 0
 
@@ -126,12 +126,12 @@ def contented(start, catalogue, training):
 def test_a_reward_that_makes_the_model_worse_gives_back_the_start(
     start, catalogue, contented, log, weights_of
 ):
-    told, model = log(), start()
+    lines, model = log(), start()
     options = {**QUICK, "reward": Favourite(), "learning_rate": 1e-2, "epochs": 20, "patience": 2}
     trained = GRPO(**options, evaluate_every=2).train(
-        {"main": model}, catalogue, contented, Context(log=told)
+        {"main": model}, catalogue, contented, Context(log=lines)
     )
-    points = [line["ndcg@10"] for line in told.of("valid")]
+    points = [line["ndcg@10"] for line in lines.of("valid")]
     assert max(points[1:]) < points[0] == 1.0
     assert len(points) == 3
     assert same(weights_of(model), weights_of(start()))
@@ -139,11 +139,11 @@ def test_a_reward_that_makes_the_model_worse_gives_back_the_start(
 
 
 def test_the_best_weights_are_the_ones_that_were_measured(start, catalogue, training, log):
-    told, model = log(), start()
+    lines, model = log(), start()
     GRPO(**{**QUICK, "learning_rate": 3e-3, "epochs": 4, "patience": None}).train(
-        {"main": model}, catalogue, training, Context(seed=4, log=told)
+        {"main": model}, catalogue, training, Context(seed=4, log=lines)
     )
-    best = max(line["ndcg@10"] for line in told.of("valid"))
+    best = max(line["ndcg@10"] for line in lines.of("valid"))
     again = log()
     GRPO(**{**QUICK, "learning_rate": 1e-30, "max_steps": 1}).train(
         {"main": model}, catalogue, training, Context(log=again)
@@ -160,7 +160,7 @@ def test_bfloat16_arithmetic_trains_float32_weights(start, catalogue, training):
 
 def test_without_a_signal_and_without_kl_nothing_moves(start, catalogue, training, weights_of, monkeypatch):
     model = start()
-    monkeypatch.setattr(Loop, "load_best", lambda loop: None)
+    monkeypatch.setattr(GRPOLoop, "load_best", lambda loop: None)
     trained = GRPO(**{**QUICK, "reward": Fixed(), "beta": 0.0, "learning_rate": 1.0}, max_steps=3).train(
         {"main": model}, catalogue, training, Context()
     )
@@ -169,11 +169,11 @@ def test_without_a_signal_and_without_kl_nothing_moves(start, catalogue, trainin
     assert {value for _, value in trained.curves["loss"]} == {0.0}
 
 
-class Told(GRPO):
+class Supplied(GRPO):
     """Every prompt is asked again with its whole answer supplied, so nothing is written."""
 
-    def second(self, group, leaves):
-        return Second(3)
+    def regenerate(self, group, leaves):
+        return Regeneration(3)
 
 
 @pytest.mark.parametrize("loss", get_args(Loss))
@@ -181,9 +181,9 @@ def test_a_round_in_which_nothing_was_written_is_no_number_of_nothing(
     start, catalogue, training, weights_of, monkeypatch, loss
 ):
     model = start()
-    monkeypatch.setattr(Loop, "load_best", lambda loop: None)
+    monkeypatch.setattr(GRPOLoop, "load_best", lambda loop: None)
     options = {**QUICK, "loss": loss, "learning_rate": 1.0, "policy": "full"}
-    trained = Told(**options, max_steps=1).train({"main": model}, catalogue, training, Context())
+    trained = Supplied(**options, max_steps=1).train({"main": model}, catalogue, training, Context())
     assert same(weights_of(model), weights_of(start()))
     assert trained.curves["learnt tokens"] == [(1.0, 0.0)]
     assert trained.curves["second generations"] == [(1.0, 1.0)]
@@ -192,13 +192,13 @@ def test_a_round_in_which_nothing_was_written_is_no_number_of_nothing(
 
 def test_the_reference_stays_as_it_was_unless_it_is_synchronised(start, catalogue, training, monkeypatch):
     kept = []
-    make = Loop.run
+    make = GRPOLoop.run
 
     def run(loop, checkpoint):
         kept.append(loop._parts.reference.network)
         make(loop, checkpoint)
 
-    monkeypatch.setattr(Loop, "run", run)
+    monkeypatch.setattr(GRPOLoop, "run", run)
     plain = dict(start().network.named_parameters())
     for options in ({}, {"sync_reference": 2, "sync_share": 0.5}):
         options = {**QUICK, "learning_rate": 3e-3, "max_steps": 3, "patience": None, **options}
@@ -212,8 +212,8 @@ def test_the_reference_stays_as_it_was_unless_it_is_synchronised(start, catalogu
 class Guided(GRPO):
     """Groups without a hit are generated again behind one token of the target."""
 
-    def second(self, group, leaves):
-        return None if group.hit() else Second(1 + group.step % 3)
+    def regenerate(self, group, leaves):
+        return None if group.hit() else Regeneration(1 + group.step % 3)
 
 
 @pytest.mark.parametrize(
@@ -235,14 +235,14 @@ def test_a_run_that_was_killed_and_resumed_ends_as_one_that_was_not(
     for step in (3, 7):
         with pytest.raises(KeyboardInterrupt):
             trainer.train({"main": start()}, catalogue, training, Context(5, tmp_path, log=log(dies_at=step)))
-    told, resumed = log(), start()
-    result = trainer.train({"main": resumed}, catalogue, training, Context(5, tmp_path, log=told))
-    assert told.of("resumed") == [{"checkpoint": "checkpoint-6"}]
+    lines, resumed = log(), start()
+    result = trainer.train({"main": resumed}, catalogue, training, Context(5, tmp_path, log=lines))
+    assert lines.of("resumed") == [{"checkpoint": "checkpoint-6"}]
     assert same(weights_of(straight), weights_of(resumed))
     assert result.curves == expected.curves
-    told, again = log(), start()
-    trainer.train({"main": again}, catalogue, training, Context(5, tmp_path, log=told))
-    assert told.of("train") == []
+    lines, again = log(), start()
+    trainer.train({"main": again}, catalogue, training, Context(5, tmp_path, log=lines))
+    assert lines.of("train") == []
     assert same(weights_of(straight), weights_of(again))
     suffixes = {path.suffix for path in tmp_path.rglob("*") if path.is_file()}
     assert suffixes == {".safetensors", ".json"}
@@ -257,9 +257,9 @@ def test_a_checkpoint_whose_best_weights_were_altered_is_passed_over(
     body = bytearray(file.read_bytes())
     body[-1] ^= 1
     file.write_bytes(body)
-    told = log()
-    trainer.train({"main": start()}, catalogue, training, Context(0, tmp_path, log=told))
-    assert told.of("resumed") == []
+    lines = log()
+    trainer.train({"main": start()}, catalogue, training, Context(0, tmp_path, log=lines))
+    assert lines.of("resumed") == []
     other = log()
     GRPO(**{**QUICK, "epsilon": 0.3}, max_steps=2).train(
         {"main": start()}, catalogue, training, Context(0, tmp_path, log=other)
@@ -336,6 +336,11 @@ def test_selection_needs_validation_rows_and_rollouts_a_causal_model(start, cata
         )
 
 
+def test_a_trainer_with_the_old_name_of_the_hook_is_refused():
+    with pytest.raises(ContractError, match="`second`, which is called `regenerate` now"):
+        type("Old", (GRPO,), {"second": lambda self, group, leaves: None})
+
+
 def test_divergence_is_said(start, catalogue, training):
     with pytest.raises(StageError, match="diverged"):
         GRPO(**{**QUICK, "learning_rate": 1e30, "clip": 0.0}, max_steps=4).train(
@@ -343,16 +348,18 @@ def test_divergence_is_said(start, catalogue, training):
         )
 
 
-def test_rails_keep_the_earlier_of_two_equals_and_stop_when_patience_is_out():
-    rails = Rails(patience=2)
-    assert [rails.evaluated(step, {"m": value}, "m") for step, value in enumerate([1.0, 2.0, 2.0, 1.5])] == [
+def test_the_tracker_keeps_the_earlier_of_two_equals_and_stops_when_patience_is_out():
+    tracker = BestTracker(patience=2)
+    assert [
+        tracker.evaluated(step, {"m": value}, "m") for step, value in enumerate([1.0, 2.0, 2.0, 1.5])
+    ] == [
         True,
         True,
         False,
         False,
     ]
-    assert (rails.best_step, rails.best_value, rails.stopped) == (1, 2.0, True)
-    assert Rails.restored(rails.state()) == rails
+    assert (tracker.best_step, tracker.best_value, tracker.stopped) == (1, 2.0, True)
+    assert BestTracker.restored(tracker.state()) == tracker
 
 
 def test_validation_ranks_items_not_identifiers(policy, catalogue):
@@ -360,7 +367,7 @@ def test_validation_ranks_items_not_identifiers(policy, catalogue):
     items = len(catalogue.items)
     shared = Sample((Text("x"), ItemRef(items - 1, learn=True)), target=items - 1)
     validation = SearchValidation([shared], writer.decoder)
-    every = writer.search([writer.asked(shared)], 100)[0]
+    every = writer.search([writer.prompt_of(shared)], 100)[0]
     from genrec_core.engine.rl.policy import candidate
 
     beams = [candidate(one) for one in every]
@@ -369,5 +376,5 @@ def test_validation_ranks_items_not_identifiers(policy, catalogue):
     assert validation.rank(beams, dataclasses.replace(shared, target=items - 2)) == place
     assert validation.rank(beams[:place], shared) is None
     titled = dataclasses.replace(shared, answer_form="title")
-    named = [candidate(one) for one in writer.search([writer.asked(titled)], 100)[0]]
+    named = [candidate(one) for one in writer.search([writer.prompt_of(titled)], 100)[0]]
     assert named[validation.rank(named, titled)].text == toy_catalogue().write(items - 1, "title")

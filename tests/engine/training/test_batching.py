@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec_core.engine.training.batching import bucketed, plan
-from genrec_core.engine.training.collator import IGNORED, Collator
-from genrec_core.engine.training.dataset import Mixture, Table
+from genrec_core.engine.batches import by_rows
+from genrec_core.engine.training.dataset import Collator, Mixture, SampleTable, plan_batches
+from genrec_core.engine.training.loss import IGNORED
 
 
 def table_of(lengths):
     total = int(sum(lengths))
-    return Table(
+    return SampleTable(
         ids=np.arange(total, dtype=np.int32),
         learn=np.arange(total) % 2 == 1,
         nodes=np.full(total, -1, dtype=np.int32),
@@ -46,14 +46,16 @@ def test_a_plan_takes_every_sample_once_an_epoch_within_its_bounds(
     lengths, batch_size, tokens, accumulation, seed
 ):
     mixture = Mixture.of([table_of(lengths)], [1.0])
-    made = plan(mixture, epochs=2, batch_size=batch_size, tokens=tokens, accumulation=accumulation, seed=seed)
+    made = plan_batches(
+        mixture, epochs=2, batch_size=batch_size, tokens=tokens, accumulation=accumulation, seed=seed
+    )
     assert sorted(np.concatenate(made.batches).tolist()) == sorted([*range(len(lengths))] * 2)
     for rows in made.batches:
         assert len(rows) <= batch_size
         if tokens is not None and len(rows) > 1:
             assert len(rows) * max(lengths[row] for row in rows) <= tokens
     assert made.epoch_steps[-1] == made.steps == -(-len(made.batches) // accumulation)
-    again = plan(
+    again = plan_batches(
         mixture, epochs=2, batch_size=batch_size, tokens=tokens, accumulation=accumulation, seed=seed
     )
     assert all((a == b).all() for a, b in zip(made.batches, again.batches, strict=True))
@@ -61,14 +63,14 @@ def test_a_plan_takes_every_sample_once_an_epoch_within_its_bounds(
 
 def test_batches_hold_samples_of_like_length():
     lengths = np.random.default_rng(0).integers(5, 100, 640)
-    padded = sum(len(rows) * lengths[rows].max() for rows in bucketed(np.arange(640), lengths, 32, None))
+    padded = sum(len(rows) * lengths[rows].max() for rows in by_rows(np.arange(640), lengths, 32, None))
     assert padded < 1.1 * lengths.sum()
 
 
 def test_another_seed_and_another_epoch_order_differently():
     mixture = Mixture.of([table_of([3] * 50)], [1.0])
-    first = plan(mixture, epochs=2, batch_size=50, tokens=None, accumulation=1, seed=1).batches
-    other = plan(mixture, epochs=1, batch_size=50, tokens=None, accumulation=1, seed=2).batches
+    first = plan_batches(mixture, epochs=2, batch_size=50, tokens=None, accumulation=1, seed=1).batches
+    other = plan_batches(mixture, epochs=1, batch_size=50, tokens=None, accumulation=1, seed=2).batches
     assert set(map(tuple, first)) != {tuple(other[0])}
 
 

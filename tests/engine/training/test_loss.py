@@ -5,8 +5,8 @@ import pytest
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from genrec_core.engine.training.collator import IGNORED, Collator
-from genrec_core.engine.training.loss import batch_loss, learnt_losses
+from genrec_core.engine.training.dataset import Collator
+from genrec_core.engine.training.loss import IGNORED, batch_loss, learnt_losses
 
 
 @pytest.fixture

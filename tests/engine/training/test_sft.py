@@ -1,11 +1,9 @@
 """Fine-tuning learns, selects, and survives kills to the bit."""
 
 import dataclasses
-import inspect
 
 import pytest
 import torch
-from transformers import Trainer
 
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.next_item import NextItem
@@ -16,7 +14,6 @@ from genrec_core.contracts.views import Request, Training
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.vocabulary import matrices
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.checkpointing import RELIED_UPON
 from genrec_core.testing.sessions import ask
 
 QUICK = {"batch_size": 32, "learning_rate": 3e-3, "checkpoint_minutes": 0.0}
@@ -229,17 +226,9 @@ def test_nothing_to_learn_and_divergence_are_said(build, catalogue, training):
             {"main": build()}, catalogue, Training(alone, training.valid), Context()
         )
     with pytest.raises(StageError, match="diverged"):
-        SFT(corpora=[NextItem()], learning_rate=1e30, warmup=0.0, clip=0.0).train(
+        SFT(corpora=[NextItem()], learning_rate=1e15, warmup=0.0, clip=0.0).train(
             {"main": build()}, catalogue, training, Context()
         )
-
-
-@pytest.mark.parametrize("name", sorted(RELIED_UPON))
-def test_trainer_still_has_the_private_method_we_replace(name):
-    assert hasattr(Trainer, name), (
-        f"transformers' Trainer lost `{name}`: see engine/training/checkpointing.py"
-    )
-    assert tuple(inspect.signature(getattr(Trainer, name)).parameters) == RELIED_UPON[name]
 
 
 def test_bfloat16_on_a_cpu_learns_the_same_and_leaves_float32_weights(build, catalogue, training):

@@ -6,7 +6,6 @@ row counts, also one whose target was not found. No test row can be among them: 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,9 +13,7 @@ import numpy as np
 from genrec_core.contracts.candidates import Candidate
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.decoding.decoder import Decoder
-
-DEPTH = 10
-"""Items of a recommendation that count."""
+from genrec_core.engine.training.best_tracker import top_figures
 
 
 def evenly(count: int, most: int) -> list[int]:
@@ -41,15 +38,12 @@ class SearchValidation:
     def metrics(self) -> dict[str, float]:
         """`recall@10` and `ndcg@10`."""
         answers = self._decoder.candidates(self.samples)
-        places = [
-            self.rank(candidates.beams, sample)
-            for sample, candidates in zip(self.samples, answers, strict=True)
-        ]
-        hits = [place for place in places if place is not None and place < DEPTH]
-        return {
-            "recall@10": len(hits) / len(places),
-            "ndcg@10": sum(1 / math.log2(place + 2) for place in hits) / len(places),
-        }
+        return top_figures(
+            [
+                self.rank(candidates.beams, sample)
+                for sample, candidates in zip(self.samples, answers, strict=True)
+            ]
+        )
 
     def rank(self, beams: Sequence[Candidate], sample: Sample) -> int | None:
         """The 0-based place of the sample's target among the items that beams reach, None if it is not."""

@@ -3,27 +3,27 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genrec_core.engine.decoding.batches import PADDING, batches
+from genrec_core.engine.batches import PADDING, by_tokens
 
 
 def test_a_long_row_does_not_pad_the_short_ones():
-    assert batches([40] * 31 + [300], 32_768) == [[31, 0, 1, 2], list(range(3, 31))]
+    assert by_tokens([40] * 31 + [300], 32_768) == [[31, 0, 1, 2], list(range(3, 31))]
 
 
 def test_a_little_padding_is_cheaper_than_another_batch():
-    assert batches([10, 12, 30], 32_768) == [[2, 1, 0]]
+    assert by_tokens([10, 12, 30], 32_768) == [[2, 1, 0]]
 
 
 def test_room_to_write_counts():
-    assert batches([10, 10, 10], 40, room=10) == [[0, 1], [2]]
+    assert by_tokens([10, 10, 10], 40, room=10) == [[0, 1], [2]]
 
 
 def test_a_row_that_is_too_long_is_a_batch_of_its_own():
-    assert batches([100, 5], 50) == [[0], [1]]
+    assert by_tokens([100, 5], 50) == [[0], [1]]
 
 
 def test_nothing_is_no_batch():
-    assert batches([], 50) == []
+    assert by_tokens([], 50) == []
 
 
 @given(
@@ -33,7 +33,7 @@ def test_nothing_is_no_batch():
 )
 def test_each_row_is_read_once_among_its_kind_within_bounds(rows, most, room):
     lengths, kinds = [length for length, _ in rows], [kind for _, kind in rows]
-    found = batches(lengths, most, room=room, kinds=kinds)
+    found = by_tokens(lengths, most, room=room, kinds=kinds)
     assert sorted(place for batch in found for place in batch) == list(range(len(rows)))
     for batch in found:
         longest = max(lengths[place] for place in batch)

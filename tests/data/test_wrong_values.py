@@ -1,0 +1,325 @@
+"""Values that look right and are not: each is refused or counted, in imports and in folders alike."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from genrec_core import DataError
+from genrec_core.cli.data import data
+from genrec_core.data import lines
+from genrec_core.data.folder import Reading, examine_folder, load_folder
+from genrec_core.data.lines import records
+from genrec_core.data.problems import Problems
+
+LOG = "user_id,item_id,timestamp\nu,a,1\nu,b,2\nu,c,3\n"
+
+
+def run(tmp_path: Path, files: dict[str, str | bytes], *options: str, log: str = "log.csv") -> Result:
+    """`genrec data import` over files that are written first."""
+    for name, content in {"log.csv": LOG, **files}.items():
+        raw = content if isinstance(content, bytes) else content.encode()
+        (tmp_path / name).write_bytes(raw)
+    return CliRunner().invoke(data, ["import", str(tmp_path / log), "--out", str(tmp_path / "out"), *options])
+
+
+def with_items(tmp_path: Path, content: str | bytes, *options: str, name: str = "items.jsonl") -> Result:
+    return run(tmp_path, {name: content}, "--items", str(tmp_path / name), *options)
+
+
+def items_of(tmp_path: Path) -> dict[str, dict[str, object]]:
+    items = load_folder(tmp_path / "out", Reading(allow_empty_text=True)).items
+    return {
+        item_id: {name: column[index] for name, column in items.fields.items()}
+        for index, item_id in enumerate(items.ids)
+    }
+
+
+def test_a_column_called_item_id_never_takes_the_place_of_the_ids(tmp_path: Path) -> None:
+    table = "asin,item_id,title\na,c,Comb\nb,a,Soap\nc,b,Gel\n"
+    refused = with_items(tmp_path, table, "--item-id-column", "asin", name="items.csv")
+    assert "a field called `item_id` would take the place of the ids" in str(refused.exception)
+    named = ("--item-id-column", "asin", "--item-field", "title=title")
+    assert with_items(tmp_path, table, *named, name="items.csv").exit_code == 0
+    assert [fields["title"] for fields in items_of(tmp_path).values()] == ["Comb", "Soap", "Gel"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--item-field", "item_id=x"], "`item_id` is the id itself"),
+        (["--item-field", "t=a", "--item-field", "t=b"], "gives `t` twice"),
+        (["--user-column", "item_id"], "column `item_id` is read as two of user, item and time"),
+    ],
+)
+def test_names_that_collide_are_refused(tmp_path: Path, options: list[str], says: str) -> None:
+    assert says in str(run(tmp_path, {}, *options).exception)
+
+
+TSV = 'user_id\titem_id\ttimestamp\ttitle\nu\ta\t1\t"Red\nu\tb\t2\tLamp\nv\ta\t3\tend"\nw\tc\t4\t5" nail\n'
+
+
+def test_a_quote_in_a_tsv_swallows_no_rows(tmp_path: Path) -> None:
+    result = run(tmp_path, {"log.tsv": TSV}, "--item-field", "title=title", log="log.tsv")
+    assert result.exit_code == 0, result.exception
+    assert "4  interactions read" in result.output
+    assert "3  lines of log.tsv with a quote that is a letter (quoting: off)" in result.output
+    forced = run(
+        tmp_path, {"log.tsv": TSV}, "--item-field", "title=title", "--quoting", "on", "--out",
+        str(tmp_path / "two"), log="log.tsv",
+    )  # fmt: skip
+    assert "2  lines of log.tsv that continue a quoted cell of the line before" in forced.output
+
+
+def test_a_quote_that_joins_whole_rows_of_a_csv_is_refused(tmp_path: Path) -> None:
+    text = 'user_id,item_id,timestamp,title\nu,a,1,"Red\nu,b,2,Lamp\nv,a,3,end"\n'
+    result = run(tmp_path, {"log.csv": text}, "--item-field", "title=title")
+    assert "a quote joins lines that are whole rows without it" in str(result.exception)
+
+
+def test_a_quoted_line_break_is_one_row_and_counted(tmp_path: Path) -> None:
+    text = 'user_id,item_id,timestamp,title\nu,a,1,"Red\ntent, large"\nu,b,2,Lamp\n'
+    result = run(tmp_path, {"log.csv": text}, "--item-field", "title=title")
+    assert "1  lines of log.csv that continue a quoted cell" in result.output
+    assert items_of(tmp_path)["a"]["title"] == "Red\ntent, large"
+
+
+AMAZON = (
+    '{"parent_asin":"a","title":"Tent &amp; peg","features":["wool",null,"red"],'
+    '"categories":[["A","B"],["A"]],"images":[{"thumb":"x"}],"videos":[],"details":{"Brand":"Acme"},"price":null}\n'
+    '{"parent_asin":"b","title":"Lamp","images":[],"details":{}}\n'
+    '{"parent_asin":"c","title":"Mug","subtitle":"blue","images":[{"thumb":"y"}]}\n'
+)
+
+
+def test_nested_metadata_imports_as_texts_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    result = with_items(tmp_path, AMAZON, "--item-id-column", "parent_asin", "--unescape-html")
+    assert result.exit_code == 0, result.exception
+    items = items_of(tmp_path)
+    assert items["a"] == {
+        "title": "Tent & peg", "features": ["wool", "red"], "categories": ["A", "B", "A"], "subtitle": None,
+    }  # fmt: skip
+    assert items["c"]["subtitle"] == "blue"
+    assert "2  nested values of column `images` left out" in result.output
+    assert "2  nested values of column `details` left out" in result.output
+    assert "1  texts with HTML entities, undone" in result.output
+
+
+def test_a_value_inside_a_dictionary_is_chosen_by_its_path(tmp_path: Path) -> None:
+    fields = ("--item-id-column", "parent_asin", "--item-field", "title=title")
+    assert with_items(tmp_path, AMAZON, *fields, "--item-field", "brand=details.Brand").exit_code == 0
+    assert items_of(tmp_path)["a"]["brand"] == "Acme"
+    refused = with_items(tmp_path, AMAZON, *fields, "--item-field", "d=details", "--out", str(tmp_path / "x"))
+    assert "field `d` holds something nested" in str(refused.exception)
+    assert "brand=details.Brand" in str(refused.exception)
+
+
+@pytest.mark.parametrize(("policy", "title"), [("first", "Tent"), ("last", "Tents")])
+def test_repeated_items_follow_the_declared_policy(tmp_path: Path, policy: str, title: str) -> None:
+    text = "item_id,title\na,Tent\nb,Lamp\nc,Mug\na,Tents\n"
+    assert "occurs twice: `a`" in str(with_items(tmp_path, text, name="i.csv").exception)
+    result = with_items(tmp_path, text, "--duplicate-items", policy, name="i.csv")
+    assert items_of(tmp_path)["a"]["title"] == title
+    assert f"1  rows of an item that has several ({policy} stands)" in result.output
+
+
+@pytest.mark.parametrize("word", ["nan", "None", "NULL", "<NA>", " NaN "])
+def test_a_word_for_a_missing_value_is_no_user_no_item_and_no_title(tmp_path: Path, word: str) -> None:
+    for log, what in ((f"{word},a,1", "`user_id`"), (f"u,{word},1", "`item_id`")):
+        text = f"user_id,item_id,timestamp,t\n{log},x\nv,a,2,y\n"
+        result = run(tmp_path, {"log.csv": text}, "--item-field", "title=t")
+        assert f"{what} is a word for a missing value" in str(result.exception)
+    text = f"item_id,title\na,{word}\nb,Lamp\nc,Mug\n"
+    assert "field `title` is a word for a missing value" in str(
+        with_items(tmp_path, text, name="i.csv").exception
+    )
+    options = ("--missing-words", "empty", "--allow-empty-text")
+    assert (
+        "1  words for a missing value in `title`" in with_items(tmp_path, text, *options, name="i.csv").output
+    )
+    assert items_of(tmp_path)["a"]["title"] is None
+
+
+def test_a_word_for_a_missing_value_is_refused_in_a_folder(make_folder) -> None:
+    folder = make_folder({"items.jsonl": '{"item_id":"a","title":"nan"}\n'})
+    with pytest.raises(DataError, match="field `title` is a word for a missing value: `nan`"):
+        load_folder(folder)
+
+
+def test_binary_cells_are_refused(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    pq.write_table(
+        pa.table({"item_id": ["a", "b", "c"], "title": [b"A\xc3\xa9"] * 3}), tmp_path / "i.parquet"
+    )
+    options = ("--items", str(tmp_path / "i.parquet"))
+    assert "field `title` holds bytes, not text (3 times)" in str(run(tmp_path, {}, *options).exception)
+
+
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [
+        ("1_000", "`timestamp` is not a number: `1_000`"),
+        ("\uff11\uff12", "`timestamp` is not a number"),
+        ("1e30", "`timestamp` is after the year 9999: `1e30`"),
+        ("1700000000000", "`timestamp` is after the year 9999"),
+        ("1e20", "`timestamp` is after the year 9999"),
+        ("NULL", "row has no `timestamp`"),
+        ("1700000000", "times lie between 1970 and 2023, as if units were mixed"),
+    ],
+)
+def test_times_beyond_belief_are_refused(tmp_path: Path, make_folder, time: str, says: str) -> None:
+    text = f"user_id,item_id,timestamp,title\nu,a,5,t\nu,b,{time},t\n"
+    assert says in str(run(tmp_path, {"log.csv": text}, "--item-field", "title=title").exception)
+    folder = make_folder({"sequences.jsonl": None, "interactions.csv": text})
+    assert says in str(examine_folder(folder, Reading())[1].found[0])
+
+
+def test_seconds_among_milliseconds_are_refused(tmp_path: Path) -> None:
+    text = "user_id,item_id,timestamp,title\nu,a,1700000000,t\nu,b,1700000000000,t\n"
+    options = ("--item-field", "title=title", "--time-format", "milliseconds")
+    result = run(tmp_path, {"log.csv": text}, *options)
+    assert "times lie between 1970 and 2023, as if units were mixed" in str(result.exception)
+
+
+def test_a_numeric_tie_key_with_one_letter_is_refused(make_folder) -> None:
+    text = "user_id,item_id,timestamp,n\nu,a,1,9\nu,b,1,10\nu,c,1,x\n"
+    folder = make_folder({"sequences.jsonl": None, "interactions.csv": text})
+    with pytest.raises(DataError, match="tie key `n` mixes kinds of values: `x`"):
+        load_folder(folder, Reading(tie_key="n"))
+
+
+def test_spaces_around_ids_are_refused_in_a_folder_and_cut_off_by_an_import(
+    tmp_path: Path, make_folder
+) -> None:
+    text = "user_id,item_id,timestamp,title\nu1,a,1,t\nu1 ,b,2,t\n"
+    folder = make_folder({"sequences.jsonl": None, "interactions.csv": text})
+    with pytest.raises(DataError, match="`user_id` begins or ends with a space"):
+        load_folder(folder)
+    result = run(tmp_path, {"log.csv": text}, "--item-field", "title=title")
+    assert "1  ids with spaces around them, cut off" in result.output
+    assert "1 users, 2 items" in result.output
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ('{"user_id":"u","user_id":"v","item_ids":["a"]}', "line has one name twice: `user_id`"),
+        ('{"user_id":"u","x":{"y":1,"y":2},"item_ids":["a"]}', "line has one name twice: `y`"),
+        ('{"user_id":"u","x":' + "[" * 980 + "]" * 980 + "}", "line is nested too deep"),
+        ('{"user_id":"\\ud800","item_ids":["a"]}', "line is not JSON"),
+    ],
+)
+def test_json_that_no_data_needs_is_refused(tmp_path: Path, line: str, says: str) -> None:
+    path, problems = tmp_path / "x.jsonl", Problems()
+    path.write_text(line + "\n")
+    assert list(records(path, problems)) == []
+    assert says in str(problems.found[0])
+
+
+@pytest.mark.parametrize(
+    "line", ['{"a" : "x\\":y", "b": {"c": 1, "d": {"e": [{"f": 2}, {"f": 3}]}}}', '{"a":"b","c":["d:e"]}']
+)
+def test_names_are_not_counted_inside_texts(tmp_path: Path, line: str) -> None:
+    path, problems = tmp_path / "x.jsonl", Problems()
+    path.write_text("\ufeff" + line + "\n")
+    assert len(list(records(path, problems))) == 1
+    assert not problems
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    text = "user_id,item_id,item_id,timestamp\nu,a,b,1\n"
+    result = run(tmp_path, {"log.csv": text}, "--item-field", "title=item_id")
+    assert "two columns have one name: `item_id`" in str(result.exception)
+
+
+def test_a_cell_that_never_ends_is_named(tmp_path: Path) -> None:
+    text = LOG + 'v,"' + "x" * 140_000 + '",5\n'
+    result = run(tmp_path, {"log.csv": text}, "--allow-empty-text")
+    assert "a cell is longer than 131,072 letters" in str(result.exception)
+
+
+RATINGS = "1::1193::5::978300760\n1::661::3::978302109\n2::1193::4::978298413\n"
+FILMS = "1193::Caf\u00e9 \"L'Atalante\" (1934)::Drama\n661::James (1996)::Animation|Children's\n"
+
+
+def test_movielens_files_import_as_downloaded_in_one_command(tmp_path: Path) -> None:
+    result = run(
+        tmp_path, {"ratings.dat": RATINGS, "movies.dat": FILMS.encode("latin-1")},
+        "--columns", "user_id,item_id,rating,timestamp", "--items", str(tmp_path / "movies.dat"),
+        "--item-columns", "item_id,title,genres", "--split-field", "genres=|", "--delimiter", "::",
+        "--encoding", "latin-1", log="ratings.dat",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.exception
+    assert items_of(tmp_path)["1193"] == {"title": 'Caf\u00e9 "L\'Atalante" (1934)', "genres": ["Drama"]}
+    assert items_of(tmp_path)["661"]["genres"] == ["Animation", "Children's"]
+    assert "2 users, 2 items, 3 interactions" in result.output
+
+
+def test_a_tab_may_be_written_as_backslash_t(tmp_path: Path) -> None:
+    text = LOG.replace(",", "\t")
+    result = run(tmp_path, {"log.csv": text}, "--delimiter", "\\t", "--allow-empty-text")
+    assert result.exit_code == 0, result.exception
+
+
+def test_a_date_column_of_parquet_is_a_time(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    days = pa.array([19_000, 19_001, 19_002], pa.int32()).cast(pa.date32())
+    table = pa.table({"user_id": ["u"] * 3, "item_id": ["a", "b", "c"], "timestamp": days})
+    pq.write_table(table, tmp_path / "log.parquet")
+    plain = run(tmp_path, {}, "--allow-empty-text", log="log.parquet")
+    assert "--time-format iso" in str(plain.exception)
+    assert run(tmp_path, {}, "--allow-empty-text", "--time-format", "iso", log="log.parquet").exit_code == 0
+    assert load_folder(tmp_path / "out", Reading(allow_empty_text=True)).times.tolist()[0] == 19_000 * 86_400
+
+
+def test_parquet_texts_that_are_not_utf8_are_named(tmp_path: Path) -> None:
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    bad = pa.array([b"\xff\xfe"], pa.binary()).view(pa.string())
+    pq.write_table(pa.table({"user_id": bad, "item_id": ["a"], "timestamp": [1]}), tmp_path / "log.parquet")
+    result = run(tmp_path, {}, "--allow-empty-text", log="log.parquet")
+    assert "Parquet file cannot be read: `a text is not UTF-8`" in str(result.exception)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_pipes_and_devices_are_no_data_files(tmp_path: Path, make_folder) -> None:
+    os.mkfifo(tmp_path / "log.csv.gz")
+    result = run(tmp_path, {}, "--allow-empty-text", log="log.csv.gz")
+    assert "is not a regular file: `log.csv.gz`" in str(result.exception)
+    folder = make_folder({"items.jsonl": None})
+    (folder / "items.jsonl").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match=r"`items\.jsonl` is no regular file \(other\)"):
+        load_folder(folder)
+
+
+def test_a_broken_link_is_no_absent_file(make_folder) -> None:
+    folder = make_folder({})
+    (folder / "users.jsonl").symlink_to("nowhere")
+    with pytest.raises(DataError, match=r"`users\.jsonl` is no regular file \(broken link\)"):
+        load_folder(folder)
+
+
+def test_a_path_that_is_too_long_is_said_to_be(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="cannot be looked at: File name too long"):
+        load_folder(tmp_path / ("x" * 300))
+    result = run(tmp_path, {}, "--allow-empty-text", log="x" * 300 + ".csv")
+    assert "File name too long" in str(result.exception)
+
+
+def test_a_gzip_file_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(lines, "UNPACKED_FREE", 1 << 20)
+    (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b'{"a":1}\n' * 400_000))
+    problems = Problems()
+    assert len(list(records(tmp_path / "x.jsonl.gz", problems))) < 400_000
+    assert "gzip file unpacks to more than 200 times its size" in str(problems.found[0])
+
+
+def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(lines, "LONGEST_LINE", 1_000)
+    (tmp_path / "x.jsonl").write_bytes(b"x" * 5_000)
+    problems = Problems()
+    assert list(records(tmp_path / "x.jsonl", problems)) == []
+    assert "line is too long" in str(problems.found[0])
