@@ -46,6 +46,10 @@ class Beam(Recommender):
 
     options: Options
 
+    def most_candidates(self) -> int:
+        """As many as beams."""
+        return self.options.beams
+
     def open(
         self,
         models: Mapping[str, LanguageModel],

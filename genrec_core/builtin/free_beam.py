@@ -40,6 +40,10 @@ class FreeBeam(Recommender):
 
     options: Options
 
+    def most_candidates(self) -> int:
+        """As many as beams."""
+        return self.options.beams
+
     def open(
         self,
         models: Mapping[str, LanguageModel],

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from genrec_core.evaluation.report.facts import ReportFacts
 from genrec_core.evaluation.report.numbers import count, duration, percent, share
-from genrec_core.evaluation.report.systems import System, headline_metric, systems_of, title
+from genrec_core.evaluation.report.systems import System, headline_metric, short_rows, systems_of, title
 from genrec_core.pipeline.console import terminal
 from genrec_core.pipeline.plan import Entry
 from genrec_core.pipeline.run_folder import REPORT
@@ -88,6 +88,8 @@ def _remarks(facts: ReportFacts) -> list[str]:
         lines.append(f"{title(metric)} is {percent(of_oracle)} of the oracle's")
     filtered = metrics.get("settings", {}).get("filter_viewed")
     lines.append(f"viewed items {'are' if filtered else 'are not'} taken out of rankings")
+    if short := short_rows(facts):
+        lines.append(short)
     found = metrics.get("identifiers", {}).get("collision_rate")
     if found:
         lines.append(f"{percent(found)} of items share their identifier with another")

@@ -62,6 +62,13 @@ class Recommender(Component):
     slots: ClassVar[tuple[str, ...]] = ("main",)
     """Model slots this recommender reads."""
 
+    def most_candidates(self) -> int | None:
+        """The most candidates that one answer has; None where nothing bounds them.
+
+        `genrec check` refuses to evaluate deeper: recall would count items never asked for as missed.
+        """
+        return None
+
     @abstractmethod
     def open(
         self,

@@ -108,11 +108,21 @@ class View:
             target=target,
         )
 
-    def requests(self) -> Iterator[Request]:
-        """The examples without their targets."""
-        for example in self.examples():
+    def requests(self, *, exclude_viewed: bool = False) -> Iterator[Request]:
+        """The examples without their targets.
+
+        Args:
+            exclude_viewed: of a validation or test view, ask that no item of a user's whole visible history
+                is recommended, also of the part before the newest `max_history` items.
+        """
+        for row, example in enumerate(self.examples()):
             yield Request(
-                example.user, example.history, example.time, example.domain, attributes=example.attributes
+                example.user,
+                example.history,
+                example.time,
+                example.domain,
+                attributes=example.attributes,
+                exclude=tuple(np.unique(self.rows.row(row)).tolist()) if exclude_viewed else (),
             )
 
     def sequences(self) -> Iterator[tuple[str, NDArray[np.int32]]]:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.views import View
 from genrec_core.evaluation.intervals import differences, intervals
-from genrec_core.evaluation.metrics import accuracy, counts, flat
+from genrec_core.evaluation.metrics import accuracy, counts, flat, short_rows
 from genrec_core.evaluation.rankings import Rankings
 from genrec_core.evaluation.ranks import Ranks, ranks_of
 from genrec_core.evaluation.slices import slices
@@ -148,6 +148,7 @@ def evaluate(inputs: EvaluationInputs, settings: EvaluationSettings | None = Non
             if model
             else {"examples": len(inputs.test)}
         },
+        "short": {name: short_rows(one.rankings, max(settings.at)) for name, one in everyone.items()},
         "slices": _slices(inputs, everyone, settings),
     }
     if inputs.valid is not None and inputs.valid_model is not None:

@@ -109,12 +109,17 @@ def validity_counts(rankings: Rankings, at: Sequence[int]) -> Iterator[tuple[int
         )
 
 
+def short_rows(rankings: Rankings, k: int) -> int:
+    """How many rankings hold fewer than k items: below their end nothing could be found."""
+    return int((rankings.items[:, :k] < 0).any(axis=1).sum())
+
+
 def counts(rankings: Rankings, ranks: Ranks, at: Sequence[int]) -> dict[str, int]:
     """What the metrics are shares of: examples, targets found, candidates and how they were reached."""
     total = {
         "examples": len(rankings),
         "found": int((ranks.honest > 0).sum()),
-        "short": int((rankings.items[:, : max(at)] < 0).any(axis=1).sum()),
+        "short": short_rows(rankings, max(at)),
     }
     if rankings.candidates.any():
         total["candidates"] = int(rankings.candidates.sum())

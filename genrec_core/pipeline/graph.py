@@ -147,6 +147,7 @@ class Graph:
             models=models,
             asked=asked,
             views=views,
+            filter_viewed=spec.evaluate.filter_viewed,
             inputs={
                 "identifiers": last.identifiers,
                 **model_inputs(models, asked),
@@ -159,7 +160,7 @@ class Graph:
             asked=asked,
             grounder=spec.ground,
             views=views,
-            depth=max(spec.evaluate.at),
+            depth=max(spec.cutoffs),
             filter_viewed=spec.evaluate.filter_viewed,
             inputs={
                 "candidates": "recommend",
@@ -178,14 +179,14 @@ class Graph:
             yield RankStage(
                 name=stage_of[name],
                 baseline=baseline,
-                depth=max(evaluate.at),
+                depth=max(self.spec.cutoffs),
                 filter_viewed=evaluate.filter_viewed,
                 inputs={"data": DATA, "fitted": self.fits[baseline_key(baseline)]},
             )
         yield EvaluateStage(
             name=EVALUATE,
             baselines=tuple(self.baselines),
-            at=evaluate.at,
+            at=self.spec.cutoffs,
             filter_viewed=evaluate.filter_viewed,
             valid=evaluate.valid,
             resamples=evaluate.resamples,

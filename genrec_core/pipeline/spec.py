@@ -117,7 +117,8 @@ class EvaluateBlock(Options):
     """`evaluate`: what is measured, and against whom."""
 
     at: tuple[Annotated[int, Field(ge=1, le=100_000)], ...] = Field(default=(5, 10), min_length=1)
-    """Cut-offs k of recall@k and its kin."""
+    """Cut-offs k of recall@k and its kin; none may be above the recommender's beams. By default 5 and 10, or
+    less where there are fewer beams."""
     baselines: tuple[Baseline, ...] = _default(({"use": "core/popular"},))
     """Recommenders that stand in the same table."""
     filter_viewed: bool = False
@@ -166,6 +167,14 @@ class Spec(Options):
             raise OptionsError([Problem(("seeds",), "a seed is given twice", "give different seeds")])
         return self
 
+    @property
+    def cutoffs(self) -> tuple[int, ...]:
+        """`evaluate.at`; where a file leaves it out, those of the default that answers reach."""
+        at, most = self.evaluate.at, self.recommend.most_candidates()
+        if "at" in self.evaluate.model_fields_set or most is None:
+            return at
+        return tuple(k for k in at if k <= most) or (most,)
+
     def described(self, seed: int) -> dict[str, Any]:
         """The pipeline as a file would write it, every default filled in, for one seed."""
         models = {slot: backbone.described() for slot, backbone in self.model.items()}
@@ -187,7 +196,11 @@ class Spec(Options):
             "train": steps,
             "recommend": self.recommend.described(),
             "ground": self.ground.described(),
-            "evaluate": {**evaluate, "baselines": [b.described() for b in self.evaluate.baselines]},
+            "evaluate": {
+                **evaluate,
+                "at": list(self.cutoffs),
+                "baselines": [b.described() for b in self.evaluate.baselines],
+            },
             "observe": [observer.described() for observer in self.observe],
         }
 

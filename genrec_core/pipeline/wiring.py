@@ -85,6 +85,7 @@ def wire(spec: Spec) -> tuple[Wiring, list[Problem]]:
             problems.append(Problem(("recommend",), message, f"add the slot to `model`: {{{slot}: …}}"))
     problems += _unasked(("recommend",), slots, spec.recommend)
     problems += _unasked(("ground",), slots, spec.ground)
+    problems += _too_few_candidates(spec)
     prompts, unfit = _prompts(spec)
     return Wiring(steps, Reads(slots, identifiers), prompts), problems + unfit
 
@@ -141,6 +142,19 @@ def _unasked(
         for slot in slots_asked(component)
         if slot not in slots
     ]
+
+
+def _too_few_candidates(spec: Spec) -> list[Problem]:
+    """A cut-off that the recommender's answers do not reach: its recall would count what was never asked."""
+    deepest, most = max(spec.cutoffs), spec.recommend.most_candidates()
+    if most is None or deepest <= most:
+        return []
+    message = (
+        f"`at` looks at the first {deepest} items, and recommender `{spec.recommend.name}` writes only "
+        f"{most} candidates"
+    )
+    hint = f"write `recommend.beams: {deepest}` or more, or leave out the cut-offs above {most}"
+    return [Problem(("evaluate", "at"), message, hint)]
 
 
 def _prompts(spec: Spec) -> tuple[dict[str, Corpus], list[Problem]]:

@@ -39,6 +39,12 @@ CASES = {
     "list for a block": ("{at: [1, 5], resamples: 20}", "§[1]", "`evaluate` is `[1]`", "name: value"),
     "no such choice": ("base: 4", "policy: §paded", "`policy` cannot be `paded`", "`padded`?"),
     "zero cut-off": ("[1, 5]", "[§0, 5]", "`0`", "greater than or equal to 1"),
+    "cut-off above the beams": (
+        "[1, 5]",
+        "§[1, 50]",
+        "`at` looks at the first 50 items, and recommender `quick/follow` writes only 5 candidates",
+        "write `recommend.beams: 50` or more, or leave out the cut-offs above 5",
+    ),
     "no cut-offs": ("[1, 5]", "§[]", "`at` is `[]`", "at least 1 item"),
     "history of nothing": ("max_history: 3", "max_history: §0", "`max_history` is `0`", "greater than"),
     "unknown block": ("recommend:", "§recomend:", "no option `recomend`", "did you mean `recommend`?"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import yaml
 from pydantic import Field
 
 from genrec_core import GenrecError, Grounder, Items, Options
@@ -225,3 +226,23 @@ def test_debug_shows_the_traceback(genrec, monkeypatch):
 
     with pytest.raises(GenrecError):
         main(["--debug", "run", "none.yaml"])
+
+
+def test_cut_offs_that_are_not_given_are_those_that_the_beams_reach(genrec, tmp_path):
+    text = (tmp_path / "pipeline.yaml").read_text().replace("at: [1, 5], ", "")
+    (tmp_path / "pipeline.yaml").write_text(text)
+    assert genrec("run", "pipeline.yaml", "--set", "recommend.beams=7").code == 0
+    latest = tmp_path / "runs" / "quick" / "latest"
+    assert json.loads((latest / "metrics.json").read_text())["settings"]["at"] == [5]
+    assert yaml.safe_load((latest / "pipeline.yaml").read_text())["evaluate"]["at"] == [5]
+
+
+def test_rows_that_came_out_short_are_counted_and_printed(genrec, tmp_path):
+    shown = genrec("run", "pipeline.yaml", "--set", "evaluate.filter_viewed=true")
+    latest = tmp_path / "runs" / "quick" / "latest"
+    metrics = json.loads((latest / "metrics.json").read_text())
+    short, examples = metrics["short"], metrics["counts"]["test"]["examples"]
+    assert short["model"] > 0
+    line = f"ows with fewer than 5 items: quick {short['model']} of {examples}"
+    assert f"r{line}" in shown.out.replace("\n", " ")
+    assert f"R{line}" in (latest / "report.html").read_text()

@@ -75,13 +75,13 @@ def test_ranks_below_the_deepest_cut_off_count_as_not_found():
     assert result.metrics["counts"]["test"]["found"] == 1
 
 
-def test_it_judges_baselines_without_a_model():
+def test_baselines_are_evaluated_without_a_model():
     metrics = evaluate(some_inputs(model=None), EvaluationSettings(at=(3,))).metrics
     assert (metrics["test"], metrics["comparisons"], metrics["intervals"]["test"]) == ({}, {}, {})
     assert metrics["baselines"]["core/popular"]["recall@3"] == 0.5
 
 
-def test_validation_is_result_where_it_is_given():
+def test_validation_is_evaluated_where_it_is_given():
     inputs = some_inputs(valid=labelled_view([[0]], [3]), valid_model=table([3]))
     metrics = evaluate(inputs, EvaluationSettings(at=(3,))).metrics
     assert metrics["valid"]["recall@3"] == 1.0
@@ -110,3 +110,11 @@ def test_the_ranks_file_holds_every_system_and_the_protocol(tmp_path):
 def test_a_system_that_left_examples_out_is_refused():
     with pytest.raises(ContractError, match="`core/popular` ranked 1 examples, the test view has 2"):
         evaluate(some_inputs(baselines={"core/popular": table([0])}))
+
+
+def test_rankings_shorter_than_the_deepest_cut_off_are_counted_for_every_system():
+    result = evaluate(some_inputs(), EvaluationSettings(at=(3,), filter_viewed=True))
+    # The users have seen item 3, and items 0 and 5: each system names one of those to the second user, and
+    # the oracle names item 3 to the first.
+    assert result.metrics["short"] == {"model": 1, "core/popular": 1, "core/oracle": 2}
+    assert evaluate(some_inputs(), EvaluationSettings(at=(3,))).metrics["short"]["model"] == 0

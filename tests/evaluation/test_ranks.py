@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.identifiers import Identifiers
+from genrec_core.contracts.views import View
 from genrec_core.evaluation.rankings import Rankings
 from genrec_core.evaluation.ranks import identifier_groups, ranks_of
 from genrec_core.evaluation.viewed import depth_needed, without_viewed
@@ -60,6 +61,14 @@ def test_a_beam_keeps_its_place_while_one_of_its_items_is_unseen():
     kept = without_viewed(rankings, Sequences.of([[0]]))
     ranks = ranks_of(kept, int32(2), groups=int32(0, 0, 1))
     assert (ranks.honest.tolist(), ranks.inflated.tolist()) == ([2], [2])
+
+
+def test_requests_can_ask_to_leave_out_the_whole_visible_history_not_the_newest_items_alone():
+    view = View("test", ("a", "b"), Sequences.of([[3, 1, 3, 2], []]), int32(0, 0), max_history=1)
+    plain, filtered = list(view.requests()), list(view.requests(exclude_viewed=True))
+    assert [request.exclude for request in plain] == [(), ()]
+    assert [request.exclude for request in filtered] == [(1, 2, 3), ()]
+    assert [request.history for request in filtered] == [(2,), ()]
 
 
 def test_the_depth_to_ask_for_covers_the_longest_history_only_when_the_filter_is_on():

@@ -89,6 +89,7 @@ def environment() -> Environment:
         "duration": duration,
         "p_value": p_value,
         "metric_title": title,
+        "capitalize_first": lambda text: text[:1].upper() + text[1:],
         "width": lambda part: f"{part:.2%}",
         "heading": lambda metric: (title(metric), "num"),
     }

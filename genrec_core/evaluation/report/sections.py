@@ -24,6 +24,7 @@ from genrec_core.evaluation.report.systems import (
     interval_of,
     metric_columns,
     short,
+    short_rows,
     systems_of,
     title,
 )
@@ -70,6 +71,7 @@ def accuracy(facts: ReportFacts) -> Section | None:
             if metric in found
         ],
         metric=metric,
+        short=short_rows(facts),
         resamples=facts.metrics.get("settings", {}).get("resamples", 1000),
     )
 

@@ -43,6 +43,19 @@ def systems_of(facts: ReportFacts) -> list[System]:
     return found
 
 
+def short_rows(facts: ReportFacts) -> str:
+    """Which systems gave fewer items than the deepest cut-off, and how often; empty where none did."""
+    metrics = facts.metrics
+    examples = metrics.get("counts", {}).get("test", {}).get("examples", 0)
+    names = [
+        f"{facts.name if name == MODEL_SYSTEM else short(name)} {count} of {examples:,}"
+        for name, count in metrics.get("short", {}).items()
+        if count
+    ]
+    deepest = max(metrics.get("settings", {}).get("at", [10]))
+    return f"rows with fewer than {deepest} items: {', '.join(names)}" if names else ""
+
+
 def headline_metric(facts: ReportFacts, name: str = "recall") -> str:
     """Recall (or another metric) at 10, or at the deepest cut-off where there is no 10."""
     at = list(facts.metrics.get("settings", {}).get("at", [10]))

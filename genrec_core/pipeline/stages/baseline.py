@@ -83,7 +83,7 @@ class RankStage(Stage):
         prepared = work.artifacts.prepared(work.inputs["data"])
         test = prepared.views.test
         width = depth_needed(self.depth, test.rows, filter_viewed=self.filter_viewed)
-        requests = list(test.requests())
+        requests = list(test.requests(exclude_viewed=self.filter_viewed))
         state = load_fitted(work.inputs["fitted"])
         with (
             self.baseline.open(state, prepared.items, work.context) as session,

@@ -30,6 +30,8 @@ class RecommendStage(Stage):
     models: Mapping[str, ModelAt]
     """Slot → where its model is; the artefact is the input `model.<slot>`."""
     views: tuple[str, ...]
+    filter_viewed: bool = False
+    """Whether items that users have seen are asked for at all; the evaluation takes them out in any case."""
 
     def components(self) -> Mapping[str, Component]:
         """The recommender and the corpora that write its prompts."""
@@ -37,8 +39,12 @@ class RecommendStage(Stage):
         return {"recommend": self.recommender, **named}
 
     def settings(self) -> Mapping[str, Any]:
-        """The views that are answered, and which models of the artefacts are read."""
-        return {"views": list(self.views), "models": {slot: at.name for slot, at in self.models.items()}}
+        """The views that are answered, which models of the artefacts are read, and what is not asked for."""
+        return {
+            "views": list(self.views),
+            "models": {slot: at.name for slot, at in self.models.items()},
+            "filter_viewed": self.filter_viewed,
+        }
 
     def run(self, work: StageContext) -> None:
         """Load the models, answer every request in order, and keep what was written."""
@@ -50,7 +56,7 @@ class RecommendStage(Stage):
                 self._answer(session, getattr(views, name), work)
 
     def _answer(self, session: RecommenderSession, view: View, work: StageContext) -> None:
-        requests, tokens = list(view.requests()), Counter[str]()
+        requests, tokens = list(view.requests(exclude_viewed=self.filter_viewed)), Counter[str]()
         answers = _counted(session.recommend(requests), tokens)
         count = write_candidates(work.folder / CANDIDATES.format(view=view.name), answers)
         if count != len(requests):

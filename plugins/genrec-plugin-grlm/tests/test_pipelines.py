@@ -92,7 +92,7 @@ def small(shop):
         "train.sft.max_steps": 2,
         "train.sft.precision": "float32",
         "train.sft.scoring": "full",
-        "recommend": "{use: core/free-beam, beams: 3, max_tokens: 6}",
+        "recommend": "{use: core/free-beam, beams: 10, max_tokens: 6}",
     }
 
 
@@ -117,7 +117,7 @@ def test_compressed_terms_and_constrained_beams_run(genrec, shop, tmp_path):
     changes = small(shop) | {
         "tokenizer": f"{{use: grlm/compressed, core_terms: 12, tokenizer: {terms}}}",
         "train.sft.scoring": "legal",
-        "recommend": "{use: core/beam, beams: 5}",
+        "recommend": "{use: core/beam, beams: 10}",
     }
     metrics, log = ran(genrec, "tiny.yaml", changes, tmp_path)
     assert (metrics["test"]["vr@10"], metrics["test"]["dhr@10"]) == (1.0, 1.0)
@@ -141,7 +141,7 @@ def test_the_papers_pipeline_trains_two_steps_on_a_tiny_qwen3(genrec, shop, qwen
         "train.sft.max_steps": 2,
         "train.sft.accumulation": 1,
         "train.sft.precision": "float32",
-        "recommend.beams": 3,
+        "recommend.beams": 10,
         "recommend.max_tokens": 5,
         "evaluate.baselines": "[core/popular]",
     }

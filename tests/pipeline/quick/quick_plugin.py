@@ -213,6 +213,9 @@ class Follow(Recommender):
         beams: int = 5
         short: bool = False
 
+    def most_candidates(self):
+        return self.options.beams
+
     def open(self, models, catalogue, prompts, context):
         return FollowSession(self.options, models["main"].network, catalogue)
 
