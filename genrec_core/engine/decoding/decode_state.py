@@ -1,10 +1,15 @@
-"""Beams of a causal model as a tree behind one shared prompt.
+"""Decode states: one prompt a row, many beams behind it.
 
-The usual way copies the prompt for every beam before reading it, and copies all keys and values again
-whenever beams are reordered. Here a row reads its prompt once, whatever the number of beams. The beams'
-tokens are laid out behind it in the same row, W slots a step, and an attention mask lets each token see
-the prompt and its own ancestors only. Reordering beams changes the list of ancestors (a few integers),
-never the cache.
+Every family of model answers the same two questions: `start` (the hidden state after the prompt) and
+`advance` (the hidden states after one more token on each of W beams, each continuing some beam of the step
+before). Search algorithms are written against these two and know no model. `support` says which state a
+network takes.
+
+Beams of a causal model are a tree behind one shared prompt (`TreeState`). The usual way copies the prompt for
+every beam before reading it, and copies all keys and values again whenever beams are reordered. Here a row
+reads its prompt once, whatever the number of beams. The beams' tokens are laid out behind it in the same row,
+W slots a step, and an attention mask lets each token see the prompt and its own ancestors only. Reordering
+beams changes the list of ancestors (a few integers), never the cache.
 
     prompt        step 1   step 2        beam 1 of step 2 continues beam 0 of step 1:
     p p p p · ·   a b c    d e f         e sees  p p p p, a, e
@@ -61,6 +66,16 @@ class _Slots(CacheLayerMixin):
         return self.capacity
 
 
+class DecodeState(Protocol):
+    """The state of a search in a model."""
+
+    def start(self, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds] | None = None) -> Tensor:
+        """Hidden states [B, 1, H] after prompts of any lengths, each followed by its supplied prefix."""
+
+    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
+        """Hidden states [B, W, H] after `tokens` [B, W], each written behind beam `parents` [B, W]."""
+
+
 def cache_argument(module: Any) -> str:
     """What a module's `forward` calls its cache: `cache`, or `past_key_values` in older transformers."""
     kind: Any = type(module)
@@ -72,35 +87,33 @@ def _cache_argument(kind: Any) -> str:
     return "cache" if "cache" in inspect.signature(kind.forward).parameters else "past_key_values"
 
 
+def added_mask(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """A boolean mask as numbers to add to attention scores: 0 where a token is seen."""
+    unseen = torch.finfo(dtype).min
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, unseen)
+
+
 class TreeState:
     """See the module's story.
 
     Args:
-        network: a transformers causal language model with full attention in every layer.
+        network: a transformers causal language model whose `Support` says `tree`.
         pad_id: any valid token id; it is never seen.
         steps: how many tokens will follow the prompt at most.
         width: how many beams a row will have at most.
-
-    Raises:
-        GenrecError: a layer attends through a sliding window, which the tree's mask does not know.
+        added: give masks that are added to attention scores, for code that does not take boolean ones.
     """
 
-    def __init__(self, network: Any, pad_id: int, *, steps: int, width: int) -> None:
-        kinds = set(getattr(network.config, "layer_types", None) or {"full_attention"})
-        if kinds != {"full_attention"}:
-            raise GenrecError(
-                f"`{type(network).__name__}` has layers of kind {', '.join(sorted(kinds))}; "
-                "tree decoding needs full attention",
-                hint="use a model without sliding-window layers, or switch the window off in its config",
-            )
+    def __init__(self, network: Any, pad_id: int, *, steps: int, width: int, added: bool = False) -> None:
         self._network, self._decoder = network, network.get_decoder()
-        self._pad, self._room = pad_id, steps * width
+        self._pad, self._room, self._added = pad_id, steps * width, added
 
     def start(self, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds] | None = None) -> Tensor:
         """Hidden states [B, 1, H] after the prompts, read once each."""
         if prefixes is not None:
             prompts = [[*prompt, *prefix] for prompt, prefix in zip(prompts, prefixes, strict=True)]
-        device = self._network.get_input_embeddings().weight.device
+        weight = self._network.get_input_embeddings().weight
+        device, self._dtype = weight.device, weight.dtype
         ids, lengths = padded(prompts, self._pad, device)
         layers = self._network.config.num_hidden_layers
         self._cache = Cache(layers=[_Slots(ids.shape[1] + self._room) for _ in range(layers)])
@@ -123,7 +136,8 @@ class TreeState:
         mask[:, :, :prompt] = self._seen[:, None]
         mask.scatter_(2, self._ancestors, True)
         positions = (self._lengths + depth)[:, None].expand(rows, width)
-        return self._read(tokens, positions, mask[:, None])
+        mask = mask[:, None]
+        return self._read(tokens, positions, added_mask(mask, self._dtype) if self._added else mask)
 
     def _read(self, ids: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
         out = self._decoder(
@@ -137,11 +151,76 @@ class TreeState:
         return hidden
 
 
-class EncoderDecoderState:
-    """See the module's story. `pad_id` pads prompts; the encoder masks it."""
+class CopiedState:
+    """Beams of a causal model with a copy of the prompt for each: slower, and right for more architectures.
 
-    def __init__(self, network: Any, pad_id: int) -> None:
-        self._network, self._pad = network, pad_id
+    Rows of one length are read together, so there is no padding that a window, a recurrent state or a
+    position counted from the cache could trip over; the cache is the network's own, picked anew when beams
+    move.
+
+    Args:
+        network: a transformers causal language model.
+        cached: keep the network's cache; without, every beam is read from its first token at every step.
+    """
+
+    def __init__(self, network: Any, *, cached: bool = True) -> None:
+        self._network, self._decoder, self._cached = network, network.get_decoder(), cached
+
+    def start(self, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds] | None = None) -> Tensor:
+        """Hidden states [B, 1, H] after the prompts, rows of one length read together."""
+        if prefixes is not None:
+            prompts = [[*prompt, *prefix] for prompt, prefix in zip(prompts, prefixes, strict=True)]
+        self._device = self._network.get_input_embeddings().weight.device
+        places: dict[int, list[int]] = {}
+        for place, prompt in enumerate(prompts):
+            places.setdefault(len(prompt), []).append(place)
+        self._places = [torch.tensor(group, device=self._device) for group in places.values()]
+        self._caches: list[Any] = [None] * len(places)
+        self._written = [
+            padded([prompts[place] for place in group], 0, self._device)[0] for group in places.values()
+        ]
+        read = [self._read(number, ids)[:, -1:] for number, ids in enumerate(self._written)]
+        return torch.cat(read)[torch.cat(self._places).argsort()]
+
+    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
+        """Hidden states [B, W, H] after one more token on each beam."""
+        width, read = tokens.shape[1], []
+        for number, rows in enumerate(self._places):
+            before = len(self._written[number]) // len(rows)
+            first = torch.arange(len(rows), device=self._device)[:, None] * before
+            origin = (first + parents[rows]).reshape(-1)
+            last = tokens[rows].reshape(-1, 1)
+            self._written[number] = torch.cat([self._written[number][origin], last], dim=1)
+            if self._cached:
+                self._caches[number].reorder_cache(origin)
+            hidden = self._read(number, last if self._cached else self._written[number])[:, -1]
+            read.append(hidden.reshape(len(rows), width, -1))
+        return torch.cat(read)[torch.cat(self._places).argsort()]
+
+    def _read(self, number: int, ids: Tensor) -> Tensor:
+        name, cache = cache_argument(self._decoder), self._caches[number]
+        out = self._decoder(input_ids=ids, use_cache=self._cached, **({} if cache is None else {name: cache}))
+        if self._cached:
+            self._caches[number] = getattr(out, name)
+        hidden: Tensor = out.last_hidden_state
+        return hidden
+
+
+class EncoderDecoderState:
+    """Beams of an encoder-decoder model.
+
+    The encoder, which is where the prompt's cost lies, reads each prompt once. Relative position biases (T5)
+    count cache slots, so the decoder's short self-attention cache cannot be a tree; its rows are picked anew
+    when beams move, while the encoder's keys and values are projected once and repeated for the beams.
+
+    Args:
+        network: a transformers encoder-decoder model.
+        pad_id: pads prompts; the encoder masks it.
+        cached: keep keys and values; without, the decoder reads what is written again at every step.
+    """
+
+    def __init__(self, network: Any, pad_id: int, *, cached: bool = True) -> None:
+        self._network, self._pad, self._cached = network, pad_id, cached
         self._encoder, self._decoder = network.get_encoder(), network.get_decoder()
         self._begin = int(network.config.decoder_start_token_id)
 
@@ -164,8 +243,10 @@ class EncoderDecoderState:
                 "an encoder-decoder model needs prefixes of one length in a batch",
                 hint="group requests by the length of their prefix",
             )
-        begun = torch.tensor([[self._begin, *prefix] for prefix in supplied], device=device)
-        hidden = self._read(begun)[:, -1:]
+        self._written = torch.tensor([[self._begin, *prefix] for prefix in supplied], device=device)
+        hidden = self._read(self._written)[:, -1:]
+        if not self._cached:
+            return hidden
         self._cross = [(layer.keys, layer.values) for layer in self._cache.cross_attention_cache.layers]
         return hidden
 
@@ -173,6 +254,10 @@ class EncoderDecoderState:
         """Hidden states [B, W, H] after one more token on each beam."""
         rows, width = tokens.shape
         origin = torch.arange(rows, device=tokens.device)[:, None] * self._width + parents
+        if not self._cached:
+            self._written = torch.cat([self._written[origin.reshape(-1)], tokens.reshape(-1, 1)], dim=1)
+            self._width, self._beam_mask = width, self._mask.repeat_interleave(width, dim=0)
+            return self._read(self._written)[:, -1].reshape(rows, width, -1)
         self._cache.self_attention_cache.reorder_cache(origin.reshape(-1))
         if width != self._width:
             for layer, (keys, values) in zip(
@@ -184,36 +269,19 @@ class EncoderDecoderState:
         return self._read(tokens.reshape(-1, 1)).reshape(rows, width, -1)
 
     def _read(self, ids: Tensor) -> Tensor:
+        if not self._cached:
+            states = self._states.repeat_interleave(self._width, dim=0)
+        elif len(ids) == len(self._states):
+            states = self._states
+        else:  # their keys are in the cache, and only this tensor's shape is looked at
+            states = self._states[:1].expand(len(ids), -1, -1)
+        cache = {cache_argument(self._decoder): self._cache} if self._cached else {}
         out = self._decoder(
             input_ids=ids,
-            # After the first read their keys are in the cache and only this tensor's shape is looked at.
-            encoder_hidden_states=self._states
-            if len(ids) == len(self._states)
-            else self._states[:1].expand(len(ids), -1, -1),
+            encoder_hidden_states=states,
             encoder_attention_mask=self._beam_mask,
-            use_cache=True,
-            **{cache_argument(self._decoder): self._cache},
+            use_cache=self._cached,
+            **cache,
         )
         hidden: Tensor = out.last_hidden_state
         return hidden
-
-
-class DecodeState(Protocol):
-    """The state of a search in a model."""
-
-    def start(self, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds] | None = None) -> Tensor:
-        """Hidden states [B, 1, H] after prompts of any lengths, each followed by its supplied prefix."""
-
-    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
-        """Hidden states [B, W, H] after `tokens` [B, W], each written behind beam `parents` [B, W]."""
-
-
-def decode_state_for(model: object, *, steps: int, width: int) -> DecodeState:
-    """The state of a model's family, with room for `steps` further tokens on `width` beams."""
-    family = getattr(model, "family", None)
-    network, pad_id = getattr(model, "network", None), int(getattr(model, "pad_id", 0))
-    if family == "causal":
-        return TreeState(network, pad_id, steps=steps, width=width)
-    if family == "seq2seq":
-        return EncoderDecoderState(network, pad_id)
-    raise GenrecError(f"no decoder for a model of family `{family}`", hint="families are causal and seq2seq")

@@ -31,8 +31,9 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers, Tokens
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.batches import WINDOW, TokenIds, by_tokens
-from genrec_core.engine.decoding.decode_state import DecodeState, decode_state_for
+from genrec_core.engine.decoding.decode_state import DecodeState
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
 

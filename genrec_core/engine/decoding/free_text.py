@@ -25,9 +25,10 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import Sample, Turn
 from genrec_core.contracts.teacher import Answer, Chat
 from genrec_core.engine.batches import TokenIds
-from genrec_core.engine.decoding.decode_state import DecodeState, decode_state_for
+from genrec_core.engine.decoding.decode_state import DecodeState
 from genrec_core.engine.decoding.decoder import Decoder
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.pieces import chat_layout
 

@@ -24,6 +24,8 @@ def _attention(
     module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
     """Scaled dot-product attention of query, key, value [B, heads, T, d], in float32; [B, T, heads, d]."""
+    if attention_mask is not None and attention_mask.is_floating_point():
+        attention_mask = attention_mask.float()
     with torch.autocast(query.device.type, enabled=False):
         output, _ = sdpa_attention_forward(
             module, query.float(), key.float(), value.float(), attention_mask, **options

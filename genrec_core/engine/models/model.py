@@ -28,6 +28,7 @@ from transformers.utils import logging as hf_logging
 from genrec_core.contracts.errors import ContractError, GenrecError, examples
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.engine.choices import Precision, Scoring
+from genrec_core.engine.decoding.support import support_of
 from genrec_core.engine.models.dropout import install_dropout
 from genrec_core.engine.models.loading import from_checkpoint, unreadable
 
@@ -160,7 +161,7 @@ def load_model(folder: Path, dtype: Precision = "float32", device: str = "auto")
         device: `auto` (a GPU when there is one), or a torch device such as `cpu` or `cuda:1`.
 
     Raises:
-        GenrecError: the folder holds no such model.
+        GenrecError: the folder holds no such model, or one that cannot be decoded (`support_of`).
     """
     side_file = folder / SIDE_FILE
     if not side_file.is_file():
@@ -178,7 +179,9 @@ def load_model(folder: Path, dtype: Precision = "float32", device: str = "auto")
     except (OSError, ValueError, KeyError) as error:
         raise unreadable("model", str(folder), error) from error
     install_dropout(network)
-    return Model(network.to(chosen_device(device)).eval(), text_tokenizer, **side)
+    network = network.to(chosen_device(device)).eval()
+    support_of(network)  # what cannot be decoded is refused before anything is trained
+    return Model(network, text_tokenizer, **side)
 
 
 def torch_dtype(name: Precision) -> torch.dtype:

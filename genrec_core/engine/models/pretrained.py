@@ -21,6 +21,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.choices import ChatUse, Precision
+from genrec_core.engine.decoding.support import support_of
 from genrec_core.engine.models.loading import from_checkpoint, unreadable
 from genrec_core.engine.models.model import Family, Model, chosen_device, torch_dtype
 
@@ -112,9 +113,10 @@ def assembled(network: Any, text_tokenizer: Any, family: Family, chat: ChatUse, 
             hint="use `chat: never`, or an instruction-tuned model",
         )
     _separate_pad(network, text_tokenizer)
+    support_of(network.eval())  # what cannot be decoded is refused before anything is trained
     context = getattr(network.config, "max_position_embeddings", None) or CONTEXT
     return Model(
-        network=network.eval(),
+        network=network,
         text_tokenizer=text_tokenizer,
         family=family,
         end_id=end_id,

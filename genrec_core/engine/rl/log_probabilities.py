@@ -19,9 +19,12 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from genrec_core.engine.batches import by_tokens, padded
 from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.constraint import Constraint
+from genrec_core.engine.decoding.decode_state import added_mask
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.support import TREES, support_of
 from genrec_core.engine.rl.trees import FREE, PackedTree
 
 LOGITS = 1 << 25
@@ -78,14 +81,7 @@ class TreeScorer:
     def _read(self, tree: PackedTree) -> tuple[Tensor, Tensor]:
         """Log-probabilities [M] of a tree's learnt tokens and entropies [U] of its positions."""
         with evaluating(self.network):
-            out = self.network.get_decoder()(
-                input_ids=tree.ids,
-                position_ids=tree.position_ids,
-                attention_mask=tree.mask,
-                use_cache=False,
-            )
-        states = out.last_hidden_state
-        hidden = states.reshape(-1, states.shape[-1])[tree.positions]
+            hidden = self._states(tree)
         scores = hidden.new_zeros(len(tree.reads), dtype=torch.float32)
         entropies = hidden.new_zeros(len(tree.positions), dtype=torch.float32)
         for form in range(FREE, len(self._constraints)):
@@ -105,6 +101,44 @@ class TreeScorer:
             scores = scores.index_put((entries,), values)
             entropies[positions] = entropy
         return scores, entropies
+
+    def _states(self, tree: PackedTree) -> Tensor:
+        """States [U, H] of a tree's positions: all at once, or each path alone where that is not right."""
+        support, decoder = support_of(self.network), self.network.get_decoder()
+        way = support.way_for(int(tree.position_ids.max()) + 1)
+        if way not in TREES:
+            return self._path_by_path(tree)
+        kind = tree.ids.device.type
+        autocast = torch.is_autocast_enabled(kind)
+        dtype = torch.get_autocast_dtype(kind) if autocast else self._head.weight.dtype
+        out = decoder(
+            input_ids=tree.ids,
+            position_ids=tree.position_ids,
+            attention_mask=added_mask(tree.mask, dtype) if way == "tree-added" else tree.mask,
+            use_cache=False,
+        )
+        states: Tensor = out.last_hidden_state
+        return states.reshape(-1, states.shape[-1])[tree.positions]
+
+    def _path_by_path(self, tree: PackedTree) -> Tensor:
+        """States [U, H] of a tree's positions, each path from the prompt to a leaf read as its own row."""
+        size, seen = tree.ids.shape[1], tree.mask[:, 0].cpu()
+        places = [divmod(place, size) for place in tree.positions.tolist()]
+        paths: list[tuple[int, list[int]]] = []
+        found: dict[tuple[int, int], tuple[int, int]] = {}
+        for row, column in sorted(places, reverse=True):  # children stand behind their parents
+            if (row, column) not in found:
+                path = seen[row, column].nonzero().squeeze(1).tolist()
+                found.update(((row, at), (len(paths), place)) for place, at in enumerate(path))
+                paths.append((row, path))
+        rows = [tree.ids[row, path].tolist() for row, path in paths]
+        states: list[Tensor] = [tree.ids.new_zeros(0)] * len(rows)
+        for batch in by_tokens([len(row) for row in rows], self._batch_tokens):
+            ids, _ = padded([rows[number] for number in batch], 0, tree.ids.device)
+            read = self.network.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+            for number, state in zip(batch, read, strict=True):
+                states[number] = state
+        return torch.stack([states[number][place] for number, place in (found[at] for at in places)])
 
     def _at(self, tree: PackedTree, form: int) -> Tensor:
         """Bool [U], the positions that are normalised under one form."""

@@ -27,9 +27,10 @@ from genrec_core.engine.batches import by_tokens
 from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
 from genrec_core.engine.decoding.constraint import Choices, Constraint, log_probabilities
-from genrec_core.engine.decoding.decode_state import DecodeState, decode_state_for
+from genrec_core.engine.decoding.decode_state import DecodeState
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rl.rollouts import Completion, RolloutPrompt, RolloutStep
 

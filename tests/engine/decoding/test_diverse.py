@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.diverse import DiverseSettings, diverse_beam_search
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.support import decode_state_for
 from tests.engine.decoding.random_models import END, PAD, random_model
 
 

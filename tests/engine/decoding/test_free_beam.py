@@ -11,7 +11,6 @@ from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.tiny_causal import TinyCausal
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import ItemRef, Sample, Text
-from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.free_beam import (
     FreeBeamSettings,
@@ -21,6 +20,7 @@ from genrec_core.engine.decoding.free_beam import (
     spelt,
 )
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.testing.sessions import ask
 from tests.engine.decoding.random_models import END, VOCABULARY, random_model

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.beam import SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint, log_probabilities
-from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.identifiers.trie import compile_trie, forest
 from tests.engine.decoding.random_models import END, FAMILIES, VOCABULARY, random_model
 from tests.engine.decoding.reference import generated, score_one_by_one
@@ -191,15 +191,36 @@ def test_temperature_divides_logits_where_the_output_layer_has_a_bias(temperatur
     assert got.tolist() == pytest.approx(expected.reshape(-1).tolist(), abs=1e-5)
 
 
-def test_a_model_that_bends_its_logits_is_refused():
+def test_a_model_that_bends_its_logits_is_scored_by_its_own_code():
     model = random_model("llama")
     plain = model.network.forward
+
+    def capped(*args, **kwargs):
+        out = plain(*args, **kwargs)
+        out.logits = 3 * torch.tanh(out.logits / 3)
+        return out
+
+    model.network.forward = capped
+    head, trie = OutputHead(model.network), compile_trie([[5, 6], [5, 7], [8, 9]])
+    assert not head.linear
+    state = decode_state_for(model, steps=2, width=3)
+    found = search(state, head, Constraint(trie, CPU), [[20, 21]], SearchSettings(3))
+    exact = {tuple(s): sum(score_one_by_one(model, [20, 21], s)) for s in ([5, 6], [5, 7], [8, 9])}
+    texts = found_texts(trie, found, 0)
+    assert texts == sorted(exact, key=exact.get, reverse=True)
+    assert found.scores[0].tolist() == pytest.approx([exact[text] for text in texts], abs=1e-4)
+
+
+def test_legal_training_of_a_model_that_bends_its_logits_is_refused():
+    network = random_model("llama").network
+    plain = network.forward
 
     def capped(*args, **kwargs):
         out = plain(*args, **kwargs)
         out.logits = torch.tanh(out.logits)
         return out
 
-    model.network.forward = capped
-    with pytest.raises(GenrecError, match="changes its logits"):
-        OutputHead(model.network)
+    network.forward = capped
+    with pytest.raises(GenrecError, match=r"`LlamaForCausalLM` changes its logits") as refused:
+        OutputHead(network).rows(torch.tensor([3]))
+    assert refused.value.hint == "train it with `scoring: full`"

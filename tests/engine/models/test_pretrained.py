@@ -13,8 +13,8 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.beam import SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint
-from genrec_core.engine.decoding.decode_state import decode_state_for
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.models.tiny import Shape, tiny_model
 from genrec_core.identifiers.trie import compile_trie

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from genrec_core.contracts.groups import Rollout
+from genrec_core.engine.decoding.support import Support
 from genrec_core.engine.rl import log_probabilities as module
 from genrec_core.engine.rl import trees as trees_module
 from genrec_core.engine.rl.log_probabilities import TreeScorer
@@ -56,11 +57,16 @@ def plainly(model, groups, tries):
 
 @pytest.mark.parametrize("scoring", ["legal", "full"])
 @pytest.mark.parametrize("room", [512, 4], ids=["one row a group", "split groups"])
-@pytest.mark.parametrize("tokens", [32768, 60], ids=["at once", "in trees"])
+@pytest.mark.parametrize(
+    ("tokens", "way"),
+    [(32768, "tree"), (60, "tree"), (32768, "tree-added"), (60, "plain")],
+    ids=["at once", "in trees", "an added mask", "path by path"],
+)
 def test_scores_entropies_and_gradients_are_those_of_one_completion_at_a_time(
-    policy, groups, scoring, room, tokens, monkeypatch
+    policy, groups, scoring, room, tokens, way, monkeypatch
 ):
     monkeypatch.setattr(trees_module, "ROOM", room)
+    monkeypatch.setattr(module, "support_of", lambda network: Support(way))
     writer = policy(scoring, batch_tokens=tokens)
     model = writer.model
     constraints = [writer.decoder.constraint(form) for form in FORMS]

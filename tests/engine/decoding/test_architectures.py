@@ -1,0 +1,134 @@
+"""Every architecture is decoded as plain forward passes score it, or refused by name before it is trained."""
+
+import itertools
+
+import pytest
+import torch
+
+from genrec_core import Items
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.engine.decoding.beam import SearchSettings, search
+from genrec_core.engine.decoding.constraint import Constraint
+from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.support import decode_state_for, support_of
+from genrec_core.engine.models.pretrained import pretrained_model
+from genrec_core.engine.models.tiny import Shape, tiny_model
+from genrec_core.identifiers.trie import compile_trie
+from tests.engine.decoding.architectures import names, network
+from tests.engine.decoding.random_models import Bare
+
+ANSWERS = [[5, 6, 7], [5, 6, 8], [5, 9, 7], [10, 6, 7], [11, 12, 13], [11, 12, 14]]
+PROMPTS = [[20, 21, 22], [30, 31, 32, 33, 34, 35, 36], [40, 41, 42]]
+
+REFUSED = {
+    "llama4_text": "a few tokens cannot be read with it",
+    "modernbert-decoder": "a few tokens cannot be read with it",
+    "xlm": "a token's state depends on what stands behind it",
+    "xmod": "Input language unknown",
+    "fsmt": "a few tokens cannot be read with it",
+}
+
+VARIATIONS = {
+    "mistral, a window of 4": ("mistral", {"sliding_window": 4}),
+    "mixtral, a window of 4": ("mixtral", {"sliding_window": 4}),
+    "phi3, a window of 4": ("phi3", {"sliding_window": 4}),
+    "starcoder2, a window of 4": ("starcoder2", {"sliding_window": 4}),
+    "qwen3_moe, a window of 4": ("qwen3_moe", {"sliding_window": 4, "use_sliding_window": True}),
+    "qwen2, a window of 4": (
+        "qwen2", {"sliding_window": 4, "use_sliding_window": True, "max_window_layers": 1}
+    ),
+    "gemma3, a window of 4": ("gemma3_text", {"sliding_window": 4}),
+    "gemma2, low caps": (
+        "gemma2", {"final_logit_softcapping": 2.0, "attn_logit_softcapping": 0.5, "sliding_window": 5}
+    ),
+    "cohere, a large scale": ("cohere", {"logit_scale": 5.0}),
+    "granite, a scale": ("granite", {"logits_scaling": 4.0}),
+    "falcon, ALiBi": ("falcon", {"alibi": True, "new_decoder_architecture": False}),
+    "falcon, rotary": ("falcon", {"alibi": False}),
+    "mpt, without ALiBi": ("mpt", {"attn_config": {"alibi": False}}),
+    "llama, eager": ("llama", {"attn_implementation": "eager"}),
+    "gpt2, eager": ("gpt2", {"attn_implementation": "eager"}),
+    "gpt_neo": (
+        "gpt_neo",
+        {"num_layers": 2, "attention_types": [[["global", "local"], 1]], "window_size": 4, "hidden_size": 32},
+    ),
+    "llama, biases": ("llama", {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True}),
+}  # fmt: skip
+
+
+def exact(net, prompt):
+    """Summed log-probability of each answer by one plain forward pass over whole rows."""
+    if net.config.is_encoder_decoder:
+        begun = torch.tensor([[net.config.decoder_start_token_id, *answer] for answer in ANSWERS])
+        logits = net(input_ids=torch.tensor([prompt] * len(ANSWERS)), decoder_input_ids=begun).logits[:, :-1]
+    else:
+        rows = torch.tensor([[*prompt, *answer] for answer in ANSWERS])
+        logits = net(input_ids=rows, use_cache=False).logits[:, len(prompt) - 1 : -1]
+    logs = logits.float().log_softmax(-1)
+    return logs.gather(2, torch.tensor(ANSWERS)[..., None]).sum((1, 2)).tolist()
+
+
+def beams_equal_brute_force(net, family):
+    trie = compile_trie(ANSWERS)
+    state = decode_state_for(Bare(net, family), steps=3, width=4)
+    found = search(state, OutputHead(net), Constraint(trie, torch.device("cpu")), PROMPTS, SearchSettings(6))
+    with torch.inference_mode():
+        for row, prompt in enumerate(PROMPTS):
+            best = sorted(zip(exact(net, prompt), ANSWERS, strict=True), reverse=True)
+            assert [trie.path(node) for node in found.nodes[row].tolist()] == [answer for _, answer in best]
+            assert found.scores[row].tolist() == pytest.approx([score for score, _ in best], abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder_decoder"),
+    [
+        *itertools.product(names(encoder_decoder=False), [False]),
+        *itertools.product(names(encoder_decoder=True), [True]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else ("seq2seq" if value else "causal"),
+)
+def test_an_architecture_is_decoded_as_plain_forward_passes_score_it_or_refused(name, encoder_decoder):
+    net = network(name, encoder_decoder)
+    if name in REFUSED:
+        with pytest.raises(GenrecError, match=f"`{type(net).__name__}` cannot be .*{REFUSED[name]}"):
+            support_of(net)
+    else:
+        beams_equal_brute_force(net, "seq2seq" if encoder_decoder else "causal")
+
+
+def test_what_cannot_be_decoded_is_refused_when_it_is_loaded(tmp_path):
+    tiny = tiny_model(Items(("a",), {"title": ["red tent"]}), Shape(16, 1, 2, 16, 300), device="cpu")
+    network("xlm", vocab_size=300).save_pretrained(tmp_path)
+    tiny.text_tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(
+        GenrecError, match="`XLMWithLMHeadModel` cannot be trained or decoded here"
+    ) as refused:
+        pretrained_model(str(tmp_path))
+    assert "use another architecture" in refused.value.hint
+
+
+def test_an_encoder_decoder_that_names_no_first_token_is_refused():
+    with pytest.raises(GenrecError, match="its config names no `decoder_start_token_id`"):
+        support_of(network("mbart", encoder_decoder=True, decoder_start_token_id=None))
+
+
+def test_a_network_is_measured_once():
+    net, read = network("llama"), []
+    net.get_decoder().register_forward_hook(lambda *_: read.append(1))
+    support_of(net)
+    measured = len(read)
+    support_of(net)
+    OutputHead(net)
+    assert len(read) == measured <= 40
+
+
+@pytest.mark.parametrize("name", ["mistral", "gemma3_text"])
+def test_a_prompt_within_the_window_keeps_the_tree_and_a_longer_one_takes_copies(name):
+    support = support_of(network(name, sliding_window=8))
+    assert (support.way_for(8), support.way_for(9)) == ("tree", "copies")
+
+
+@pytest.mark.parametrize("label", VARIATIONS)
+def test_windows_scales_caps_and_biases_change_no_score(label):
+    name, options = VARIATIONS[label]
+    beams_equal_brute_force(network(name, **options), "causal")
