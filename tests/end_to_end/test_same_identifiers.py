@@ -57,3 +57,18 @@ def test_once_allowed_they_are_counted_as_collisions_and_both_are_recommended(sh
     doctor = json.loads(genrec(shop, "doctor", "runs/shop/latest", "--json", "--quick"))
     assert doctor["merged_items"] == 1
     assert "merged by the text tokenizer" in genrec(shop, "doctor", "runs/shop/latest", "--quick")
+
+
+def test_new_items_meet_the_vocabulary_too(shop):
+    genrec(shop, "run", "pipeline.yaml", "--set", "model.max_merged=0.09")
+    for name, title in (("same", "LAMP a"), ("foreign", "кот")):
+        (shop / f"{name}.jsonl").write_text(json.dumps({"item_id": name, "title": title}) + "\n")
+    found = json.loads(genrec(shop, "items", "add", "runs/shop/latest", "same.jsonl", "--json"))
+    assert (found["colliding"], found["items"][0]["identifier"]) == (1, "lamp a")
+    doctor = json.loads(genrec(shop, "doctor", found["run"], "--json", "--quick"))
+    assert (doctor["merged_items"], doctor["colliding_items"]) == (2, 4)
+    for more in ((), ("--dry-run",)):
+        refused = start(shop, "items", "add", "runs/shop/latest", "foreign.jsonl", *more)
+        refused.process.join(180)
+        assert refused.process.exitcode == 2
+        assert "cannot write the identifiers of 1 of 13 items: `foreign: кот`" in refused.err
