@@ -2,27 +2,42 @@
 
 Every identifier it writes belongs to an item of the catalogue. `search: exhaustive` scores every
 identifier instead of the best few, which is exact and affordable for small catalogues.
+
+With a `prior`, any fitted baseline, the model's log-probability of an item and `prior_weight` times that of
+the baseline are added, step by step over the trie, so beams and final scores agree:
+
+    recommend: {use: core/beam, prior: core/transitions}        # the weight is chosen on validation rows
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
+from genrec_core.builtin.exact import meant
+from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.candidates import Candidates
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
+from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.options import operational
 from genrec_core.contracts.recommender import Recommender, RecommenderSession
-from genrec_core.contracts.views import Request
+from genrec_core.contracts.views import Example, Request
 from genrec_core.engine.choices import Scoring, Search
 
 if TYPE_CHECKING:
     from genrec_core.engine.decoding.decoder import Decoder
+
+
+WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+"""Of a prior, to choose among."""
+TOP = 10
+_ROWS = 11
+"""Purpose of the generator that draws validation rows."""
 
 
 class Beam(Recommender):
@@ -39,6 +54,13 @@ class Beam(Recommender):
         """What may be written: only identifiers of the catalogue."""
         search: Search = "beam"
         """`exhaustive` scores every identifier instead of searching."""
+        prior: Baseline | None = None
+        """A baseline whose distribution over items is added to the model's."""
+        prior_weight: float | None = Field(default=None, ge=0)
+        """What the prior's log-probabilities count beside the model's. null: the best of 0, 0.25, 0.5, 1, 2
+        and 4 by Recall@10 of the identifiers on validation rows."""
+        tune_rows: int = Field(default=1000, ge=1)
+        """Validation rows that a weight is chosen on, drawn by the seed."""
         scoring: Scoring | None = None
         """`full`: log-probability under the whole vocabulary; `legal`: renormalised over legal tokens. By
         default what the model was trained with."""
@@ -50,6 +72,38 @@ class Beam(Recommender):
         """As many as beams."""
         return self.options.beams
 
+    def undecided(self) -> bool:
+        """Whether the weight of a prior is left open."""
+        return self.options.prior is not None and self.options.prior_weight is None
+
+    def tune(
+        self,
+        models: Mapping[str, LanguageModel],
+        catalogue: Catalogue,
+        prompts: Mapping[str, Corpus],
+        valid: Sequence[Example],
+        context: Context,
+    ) -> dict[str, Any]:
+        """The prior's weight with the best Recall@10 on validation rows, of equal ones the smallest."""
+        examples = some_examples(valid, self.options.tune_rows, context)
+        if not examples:
+            raise GenrecError(
+                f"`{self.name}` chooses `prior_weight` on validation rows, and there are none",
+                hint="give `prior_weight`, or a split with validation rows",
+            )
+        found: dict[float, float] = {}
+        for weight in WEIGHTS:
+            fixed = self.with_options(prior_weight=weight)
+            with fixed.open(models, catalogue, prompts, context) as session:
+                answers = session.recommend([example.request() for example in examples])
+                hits = [
+                    any(example.target in meant(beam, catalogue) for beam in answer.beams[:TOP])
+                    for example, answer in zip(examples, answers, strict=True)
+                ]
+            found[weight] = sum(hits) / len(hits)
+            context.log("tune", prior_weight=weight, **{f"recall@{TOP}": found[weight]})
+        return {"prior_weight": max(found, key=lambda weight: (found[weight], -weight))}
+
     def open(
         self,
         models: Mapping[str, LanguageModel],
@@ -57,15 +111,30 @@ class Beam(Recommender):
         prompts: Mapping[str, Corpus],
         context: Context,
     ) -> BeamSession:
-        """A session whose tries are compiled when they are first needed, and then kept."""
+        """A session whose tries are compiled when they are first needed, and then kept.
+
+        Raises:
+            GenrecError: the prior's weight is still open.
+        """
         # Checking and explaining a pipeline must not import torch.
         from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
+        from genrec_core.engine.decoding.prior import Prior
         from genrec_core.engine.models.model import Model
 
         options, model = self.options, Model.of(models["main"])
+        if self.undecided():
+            raise GenrecError(
+                f"the `prior_weight` of `{self.name}` is chosen on validation rows, which was not done yet",
+                hint="give `prior_weight`, or let a run choose it",
+            )
         scoring = options.scoring or model.scoring
         settings = DecoderSettings(options.beams, options.search, scoring, options.batch_tokens)
-        return BeamSession(Decoder(model, catalogue, settings), prompts["main"], context)
+        prior = None
+        if options.prior is not None and options.prior_weight:
+            state = context.fitted(options.prior, catalogue.items)
+            session = options.prior.open(state, catalogue.items, context)
+            prior = Prior(session, options.prior_weight)
+        return BeamSession(Decoder(model, catalogue, settings, prior), prompts["main"], context)
 
 
 class BeamSession(RecommenderSession):
@@ -85,6 +154,17 @@ class BeamSession(RecommenderSession):
         catalogue, context = self._decoder.catalogue, self._context
         samples = (self._prompt.prompt(request, catalogue, context) for request in requests)
         with context.progress("recommend", len(requests)) as advance:
-            for answer in self._decoder.candidates(samples):
+            for answer in self._decoder.candidates(samples, requests):
                 yield answer
                 advance(1)
+
+    def close(self) -> None:
+        """Close the prior."""
+        if self._decoder.prior is not None:
+            self._decoder.prior.session.close()
+
+
+def some_examples(examples: Sequence[Example], count: int, context: Context) -> list[Example]:
+    """At most `count` of some examples, drawn evenly by the seed, in their order."""
+    chosen = context.generator(_ROWS).permutation(len(examples))[:count]
+    return [examples[row] for row in sorted(chosen.tolist())]

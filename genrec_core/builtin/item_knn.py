@@ -126,10 +126,16 @@ class SparseSession(BaselineSession):
         """As by `scores`, without a row as wide as the catalogue for each request."""
         order = best(self._counts, self.items)
         for start in range(0, len(requests), self._chunk):
-            found = self.reached(requests[start : start + self._chunk])
-            for row in range(found.shape[0]):
+            some = requests[start : start + self._chunk]
+            found = self.reached(some)
+            for row, request in enumerate(some):
                 inside = slice(found.indptr[row], found.indptr[row + 1])
-                yield self._filled(found.indices[inside], found.data[inside], order, k)
+                items, scores, popular = found.indices[inside], found.data[inside], order
+                if request.exclude:
+                    allowed = ~np.isin(items, request.exclude)
+                    items, scores = items[allowed], scores[allowed]
+                    popular = order[~np.isin(order, request.exclude)]
+                yield self._filled(items, scores, popular, k)
 
     def _filled(
         self, items: NDArray[np.int32], scores: NDArray[np.float32], order: NDArray[np.int32], k: int

@@ -55,3 +55,7 @@ class _OracleSession(BaselineSession):
         if not rows:
             return np.zeros((0, self.items), dtype=np.float32)
         return widened(np.asarray(rows, dtype=np.float32), self.items)
+
+    def logits(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Logarithms of the probabilities, where none is below 1e-12."""
+        return np.log(np.maximum(self.scores(requests), np.float32(1e-12)))

@@ -80,11 +80,15 @@ class _Counts(BaselineSession):
         return np.tile(self._counts.astype(np.float32), (len(requests), 1))
 
     def rank(self, requests: Sequence[Request], k: int) -> Iterator[Ranked]:
-        """The same k items for each request."""
+        """The same k items for each request that excludes none."""
         top = best(self._counts, k)
         ranked = Ranked.direct(top, self._counts[top])
-        for _ in requests:
-            yield ranked
+        for request in requests:
+            yield next(super().rank([request], k)) if request.exclude else ranked
+
+    def logits(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Logarithms of the counts, each with one more."""
+        return np.log1p(self.scores(requests))
 
 
 class _Decayed(BaselineSession):
@@ -110,3 +114,7 @@ class _Decayed(BaselineSession):
             faded += np.bincount(self._item[new], weights, minlength=self.items)
             scores[row], until, at = faded, new.stop, asked[row]
         return scores
+
+    def logits(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Logarithms of the faded counts, each with one more."""
+        return np.log1p(self.scores(requests))

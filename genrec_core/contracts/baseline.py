@@ -60,15 +60,25 @@ class BaselineSession(Session, ABC):
         alone.
         """
 
+    def logits(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Log-probabilities of each item up to a constant of the row, float32 [requests, N], finite.
+
+        For priors and fusions, whose weights are chosen on validation; by default the scores.
+        """
+        return self.scores(requests)
+
     def rank(self, requests: Sequence[Request], k: int) -> Iterator[Ranked]:
         """The best k items for each request, in order, equal scores by item index.
 
-        There are fewer only where the catalogue is smaller.
+        There are fewer only where the catalogue, without the items of `Request.exclude`, is smaller.
         """
         chunk = max(1, CELLS // max(1, self.items))
         for start in range(0, len(requests), chunk):
-            for row in self.scores(requests[start : start + chunk]):
-                top = best(row, k)
+            some = requests[start : start + chunk]
+            for request, row in zip(some, self.scores(some), strict=True):
+                excluded = np.unique(np.asarray(request.exclude, dtype=np.int64))
+                row[excluded] = -np.inf
+                top = best(row, min(k, self.items - len(excluded)))
                 yield Ranked.direct(top, row[top])
 
 

@@ -90,6 +90,12 @@ class Component:
         """Whether the result depends on the seed with these options; by default what the class says."""
         return self.seeded
 
+    def with_options(self, **options: Any) -> Self:
+        """The same component with some options changed to values that are known to fit."""
+        other = type(self).__new__(type(self))
+        other.options, other.name = self.options.model_copy(update=options), self.name
+        return other
+
     def inputs(self) -> tuple[Path, ...]:
         """Files and folders outside the store whose content the result depends on.
 

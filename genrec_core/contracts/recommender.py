@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -31,7 +31,7 @@ from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.options import Options
 from genrec_core.contracts.session import Session
-from genrec_core.contracts.views import Request
+from genrec_core.contracts.views import Example, Request
 
 
 class RecommenderSession(Session, ABC):
@@ -68,6 +68,26 @@ class Recommender(Component):
         `genrec check` refuses to evaluate deeper: recall would count items never asked for as missed.
         """
         return None
+
+    def undecided(self) -> bool:
+        """Whether options are left open that `tune` chooses by validation rows; by default none is."""
+        return False
+
+    def tune(
+        self,
+        models: Mapping[str, LanguageModel],
+        catalogue: Catalogue,
+        prompts: Mapping[str, Corpus],
+        valid: Sequence[Example],
+        context: Context,
+    ) -> dict[str, Any]:
+        """Values for the options that are left open, chosen by validation rows: JSON values by option.
+
+        It runs once, in a stage of its own, and only where `undecided` says so. The recommender is then
+        opened with these options, by the run and by whoever serves it. Where the evaluation filters viewed
+        items, the examples exclude them.
+        """
+        return {}
 
     @abstractmethod
     def open(

@@ -9,7 +9,7 @@ all that a recommender or baseline ever receives): leaking a target into a promp
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,11 @@ class Example(Request):
     """A request together with the item that was chosen."""
 
     target: int = -1
+
+    def request(self, exclude: tuple[int, ...] = ()) -> Request:
+        """The example without its target, and what must not be recommended to it."""
+        values = {one.name: getattr(self, one.name) for one in fields(Request)}
+        return Request(**{**values, "exclude": (*self.exclude, *exclude)})
 
 
 @dataclass(frozen=True)
@@ -116,14 +121,11 @@ class View:
                 is recommended, also of the part before the newest `max_history` items.
         """
         for row, example in enumerate(self.examples()):
-            yield Request(
-                example.user,
-                example.history,
-                example.time,
-                example.domain,
-                attributes=example.attributes,
-                exclude=tuple(np.unique(self.rows.row(row)).tolist()) if exclude_viewed else (),
-            )
+            yield example.request(self.viewed(row) if exclude_viewed else ())
+
+    def viewed(self, row: int) -> tuple[int, ...]:
+        """The distinct items of a row's whole visible history."""
+        return tuple(np.unique(self.rows.row(row)).tolist())
 
     def sequences(self) -> Iterator[tuple[str, NDArray[np.int32]]]:
         """(user, item indices) of each row, oldest first, uncut; never contains a valid or test target."""

@@ -53,7 +53,7 @@ from genrec_core.pipeline.wiring import TOKENIZE
 from genrec_core.store.arrays import load_arrays
 from genrec_core.store.canonical import fingerprint
 
-MODELS = ("model", "train", "baseline")
+MODELS = ("model", "train", "baseline", "tune")
 """Kinds of stages whose artefacts an extended run shares with the run it comes from."""
 
 

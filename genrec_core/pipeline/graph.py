@@ -30,7 +30,7 @@ from genrec_core.pipeline.stages.embed import EmbedStage, distinct_encoders, enc
 from genrec_core.pipeline.stages.evaluate import EvaluateStage
 from genrec_core.pipeline.stages.ground import GroundStage
 from genrec_core.pipeline.stages.model import ModelStage
-from genrec_core.pipeline.stages.recommend import RecommendStage
+from genrec_core.pipeline.stages.recommend import RecommendStage, TuneStage
 from genrec_core.pipeline.stages.stage import Stage
 from genrec_core.pipeline.stages.tokenize import TokenizeStage
 from genrec_core.pipeline.stages.train import TrainStage
@@ -38,6 +38,7 @@ from genrec_core.pipeline.wiring import TOKENIZE, model_stage, slots_asked
 from genrec_core.registry.registry import Registry
 
 DATA = "data"
+TUNE = "tune"
 EVALUATE = "evaluate"
 
 
@@ -140,6 +141,23 @@ class Graph:
         asked = {slot: last.models[slot] for slot in slots_asked(spec.recommend, *prompts.values())}
         for component in (spec.recommend, spec.ground):
             yield from self._fitting(component)
+        inputs = {
+            "identifiers": last.identifiers,
+            **model_inputs(models, asked),
+            **self._reading(spec.recommend),
+        }
+        tuned = {}
+        if spec.recommend.undecided():
+            tuned = {"tuned": TUNE}
+            yield TuneStage(
+                name=TUNE,
+                recommender=spec.recommend,
+                prompts=prompts,
+                models=models,
+                asked=asked,
+                filter_viewed=spec.evaluate.filter_viewed,
+                inputs=inputs,
+            )
         yield RecommendStage(
             name="recommend",
             recommender=spec.recommend,
@@ -148,11 +166,7 @@ class Graph:
             asked=asked,
             views=views,
             filter_viewed=spec.evaluate.filter_viewed,
-            inputs={
-                "identifiers": last.identifiers,
-                **model_inputs(models, asked),
-                **self._reading(spec.recommend),
-            },
+            inputs={**inputs, **tuned},
         )
         asked = {slot: last.models[slot] for slot in slots_asked(spec.ground)}
         yield GroundStage(

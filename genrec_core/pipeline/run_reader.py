@@ -30,11 +30,15 @@ from genrec_core.contracts.session import Session
 from genrec_core.contracts.views import Request
 from genrec_core.data.prepared import Prepared
 from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
+from genrec_core.pipeline.graph import TUNE
 from genrec_core.pipeline.load import Pipeline, load_pipeline
 from genrec_core.pipeline.run_folder import LATEST, METRICS, NEW_ITEMS, PIPELINE, PLAN
+from genrec_core.pipeline.stages.baseline import distinct_baselines, stored_fitter
+from genrec_core.pipeline.stages.recommend import decided
 from genrec_core.pipeline.wiring import slots_asked
 from genrec_core.registry.problems import shown
 from genrec_core.registry.registry import Registry
+from genrec_core.store.canonical import fingerprint
 from genrec_core.store.manifest import damage
 from genrec_core.store.store import Store
 
@@ -132,9 +136,29 @@ class RunReader:
         spec = self.pipeline.spec
         asked = slots_asked(spec.recommend, *self.pipeline.prompts.values(), spec.ground)
         models = LoadedWhenAsked({slot: functools.partial(self.model, slot) for slot in asked})
-        context = replace(context or Context(), models=models)
-        recommender = spec.recommend.open(self.models, self.catalogue, self.pipeline.prompts, context)
+        context = replace(context or Context(), models=models, fitter=stored_fitter(self._fitted()))
+        tuned = self.artefact(TUNE) if spec.recommend.undecided() else None
+        recommender = decided(spec.recommend, tuned).open(
+            self.models, self.catalogue, self.pipeline.prompts, context
+        )
         return RunSession(recommender, spec.ground.open(self.catalogue, context), spec.data.max_history)
+
+    def _fitted(self) -> dict[str, Path]:
+        """Key of each baseline that the recommender or the grounder names → what it learnt."""
+        spec = self.pipeline.spec
+        named = distinct_baselines([spec.recommend, spec.ground])
+        stages = {
+            fingerprint(stage["ingredients"]["components"]["baseline"]): stage["name"]
+            for stage in self.plan["stages"]
+            if named and stage["kind"] == "baseline"
+        }
+        gone = [one.name for key, one in named.items() if key not in stages]
+        if gone:
+            raise GenrecError(
+                f"baseline `{gone[0]}` is not the version that the run `{self.folder}` was made with",
+                hint=self._again(),
+            )
+        return {key: self.artefact(stages[key]) for key in named}
 
 
 class RunSession(Session):

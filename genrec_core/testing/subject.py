@@ -8,8 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from genrec_core.contracts.baseline import Baseline, Fitted
 from genrec_core.contracts.component import Builder, Component
 from genrec_core.contracts.context import Context
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.views import Training
+from genrec_core.testing.toy import toy_training
 
 SEED = 7
 
@@ -57,15 +61,20 @@ class Subject:
     def context(self, folder: str = "") -> Context:
         """A context with the kit's seed; with `folder`, its workspace is that one."""
         if not folder:
-            return Context(seed=SEED)
+            return Context(seed=SEED, fitter=_fitted)
         workspace = self.workspace / folder
         workspace.mkdir(parents=True, exist_ok=True)
-        return Context(seed=SEED, workspace=workspace)
+        return Context(seed=SEED, workspace=workspace, fitter=_fitted)
 
     def overrides(self, method: str) -> bool:
         """Whether the component implements a method that its kind leaves optional."""
         kind = next(base for base in reversed(self.cls.__mro__) if getattr(base, "kind", "") == self.kind)
         return getattr(self.cls, method) is not getattr(kind, method)
+
+
+def _fitted(baseline: Baseline, items: Items, training: Training | None, context: Context) -> Fitted:
+    """What a nested baseline learns from the toy data, which a run would have fitted before."""
+    return baseline.fit(items, training or toy_training(), context)
 
 
 def snapshot(*values: Any) -> Any:

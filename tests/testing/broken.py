@@ -370,4 +370,5 @@ FAULTS = [
     (Lookup, "scores_each_request_alone"),
     (Lookup, "scores_items_that_came_later"),
     (Lookup, "answers_empty_histories"),
+    (Lookup, "leaves_out_what_is_excluded"),
 ]

@@ -39,6 +39,8 @@ class SearchSettings:
         noise: draws without replacement instead of taking the best, with this generator.
         temperature: divides logits before normalising; sharpens (< 1) or flattens (> 1) what is drawn.
         depth: stop after this many tokens and return the prefixes reached; None goes to the end.
+        prior: float32 [R, M], what every node of the trie adds to the score of whoever stands there, at most
+            0 and never more than at its parent (`prior.Prior.nodes`); None adds nothing.
     """
 
     beams: int = 20
@@ -46,6 +48,7 @@ class SearchSettings:
     noise: torch.Generator | None = None
     temperature: float = 1.0
     depth: int | None = None
+    prior: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Found:
     Attributes:
         nodes: int64 [R, K], trie nodes where identifiers (or prefixes of the asked depth) end; -1 where a
             row has fewer than K.
-        scores: float32 [R, K], log-probabilities of the written tokens; -inf where there is none.
+        scores: float32 [R, K], log-probabilities of the written tokens, with the prior's share; -inf where
+            there is none.
         steps: tokens written on the longest beam, supplied prefix not counted.
     """
 
@@ -120,6 +124,8 @@ def search(
         choices = constraint.choices(beams.nodes, beams.keys > -torch.inf)
         flat = hidden.reshape(-1, hidden.shape[-1])
         gained = log_probabilities(head, flat, choices, settings.scoring, settings.temperature)
+        if settings.prior is not None:
+            gained = gained + _prior_gain(settings.prior, beams.nodes, choices)
         scores = beams.scores.reshape(-1)[choices.beams] + gained
         keys = _perturbed(scores, beams.keys, choices, settings.noise) if settings.noise else scores
         table, place = _by_row(keys, choices, len(prompts))
@@ -141,6 +147,12 @@ def search(
         parents = choices.beams[entry] % hidden.shape[1]
         beams = _Beams(choices.nodes[entry], scores[entry], best)
         hidden = state.advance(parents, choices.tokens[entry])
+
+
+def _prior_gain(prior: Tensor, parents: Tensor, choices: Choices) -> Tensor:
+    """What the prior adds for each choice, float32 [C]: the child's share less its parent's."""
+    rows = choices.beams // parents.shape[1]
+    return prior[rows, choices.nodes] - prior[rows, parents.reshape(-1)[choices.beams]]
 
 
 def _start_nodes(constraint: Constraint, starts: Tensor | None, rows: int, device: torch.device) -> Tensor:

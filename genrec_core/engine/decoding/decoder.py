@@ -26,11 +26,13 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Tokens
 from genrec_core.contracts.samples import IDENTIFIER, Sample
+from genrec_core.contracts.views import Request
 from genrec_core.engine.batches import WINDOW, by_tokens
 from genrec_core.engine.choices import Scoring, Search
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint, answer_trie
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.prior import Prior
 from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
@@ -56,8 +58,10 @@ class DecoderSettings:
 class Decoder:
     """Constrained generation of one model over one catalogue."""
 
-    def __init__(self, model: Model, catalogue: Catalogue, settings: DecoderSettings) -> None:
-        self.model, self.catalogue, self.settings = model, catalogue, settings
+    def __init__(
+        self, model: Model, catalogue: Catalogue, settings: DecoderSettings, prior: Prior | None = None
+    ) -> None:
+        self.model, self.catalogue, self.settings, self.prior = model, catalogue, settings, prior
         self.renderer = Renderer(model, catalogue)
         self.head = OutputHead(model.network)
         self._constraints: dict[tuple[str, str], Constraint] = {}
@@ -73,17 +77,28 @@ class Decoder:
             self._constraints[form, stop_text] = Constraint(trie, self.head.weight.device)
         return self._constraints[form, stop_text]
 
-    def candidates(self, samples: Iterable[Sample]) -> Iterator[Candidates]:
+    def candidates(self, samples: Iterable[Sample], requests: Sequence[Request] = ()) -> Iterator[Candidates]:
         """The best identifiers for each sample's prompt, in order.
+
+        Args:
+            samples: the prompts.
+            requests: whom each sample is for, where there is a prior.
 
         Raises:
             GenrecError: a sample has no constrained answer.
         """
-        remaining = iter(samples)
+        remaining, done = iter(samples), 0
         while window := list(islice(remaining, WINDOW)):
-            yield from self.answers(window, [self.renderer.prompt(sample) for sample in window])
+            prompts = [self.renderer.prompt(sample) for sample in window]
+            yield from self.answers(window, prompts, requests[done : done + len(window)])
+            done += len(window)
 
-    def answers(self, samples: Sequence[Sample], prompts: Sequence[Sequence[int]]) -> list[Candidates]:
+    def answers(
+        self,
+        samples: Sequence[Sample],
+        prompts: Sequence[Sequence[int]],
+        requests: Sequence[Request] = (),
+    ) -> list[Candidates]:
         """The best identifiers behind token-id prompts that belong to `samples`, in order.
 
         Raises:
@@ -99,7 +114,12 @@ class Decoder:
         lengths, kinds = list(map(len, prompts)), list(map(_answered, samples))
         for batch in by_tokens(lengths, self.settings.batch_tokens, room=self.settings.beams, kinds=kinds):
             form, stop_text = _answered(samples[batch[0]])
-            result = self.search([prompts[index] for index in batch], form, stop_text=stop_text)
+            result = self.search(
+                [prompts[index] for index in batch],
+                form,
+                stop_text=stop_text,
+                asked=[requests[index] for index in batch] if self.prior else (),
+            )
             found.update(zip(batch, self.written(result, form, stop_text), strict=True))
         return [found[index] for index in range(len(samples))]
 
@@ -112,6 +132,7 @@ class Decoder:
         starts: Tensor | None = None,
         supplied: Sequence[Sequence[int]] | None = None,
         depth: int | None = None,
+        asked: Sequence[Request] = (),
     ) -> Found:
         """One batch of token-id prompts through the search.
 
@@ -122,13 +143,17 @@ class Decoder:
             starts: the trie node each row starts from, behind the tokens `supplied` to it.
             supplied: tokens already written behind each prompt.
             depth: return prefixes of this many tokens instead of whole identifiers.
+            asked: the requests that the prior is of; none means no prior.
         """
         constraint = self.constraint(form, stop_text)
         beams = self.settings.beams
         if self.settings.search == "exhaustive":
             beams = int((constraint.trie.ends > 0).sum())
         state = decode_state_for(self.model, steps=constraint.depth, width=beams)
-        settings = SearchSettings(beams, self.settings.scoring, depth=depth)
+        prior = None
+        if self.prior is not None and asked:
+            prior = self.prior.nodes(constraint.trie, asked, self.head.weight.device)
+        settings = SearchSettings(beams, self.settings.scoring, depth=depth, prior=prior)
         return search(state, self.head, constraint, prompts, settings, starts, supplied)
 
     def written(self, found: Found, form: str = IDENTIFIER, stop_text: str = "") -> list[Candidates]:

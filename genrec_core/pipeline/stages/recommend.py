@@ -1,11 +1,14 @@
-"""`recommend`: the recommender writes identifiers for every evaluation row."""
+"""`tune`: options left open are chosen by validation rows. `recommend`: every evaluation row is answered."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar
+
+import orjson
 
 from genrec_core.contracts.candidates import Candidates
 from genrec_core.contracts.component import Component
@@ -14,7 +17,7 @@ from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.recommender import Recommender, RecommenderSession
 from genrec_core.contracts.views import View
 from genrec_core.evaluation.candidates_file import write_candidates
-from genrec_core.pipeline.artifacts import CANDIDATES, ModelAt
+from genrec_core.pipeline.artifacts import CANDIDATES, TUNED, ModelAt
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
@@ -51,7 +54,8 @@ class RecommendStage(Stage):
         catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
         models = {slot: at.load(work.inputs[f"model.{slot}"]) for slot, at in self.models.items()}
         views = work.artifacts.prepared(work.inputs["data"]).views
-        with self.recommender.open(models, catalogue, self.prompts, work.context) as session:
+        recommender = decided(self.recommender, work.inputs.get("tuned"))
+        with recommender.open(models, catalogue, self.prompts, work.context) as session:
             for name in self.views:
                 self._answer(session, getattr(views, name), work)
 
@@ -63,6 +67,34 @@ class RecommendStage(Stage):
             counts = f"{count:,} answers to {len(requests):,} requests"
             raise ContractError(f"recommender `{self.recommender.name}` gave {counts}")
         work.context.log("recommended", view=view.name, requests=count, tokens=tokens.total(), **tokens)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneStage(RecommendStage):
+    """Lets the recommender choose the options that the pipeline leaves open; test rows are not read."""
+
+    kind: ClassVar[str] = "tune"
+
+    views: tuple[str, ...] = ()
+
+    def run(self, work: StageContext) -> None:
+        """Choose and keep what was chosen."""
+        catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
+        models = {slot: at.load(work.inputs[f"model.{slot}"]) for slot, at in self.models.items()}
+        view = work.artifacts.prepared(work.inputs["data"]).views.valid
+        valid = [
+            replace(example, exclude=view.viewed(row) if self.filter_viewed else ())
+            for row, example in enumerate(view.examples())
+        ]
+        chosen = self.recommender.tune(models, catalogue, self.prompts, valid, work.context)
+        (work.folder / TUNED).write_bytes(orjson.dumps(chosen))
+
+
+def decided(recommender: Recommender, tuned: Path | None) -> Recommender:
+    """A recommender with the options that a `tune` stage chose, where there was one."""
+    if tuned is None:
+        return recommender
+    return recommender.with_options(**orjson.loads((tuned / TUNED).read_bytes()))
 
 
 def _counted(answers: Iterator[Candidates], tokens: Counter[str]) -> Iterator[Candidates]:

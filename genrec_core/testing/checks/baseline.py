@@ -89,6 +89,16 @@ def answers_empty_histories(subject: Subject) -> None:
     require(len(ranked) == 1 and len(ranked[0].items) == K, "an empty history got no full ranking")
 
 
+def leaves_out_what_is_excluded(subject: Subject) -> None:
+    """Items of `Request.exclude` are in no ranking, and the others are ranked as before."""
+    state, request = _fitted(subject), next(iter(toy_views().test.requests()))
+    with subject.component().open(state, toy_items(), subject.context("rank")) as session:
+        whole = next(iter(session.rank([request], 100))).items.tolist()
+        excluded = tuple(whole[:2])
+        left = next(iter(session.rank([replace(request, exclude=excluded)], 100))).items.tolist()
+    require(left == whole[2:], f"without {list(excluded)}, ranked {left[:5]} instead of {whole[2:7]}")
+
+
 def answers_every_request(subject: Subject) -> None:
     """There is one ranking a request, in order."""
     requests = len(toy_views().test)
@@ -154,6 +164,7 @@ CHECKS = (
     scores_each_request_alone,
     scores_items_that_came_later,
     answers_empty_histories,
+    leaves_out_what_is_excluded,
     answers_every_request,
     ranks_distinct_items,
     gives_as_many_as_asked,
