@@ -102,7 +102,7 @@ def search(
     Args:
         state: a fresh search state of the model.
         head: the model's output matrix.
-        constraint: the legal identifiers.
+        constraint: the legal identifiers; of `Constraint.for_rows`, those that each row may be given.
         prompts: token ids, one row each, any lengths.
         settings: how to search.
         starts: int64 [R], the trie node each row starts from (its catalogue's root, or deeper behind a
@@ -126,6 +126,7 @@ def search(
         gained = log_probabilities(head, flat, choices, settings.scoring, settings.temperature)
         if settings.prior is not None:
             gained = gained + _prior_gain(settings.prior, beams.nodes, choices)
+        choices, gained = constraint.permitted(choices, gained, len(prompts))
         scores = beams.scores.reshape(-1)[choices.beams] + gained
         keys = _perturbed(scores, beams.keys, choices, settings.noise) if settings.noise else scores
         table, place = _by_row(keys, choices, len(prompts))

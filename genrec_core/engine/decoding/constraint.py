@@ -10,16 +10,21 @@ another, an end token tells them apart; nowhere else is it part of an answer.
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genrec_core.contracts.samples import IDENTIFIER
 from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.identifiers.trie import Trie, compile_trie
+from genrec_core.identifiers.trie import Ints, Trie, compile_trie
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,27 @@ class Choices:
     counts: Tensor
 
 
+@dataclass(frozen=True)
+class Restriction:
+    """Which items each of R rows may be answered with, over a trie of N items.
+
+    Attributes:
+        keys: int64, ascending: row × (N + 1) + place in the trie's items, of every item that is named.
+        stride: N + 1.
+        only: bool [R]; whether a row's named items are the only ones allowed, or the ones left out.
+    """
+
+    keys: Tensor
+    stride: int
+    only: Tensor
+
+    def allows(self, rows: Tensor, starts: Tensor, leaves: Tensor) -> Tensor:
+        """Whether some item of the run `starts … starts + leaves` is allowed, bool of their shape."""
+        begin = rows * self.stride + starts
+        named = torch.searchsorted(self.keys, begin + leaves) - torch.searchsorted(self.keys, begin)
+        return torch.where(self.only[rows], named > 0, named < leaves)
+
+
 class Constraint:
     """The compiled trie as tensors.
 
@@ -53,6 +79,58 @@ class Constraint:
         self._first = torch.from_numpy(trie.first).to(device).long()
         self._count = torch.from_numpy(trie.count).to(device).long()
         self._tokens = torch.from_numpy(trie.tokens).to(device).long()
+        self._starts = torch.from_numpy(trie.starts).to(device).long()
+        self._leaves = torch.from_numpy(trie.leaves).to(device).long()
+        self._restriction: Restriction | None = None
+
+    @cached_property
+    def _by_item(self) -> tuple[Ints, Ints]:
+        """Items ascending, and the place of each in the trie's own order."""
+        order = np.argsort(self.trie.items, kind="stable").astype(np.int32)
+        return self.trie.items[order], order
+
+    def for_rows(
+        self, exclude: Sequence[Sequence[int]], only: Sequence[Sequence[int] | None] | None = None
+    ) -> Constraint:
+        """The same trie for a batch whose rows may not be answered with everything; nothing is compiled.
+
+        A node is legal for a row while an item below it is allowed, so as many answers come back as exist. An
+        item that shares its answer with an allowed one keeps it writable.
+
+        Args:
+            exclude: item indices left out for each row; those without an answer here change nothing.
+            only: item indices that alone are allowed for each row, less those excluded; None for all.
+        """
+        items, order = self._by_item
+        keys: list[NDArray[np.int64]] = []
+        stride, device = len(order) + 1, self._first.device
+        allowed = only if only is not None else [None] * len(exclude)
+        for row, (left_out, kept) in enumerate(zip(exclude, allowed, strict=True)):
+            named = np.unique(np.asarray(left_out, dtype=np.int64))
+            if kept is not None:
+                named = np.setdiff1d(np.asarray(kept, dtype=np.int64), named)
+            first, last = (np.searchsorted(items, named, side) for side in ("left", "right"))
+            counts = last - first
+            runs = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
+            keys.append(np.sort(order[runs].astype(np.int64)) + row * stride)
+        restricted = copy.copy(self)
+        restricted._restriction = Restriction(
+            torch.from_numpy(np.concatenate(keys) if keys else np.zeros(0, dtype=np.int64)).to(device),
+            stride,
+            torch.tensor([kept is not None for kept in allowed], dtype=torch.bool, device=device),
+        )
+        return restricted
+
+    def permitted(self, choices: Choices, gained: Tensor, rows: int) -> tuple[Choices, Tensor]:
+        """The choices that the rows' items allow, with their values; probabilities stay those of the trie."""
+        if self._restriction is None:
+            return choices, gained
+        width = len(choices.counts) // rows
+        starts, leaves = self._starts[choices.nodes], self._leaves[choices.nodes]
+        kept = self._restriction.allows(choices.beams // width, starts, leaves)
+        beams = choices.beams[kept]
+        counts = torch.bincount(beams, minlength=len(choices.counts))
+        return Choices(beams, choices.nodes[kept], choices.tokens[kept], counts), gained[kept]
 
     def choices(self, nodes: Tensor, live: Tensor) -> Choices:
         """The legal steps from `nodes` int64 [B, W]; beams that are not `live` have none."""

@@ -77,20 +77,37 @@ class Decoder:
             self._constraints[form, stop_text] = Constraint(trie, self.head.weight.device)
         return self._constraints[form, stop_text]
 
-    def candidates(self, samples: Iterable[Sample], requests: Sequence[Request] = ()) -> Iterator[Candidates]:
+    def candidates(
+        self,
+        samples: Iterable[Sample],
+        requests: Sequence[Request] = (),
+        *,
+        exclude: Iterable[Sequence[int]] | None = None,
+        only: Iterable[Sequence[int] | None] | None = None,
+    ) -> Iterator[Candidates]:
         """The best identifiers for each sample's prompt, in order.
 
         Args:
-            samples: the prompts.
+            samples: with the form of their answers.
             requests: whom each sample is for, where there is a prior.
+            exclude: beside the samples, item indices that may not be answered. The search leaves them out, so
+                as many beams come back as without; an item that shares its answer with another stays in.
+            only: beside the samples, the item indices that alone may be answered, None for all.
 
         Raises:
             GenrecError: a sample has no constrained answer.
         """
         remaining, done = iter(samples), 0
+        excluded = None if exclude is None else iter(exclude)
+        allowed = None if only is None else iter(only)
         while window := list(islice(remaining, WINDOW)):
-            prompts = [self.renderer.prompt(sample) for sample in window]
-            yield from self.answers(window, prompts, requests[done : done + len(window)])
+            yield from self.answers(
+                window,
+                [self.renderer.prompt(sample) for sample in window],
+                requests[done : done + len(window)],
+                exclude=None if excluded is None else list(islice(excluded, len(window))),
+                only=None if allowed is None else list(islice(allowed, len(window))),
+            )
             done += len(window)
 
     def answers(
@@ -98,8 +115,13 @@ class Decoder:
         samples: Sequence[Sample],
         prompts: Sequence[Sequence[int]],
         requests: Sequence[Request] = (),
+        *,
+        exclude: Sequence[Sequence[int]] | None = None,
+        only: Sequence[Sequence[int] | None] | None = None,
     ) -> list[Candidates]:
         """The best identifiers behind token-id prompts that belong to `samples`, in order.
+
+        `exclude` and `only` as in `candidates`; a row to which nothing is left gets no beams.
 
         Raises:
             GenrecError: a sample has no constrained answer.
@@ -114,10 +136,14 @@ class Decoder:
         lengths, kinds = list(map(len, prompts)), list(map(_answered, samples))
         for batch in by_tokens(lengths, self.settings.batch_tokens, room=self.settings.beams, kinds=kinds):
             form, stop_text = _answered(samples[batch[0]])
-            result = self.search(
+            constraint = self.constraint(form, stop_text)
+            if exclude is not None or only is not None:
+                left_out = [exclude[index] if exclude is not None else () for index in batch]
+                kept = None if only is None else [only[index] for index in batch]
+                constraint = constraint.for_rows(left_out, kept)
+            result = self._found(
+                constraint,
                 [prompts[index] for index in batch],
-                form,
-                stop_text=stop_text,
                 asked=[requests[index] for index in batch] if self.prior else (),
             )
             found.update(zip(batch, self.written(result, form, stop_text), strict=True))
@@ -145,7 +171,17 @@ class Decoder:
             depth: return prefixes of this many tokens instead of whole identifiers.
             asked: the requests that the prior is of; none means no prior.
         """
-        constraint = self.constraint(form, stop_text)
+        return self._found(self.constraint(form, stop_text), prompts, starts, supplied, depth, asked)
+
+    def _found(
+        self,
+        constraint: Constraint,
+        prompts: Sequence[Sequence[int]],
+        starts: Tensor | None = None,
+        supplied: Sequence[Sequence[int]] | None = None,
+        depth: int | None = None,
+        asked: Sequence[Request] = (),
+    ) -> Found:
         beams = self.settings.beams
         if self.settings.search == "exhaustive":
             beams = int((constraint.trie.ends > 0).sum())

@@ -63,6 +63,22 @@ def test_every_answer_is_an_identifier_of_the_catalogue(model, catalogue):
         assert answer.phases == {"finish": 3}
 
 
+@pytest.mark.parametrize("batch_tokens", [16384, 1])
+def test_each_request_is_answered_without_its_excluded_items(model, catalogue, batch_tokens):
+    decoder = Decoder(model, catalogue, DecoderSettings(beams=6, batch_tokens=batch_tokens))
+    samples = [NextItem().prompt(request, catalogue, Context()) for request in REQUESTS]
+    everything = list(decoder.candidates(samples))
+    excluded = [[], [0], [1, 2], [0, 1, 2, 3, 4], list(range(6)), [5, 5]]
+    found = list(decoder.candidates(samples, exclude=excluded))
+    for one, other, items in zip(everything, found, excluded, strict=True):
+        gone = {catalogue.identifiers.tokens(item) for item in items}
+        assert [b.tokens for b in other.beams] == [b.tokens for b in one.beams if b.tokens not in gone]
+    only = [None, [2], [], [4, 5], None, [0]]
+    for one, items in zip(decoder.candidates(samples, only=only), only, strict=True):
+        named = {catalogue.identifiers.tokens(item) for item in (range(6) if items is None else items)}
+        assert {b.tokens for b in one.beams} == named
+
+
 def test_exhaustive_search_returns_as_many_as_asked_and_the_best_ones(model, catalogue):
     exact = answers(model, catalogue, beams=6)
     few = answers(model, catalogue, beams=2, search="exhaustive")
