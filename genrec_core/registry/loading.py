@@ -105,6 +105,18 @@ def load(entry: Registered) -> type[Component]:
     return cls
 
 
+MOVED = {"core/openai": ("teachers/openai", "genrec-contrib-teachers")}
+"""Old name of a component → its new one, and the package that brings it."""
+
+PACKAGES = {"teachers": "genrec-contrib-teachers"}
+"""Plugin → its package, where that is not `genrec-plugin-NAME`."""
+
+
+def package_of(plugin: str) -> str:
+    """What to install for a plugin."""
+    return PACKAGES.get(plugin, f"genrec-plugin-{plugin}")
+
+
 def missing_module(error: ModuleNotFoundError) -> str:
     """The top-level name of the module that was not found."""
     return (error.name or "?").partition(".")[0]

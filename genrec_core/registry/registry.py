@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from genrec_core.contracts.errors import GenrecError, PluginError
-from genrec_core.registry.loading import Registered, load
+from genrec_core.registry.loading import MOVED, Registered, load, package_of
 from genrec_core.registry.problems import OptionsError, Problem, did_you_mean, problems_of, shown
 
 if TYPE_CHECKING:
@@ -201,6 +201,13 @@ class Registry:
     def _unknown(self, kind: str, name: str) -> PluginError:
         plugin, slash, _ = name.partition("/")
         names = self.names(kind)
+        if name in MOVED:
+            new, package = MOVED[name]
+            install = "" if new in names else f"pip install {package}, and "
+            return PluginError(
+                f"{kind} `{name}` is now `{new}`, in the package `{package}`",
+                hint=f"{install}write `use: {new}`",
+            )
         if not slash:
             ends = [known for known in names if known.endswith(f"/{name}")]
             hint = f"did you mean `{ends[0]}`?" if ends else did_you_mean(name, names)
@@ -220,7 +227,7 @@ class Registry:
             near = did_you_mean(name, names, otherwise=" ")
             return PluginError(
                 f"{kind} `{name}` needs the plugin `{plugin}`, which is not installed",
-                hint=f"pip install genrec-plugin-{plugin}" + (f", or {near}" if near.strip() else ""),
+                hint=f"pip install {package_of(plugin)}" + (f", or {near}" if near.strip() else ""),
             )
         return PluginError(f"there is no {kind} `{name}`", hint=did_you_mean(name, names))
 

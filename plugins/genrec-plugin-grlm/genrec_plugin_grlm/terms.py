@@ -4,7 +4,7 @@ Where the words come from is one option: a teacher that is shown each item besid
 default `grlm/extractive`, which is no model), or terms that exist already, in a field or a file. No word
 becomes a new token: a language model spells them as it knows them, `separator` between two.
 
-    tokenizer: {use: grlm/terms, teacher: {use: core/openai, model: Qwen/Qwen3-4B-Instruct-2507}}
+    tokenizer: {use: grlm/terms, teacher: {use: teachers/openai, model: Qwen/Qwen3-4B-Instruct-2507}}
     tokenizer: {use: grlm/terms, context: false}                 the paper's `w/o CTG`
     tokenizer: {use: grlm/terms, field: terms, malformed: extract}
 

@@ -6,10 +6,10 @@ import subprocess
 import sys
 import time
 
+from genrec_contrib_teachers.stub_server import StubServer, Trouble
 from genrec_plugin_grlm.extractive import Extractive
 
 from genrec_core import Context, Message
-from genrec_core.testing.stub_server import StubServer, Trouble
 
 PIPELINE = """\
 genrec: 1
@@ -23,7 +23,7 @@ model: {{use: core/tiny-causal}}
 tokenizer:
   use: grlm/terms
   terms: 3
-  teacher: {{use: core/openai, model: m, base_url: "{url}", pause: 0.01, concurrency: 4}}
+  teacher: {{use: teachers/openai, model: m, base_url: "{url}", pause: 0.01, concurrency: 4}}
 train: {{sft: {{use: core/sft, corpora: [{{use: core/next-item}}]}}}}
 recommend: {{use: core/beam, beams: 5}}
 evaluate: {{at: [5]}}

@@ -6,6 +6,8 @@ import json
 from collections import Counter
 
 import pytest
+from genrec_contrib_teachers.openai_server import OpenAIServer
+from genrec_contrib_teachers.stub_server import StubServer, Trouble
 from genrec_plugin_grlm.extractive import Extractive
 from genrec_plugin_grlm.terms import TermIDs
 from pydantic import ValidationError
@@ -24,10 +26,8 @@ from genrec_core import (
     View,
 )
 from genrec_core.builtin.ngrams import NGrams
-from genrec_core.builtin.openai_server import OpenAIServer
 from genrec_core.store.answers import Answers
 from genrec_core.testing import toy
-from genrec_core.testing.stub_server import StubServer, Trouble
 
 NOBODY = View("train", (), Sequences.of([]), None, 5)
 GOOD = "[tent, camping, nylon, hiker, light]"

@@ -1,7 +1,7 @@
 """An OpenAI-compatible server in this process, which answers, fails, stalls, rate-limits and talks nonsense.
 
     with StubServer(lambda chat, tried: "blue" if tried else Trouble(status=503)) as server:
-        OpenAIServer(model="m", base_url=server.url).complete(chats, Context())
+        OpenAIServer(model="m", base_url=server.url).ask(chats, 0, Context())
 
 What it does is a function of the chat (its messages' texts) and of how often that chat was asked before, so
 a test says what happens without counting requests across threads.
@@ -31,6 +31,8 @@ class Trouble:
         headers: such as `Retry-After`.
         stall: seconds before the response begins, or until the server closes.
         drop: close the connection without a word.
+        endless: bytes that are sent without a status line, then the last of them again and again until the
+            server closes: a response that never ends.
     """
 
     status: int = 200
@@ -38,6 +40,7 @@ class Trouble:
     headers: Mapping[str, str] = field(default_factory=dict)
     stall: float = 0.0
     drop: bool = False
+    endless: tuple[bytes, ...] = ()
 
 
 class StubServer:
@@ -110,7 +113,9 @@ class StubServer:
                         self._send(200, _completion(str(outcome)), {})
                     else:
                         stub.closing.wait(trouble.stall)
-                        if not trouble.drop:
+                        if trouble.endless:
+                            self._send_endlessly(trouble.endless)
+                        elif not trouble.drop:
                             self._send(trouble.status, trouble.body, trouble.headers)
                 except OSError:  # whoever asked has hung up
                     trouble = trouble or Trouble(drop=True)
@@ -123,6 +128,13 @@ class StubServer:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(body)
+
+            def _send_endlessly(self, parts: tuple[bytes, ...]) -> None:
+                self.close_connection = True
+                for part in parts:
+                    self.wfile.write(part)
+                while not stub.closing.wait(0.01):
+                    self.wfile.write(parts[-1])
 
             def log_message(self, *_: Any) -> None:
                 """Silence."""

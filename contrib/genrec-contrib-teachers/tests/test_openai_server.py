@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import email.utils
+import socket
+import ssl
 import subprocess
 import sys
 import time
 
 import orjson
 import pytest
+from genrec_contrib_teachers.chat_server import ChatServer, Failure
+from genrec_contrib_teachers.openai_server import OpenAIServer
+from genrec_contrib_teachers.rounds import Patience, Tally, send_all
+from genrec_contrib_teachers.stub_server import StubServer, Trouble
+from pydantic import ValidationError
 
-from genrec_core import Answer, Context, GenrecError, Message, StageError
-from genrec_core.builtin.chat_server import Failure
-from genrec_core.builtin.many_requests import Patience, Tally, replies
-from genrec_core.builtin.openai_server import OpenAIServer
+from genrec_core import Answer, Context, ContractError, GenrecError, Message, StageError
 from genrec_core.pipeline.cost import Meter
-from genrec_core.registry.discovery import load_plugins
 from genrec_core.store.answers import Answers
 from genrec_core.testing.contracts import TeacherContract
-from genrec_core.testing.stub_server import StubServer, Trouble
 
 WORDS = [f"question {number}" for number in range(20)]
 CHATS = [(Message("user", word),) for word in WORDS]
@@ -148,19 +151,19 @@ def test_retry_after_may_be_seconds_a_date_or_nonsense(header):
 
 def test_one_rate_limit_holds_every_worker():
     """Request 0 is refused; request 1 is under way then; no other may begin before the pause is over."""
-    tally, begun = Tally(), {}
+    tally, begun, found = Tally(), {}, {}
 
-    def send(number):
+    async def send(number):
         begun.setdefault(number, []).append(time.monotonic())
         if number == 0 and len(begun[0]) == 1:
             raise Failure("too many", again=True, wait=0.4, limited=True)
         while number == 1 and not tally.limited:
-            time.sleep(0.01)
-        time.sleep(0.05)
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
         return Answer("fine")
 
     patience = Patience(retries=1, pause=0.0, longest=1.0)
-    found = dict(replies(6, send, workers=2, patience=patience, tally=tally))
+    asyncio.run(send_all(6, send, found.__setitem__, workers=2, patience=patience, tally=tally))
     assert sorted(found) == [0, 1, 2, 3, 4, 5]
     later = [moment for number in (0, 2, 3, 4, 5) for moment in begun[number] if moment != begun[0][0]]
     assert min(later) >= begun[0][0] + 0.4
@@ -204,7 +207,7 @@ def test_a_killed_process_asks_only_for_what_was_not_answered(tmp_path):
     script = (
         "import sys; from pathlib import Path\n"
         "from genrec_core import Context, Message\n"
-        "from genrec_core.builtin.openai_server import OpenAIServer\n"
+        "from genrec_contrib_teachers.openai_server import OpenAIServer\n"
         "from genrec_core.store.answers import Answers\n"
         "chats = [(Message('user', f'question {n}'),) for n in range(20)]\n"
         "teacher = OpenAIServer(model='m', base_url=sys.argv[1], concurrency=3)\n"
@@ -272,6 +275,7 @@ def test_a_budget_stops_requests_that_could_cost_more(prices):
 
 def test_the_key_comes_from_the_environment_and_is_in_no_message_or_log(monkeypatch, tmp_path):
     monkeypatch.setenv("MY_KEY", "secret-1234")
+    monkeypatch.setenv("GENREC_KEYS", "MY_KEY")
     lines, context = logged()
     refused = Trouble(status=401, body=b"bad key: secret-1234")
     with StubServer(lambda texts, tried: refused) as server:
@@ -283,24 +287,15 @@ def test_the_key_comes_from_the_environment_and_is_in_no_message_or_log(monkeypa
     assert "secret-1234" not in everything
 
 
-@pytest.mark.parametrize("value", [None, "", "  ", "two\nlines"])
+@pytest.mark.parametrize("value", [None, "", "  ", "two\nlines", "two words"])
 def test_a_variable_without_a_key_is_an_error_before_anything_is_asked(monkeypatch, value):
+    monkeypatch.setenv("GENREC_KEYS", "MY_KEY")
     monkeypatch.delenv("MY_KEY", raising=False)
     if value is not None:
         monkeypatch.setenv("MY_KEY", value)
     with StubServer(shouted) as server, pytest.raises(GenrecError, match="variable `MY_KEY` holds no key"):
         texts_of(teacher(server, key_env="MY_KEY"), CHATS[:1], Context())
     assert not server.requests
-
-
-@pytest.mark.parametrize(
-    ("option", "value"), [("key_env", "sk-secret-1234"), ("base_url", "https://me:secret-1234@host/v1")]
-)
-def test_a_key_in_the_pipeline_file_is_refused_and_not_repeated(option, value):
-    registry, _ = load_plugins()
-    with pytest.raises(GenrecError, match=f"`{option}` is not") as caught:
-        registry.build("teacher", {"use": "core/openai", "model": "m", option: value})
-    assert "secret-1234" not in str(caught.value)
 
 
 def test_where_the_server_is_does_not_change_what_was_answered(tmp_path):
@@ -324,3 +319,185 @@ def test_an_answer_that_a_limit_ended_is_not_a_finished_one(reason, finished):
         (answer,) = teacher(server).ask(CHATS[:1], 0, context)
     assert answer == Answer("", finished), "counts that can be none are None"
     assert (lines["teacher-usage"]["unfinished"], lines["teacher-usage"]["uncounted"]) == (1 - finished, 1)
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        (b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a"),
+        (b"HTTP/1.1 200 OK\r\n", b"X-More: a\r\n"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n",),
+        (CHUNKED, b"0"),
+        (CHUNKED, b"1\r\na\r\n"),
+        (CHUNKED + b"1;", b"x"),
+        (b"H",),
+    ],
+    ids=[
+        "a header",
+        "headers",
+        "100 Continue",
+        "a chunk's size",
+        "chunks",
+        "a chunk's extension",
+        "status line",
+    ],
+)
+def test_the_time_limit_holds_for_the_whole_exchange(endless):
+    """Bytes keep coming, so no limit between two of them ever strikes."""
+    with StubServer(lambda texts, tried: "fine" if tried else Trouble(endless=endless)) as server:
+        assert texts_of(teacher(server, timeout=0.5), CHATS[:1], Context()) == ["fine"]
+    assert server.asked.total() == 2
+
+
+def test_a_refusal_whose_text_never_ends_is_still_a_refusal():
+    refused = (b"HTTP/1.1 401 Unauthorized\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n")
+    with (
+        StubServer(lambda texts, tried: Trouble(endless=refused)) as server,
+        pytest.raises(StageError, match="status 401: Unauthorized"),
+    ):
+        texts_of(teacher(server, timeout=1.0), CHATS[:1], Context())
+    assert server.asked.total() == 1
+
+
+def chained(cause):
+    """An error as the client hands it on."""
+    import httpx2
+
+    try:
+        try:
+            raise cause
+        except Exception as inner:
+            raise httpx2.ConnectError("no connection") from inner
+    except httpx2.ConnectError as error:
+        return error
+
+
+CERTIFICATE = ssl.SSLCertVerificationError(1, "certificate verify failed")
+UNKNOWN = "the name `host.example` is not known"
+CERTIFICATE.verify_message = "self-signed certificate"
+
+
+@pytest.mark.parametrize(
+    ("cause", "reached", "again", "said"),
+    [
+        (CERTIFICATE, True, False, "the certificate of `host.example` is not trusted: self-signed"),
+        (
+            socket.gaierror(socket.EAI_NONAME, "not known"),
+            True,
+            False,
+            UNKNOWN,
+        ),
+        (
+            socket.gaierror(socket.EAI_AGAIN, "try later"),
+            False,
+            False,
+            UNKNOWN,
+        ),
+        (socket.gaierror(socket.EAI_AGAIN, "try later"), True, True, UNKNOWN),
+        (ConnectionRefusedError("refused"), False, True, "ConnectError: no connection"),
+        (ConnectionResetError("reset"), True, True, "ConnectError: no connection"),
+    ],
+    ids=["certificate", "name", "name at first", "name later", "refused", "reset"],
+)
+def test_what_can_never_succeed_is_not_tried_again(cause, reached, again, said):
+    server = ChatServer("https://host.example/v1", "", 1.0)
+    server._reached = reached
+    failure = server._broken(chained(cause))
+    assert failure.again is again
+    assert str(failure).startswith(said)
+
+
+def test_https_at_a_port_that_speaks_http_is_said_at_once():
+    with StubServer(shouted) as server:
+        address = server.url.replace("http:", "https:")
+        with pytest.raises(StageError, match="does not speak TLS at this port: is it http"):
+            texts_of(teacher(server, base_url=address), CHATS[:1], Context())
+
+
+def test_a_name_that_is_not_known_is_said_at_once():
+    lines, context = logged()
+    unknown = OpenAIServer(model="m", base_url="https://no-such-host.invalid/v1", pause=60.0, timeout=30.0)
+    with pytest.raises(StageError, match=r"the name `no-such-host\.invalid` is not known"):
+        texts_of(unknown, CHATS[:1], context)
+    assert lines["teacher-requests"]["retried"] == 0
+
+
+def test_a_compressed_answer_is_refused_before_it_is_unpacked():
+    packed = Trouble(body=b"x", headers={"Content-Encoding": "gzip"})
+    with (
+        StubServer(lambda texts, tried: packed) as server,
+        pytest.raises(StageError, match="is compressed"),
+    ):
+        texts_of(teacher(server), CHATS[:1], Context())
+    assert server.asked.total() == 1
+
+
+def test_one_opening_answers_many_rounds_also_where_a_loop_runs_already():
+    """A notebook's main thread has an event loop of its own."""
+
+    async def cell(server):
+        with teacher(server).open(Context()) as session:
+            return [dict(session.answer(CHATS[start : start + 5])) for start in (0, 5)]
+
+    with StubServer(shouted) as server:
+        first, second = asyncio.run(cell(server))
+    assert [first[0].text, second[4].text] == ["QUESTION 0", "QUESTION 9"]
+
+
+def test_whoever_wants_no_more_answers_stops_the_requests():
+    with StubServer(lambda texts, tried: Trouble(stall=30.0) if texts[-1] != WORDS[0] else "fine") as server:
+        with teacher(server, concurrency=2, timeout=30.0).open(Context()) as session:
+            answers = session.answer(CHATS)
+            assert next(answers) == (0, Answer("fine", prompt_tokens=10, answer_tokens=1))
+            answers.close()
+        with pytest.raises(ContractError, match="was closed"):
+            next(session.answer(CHATS))
+
+
+def test_the_budget_counts_what_was_spent_in_earlier_rounds():
+    """A round of 3 could cost 3 x 64 answer tokens = 0.192, and costs 3 x 1 = 0.003."""
+    prices = {"input_price": 0.0, "output_price": 1000.0, "budget": 0.194}
+    with (
+        StubServer(lambda texts, tried: "fine") as server,
+        teacher(server, **prices).open(Context()) as session,
+    ):
+        assert len(list(session.answer(CHATS[:3]))) == 3
+        with pytest.raises(GenrecError, match=r"could cost 0\.19, 0\.00 were spent, `budget` is `0\.194`"):
+            list(session.answer(CHATS[3:6]))
+    assert server.asked.total() == 3
+
+
+@pytest.mark.parametrize(
+    "option", ["input_price", "output_price", "budget", "pause", "longest_pause", "timeout"]
+)
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf")])
+def test_a_price_or_a_time_that_is_none_is_refused(option, value):
+    """With a negative price every budget would do, and nothing is larger than a number that is none."""
+    with pytest.raises(ValidationError, match=option):
+        OpenAIServer(model="m", **{option: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "sent"),
+    [
+        ({}, None),
+        ({"temperature": 0.7}, "seed"),
+        ({"temperature": None}, "seed"),
+        ({"temperature": 0.7, "seed_as": "random_seed"}, "random_seed"),
+        ({"temperature": 0.7, "seed_as": ""}, None),
+    ],
+)
+def test_a_sampling_teacher_sends_a_seed_that_depends_on_the_draw(options, sent, tmp_path):
+    with StubServer(shouted) as server:
+        asked = teacher(server, **options)
+        with Answers(tmp_path) as answers:
+            for draw in (0, 1, 1):
+                answers.ask(asked, CHATS[:1], draw, Context(seed=5))
+    seeds = [body.get(sent) for body in server.requests]
+    assert len(seeds) == 2, "the second draw 1 was on disk"
+    assert asked.is_seeded() is (sent is not None)
+    assert (seeds[0] != seeds[1]) if sent else seeds == [None, None]
+    assert sent is None or seeds[0] == 5
