@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.views import View
+from genrec_core.evaluation.drift import drift
 from genrec_core.evaluation.intervals import differences, intervals
 from genrec_core.evaluation.metrics import accuracy, counts, flat, short_rows
 from genrec_core.evaluation.rankings import Rankings
@@ -155,6 +156,8 @@ def evaluate(inputs: EvaluationInputs, settings: EvaluationSettings | None = Non
         valid = _system(MODEL_SYSTEM, inputs.valid_model, inputs.valid, inputs.catalogue.groups, settings)
         metrics["valid"] = _flat(valid, inputs, settings)
         metrics["intervals"]["valid"] = _bounds(valid, settings)
+        if moved := drift(inputs.valid, inputs.test, inputs.catalogue.size, settings.seed):
+            metrics["drift"] = moved
         metrics["counts"]["valid"] = _counts(valid, settings)
     share = _share_of_oracle(metrics)
     if share:

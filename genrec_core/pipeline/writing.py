@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.reward import Reward
 from genrec_core.evaluation.evaluate import MODEL_SYSTEM, RANKS
 from genrec_core.evaluation.rankings import RECOMMENDATIONS, Rankings
 from genrec_core.evaluation.report.facts import ReportFacts, ShownExample, StageFacts, shown_examples
@@ -78,6 +79,11 @@ def _facts(
         examples=_examples(done, store, artifacts),
         notes=notes,
         diagnosis=diagnosed(done, store, artifacts),
+        rewarded=any(
+            isinstance(component, Reward)
+            for entry in plan.entries
+            for component in entry.stage.everything().values()
+        ),
     )
 
 

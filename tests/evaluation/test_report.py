@@ -20,13 +20,14 @@ from genrec_core.evaluation.report.facts import ReportFacts, chosen_rows
 from genrec_core.evaluation.report.numbers import duration, p_value
 from genrec_core.evaluation.report.page import write_report
 from genrec_core.evaluation.report.rendering import macro, section, templated
+from genrec_core.evaluation.report.sections import measured
 from genrec_core.identifiers.diagnosis.diagnosis import Depth, IdentifierInputs, examine
-from genrec_core.identifiers.diagnosis.suggestions import suggestions
+from genrec_core.identifiers.diagnosis.suggestions import Suggestion, suggestions
 from tests.testing.installing import ROOT, build_wheel
 
 SECTIONS = [
     "accuracy", "collisions", "slices", "examples", "identifiers", "doctor", "training", "cost", "protocol",
-    "pipeline",
+    "glossary", "pipeline",
 ]  # fmt: skip
 
 
@@ -109,7 +110,7 @@ def test_a_run_without_model_training_or_identifiers_still_has_a_report(tmp_path
     metrics = {**facts.metrics, "test": {}, "comparisons": {}, "identifiers": {}, "slices": {}, "cost": {}}
     bare = ReportFacts(name="baselines", run_id="1", metrics=metrics)
     write_report(tmp_path / "report.html", bare)
-    assert outline((tmp_path / "report.html").read_text()).sections == ["accuracy", "protocol"]
+    assert outline((tmp_path / "report.html").read_text()).sections == ["accuracy", "protocol", "glossary"]
 
 
 def test_the_same_facts_give_the_same_page(tmp_path, facts, page):
@@ -125,12 +126,70 @@ def test_a_browser_renders_the_report_without_a_word_of_complaint(tmp_path, fact
     assert outline(dom.split("</html>")[0]).sections == SECTIONS
 
 
-def test_examples_are_found_first_found_later_and_missed():
-    import numpy as np
+def test_examples_are_drawn_at_random_and_their_hits_are_counted(page, facts):
+    rows = chosen_rows(900, 6)
+    assert rows == chosen_rows(900, 6) == sorted(rows)
+    assert len(set(rows)) == 6
+    assert max(rows) > 100  # not the first of the view
+    assert chosen_rows(2, 6) == [0, 1]
+    found = sum(example.rank > 0 for example in facts.examples)
+    lead = f"6 of 900 test examples, drawn at random by seed 0: {found} found, {6 - found} not found."
+    assert lead in page
 
-    ranks = np.array([0, 0, 0, 3, 1, 2, 1, 1, 0])
-    assert chosen_rows(ranks, 6) == [4, 6, 3, 5, 0, 1]
-    assert chosen_rows(np.array([0, 0, 0]), 6) == [0, 1, 2]
+
+def test_what_a_stage_used_is_said_in_words():
+    used = {"seconds": 3.0, "cpu_seconds": 2.5, "peak_mb": 812.4, "peak_since": "stage", "reused": False}
+    assert measured(used | {"tokens": 42_000}) == "processor 2.5 s, peak memory 812 MB, 42,000 tokens"
+    assert measured(used | {"peak_since": "process"}) == (
+        "processor 2.5 s, peak memory of the whole process so far 812 MB"
+    )
+    assert measured({"answer_tokens": 12}) == "12 answer tokens"
+
+
+def test_digests_of_the_protocol_are_shortened(facts, tmp_path):
+    digest = "0123456789abcdef" * 4
+    metrics = {**facts.metrics, "protocol": {**facts.metrics["protocol"], "targets": digest}}
+    write_report(tmp_path / "report.html", replace(facts, metrics=metrics))
+    page = (tmp_path / "report.html").read_text()
+    assert "<dd>0123456789ab…</dd>" in page
+    assert digest not in page
+
+
+def test_advice_on_prefixes_is_for_training_with_rewards_alone(facts, tmp_path, monkeypatch):
+    advice = Suggestion("thin-prefixes", "few leaves", "give away fewer tokens")
+    monkeypatch.setattr("genrec_core.evaluation.report.sections.suggestions", lambda found: [advice])
+    for rewarded in (False, True):
+        write_report(tmp_path / "report.html", replace(facts, rewarded=rewarded))
+        assert ("give away fewer tokens" in (tmp_path / "report.html").read_text()) is rewarded
+
+
+def test_the_glossary_holds_the_terms_that_occur(page, facts, tmp_path):
+    assert all(f"<dt>{term}</dt>" in page for term in ("DHR@k", "Perplexity", "Oracle", "Cold, seen"))
+    bare = ReportFacts(name="baselines", run_id="1", metrics={**facts.metrics, "test": {}, "identifiers": {}})
+    write_report(tmp_path / "bare.html", bare)
+    written = (tmp_path / "bare.html").read_text()
+    assert "<dt>DHR@k</dt>" not in written
+    assert "<dt>Recall@k</dt>" in written
+
+
+def test_validation_and_a_later_test_period_stand_beside_each_other(facts, tmp_path):
+    day = 86_400.0
+    moved = {
+        "valid_period": [0.0, day],
+        "test_period": [2 * day, 2 * day],
+        "distance": 0.25,
+        "by_chance": 0.125,
+    }
+    valid = {name: value + 0.1 for name, value in facts.metrics["test"].items()}
+    metrics = {**facts.metrics, "valid": valid, "drift": moved}
+    write_report(tmp_path / "report.html", replace(facts, metrics=metrics))
+    page = (tmp_path / "report.html").read_text()
+    part = page[page.index('<section id="drift"') :].split("</section>")[0]
+    assert "Recall@10, test −0.1000" in part
+    assert "<dd>1970-01-01 to 1970-01-02</dd>" in part
+    assert "<dd>1970-01-03</dd>" in part
+    assert "<dd>25.0 %</dd>" in part
+    assert "<dd>12.5 %</dd>" in part
 
 
 def test_text_of_a_section_is_escaped_and_templates_escape_their_values():

@@ -24,6 +24,12 @@ from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
 LONGEST = 90
 """Characters of a title that a report prints."""
 
+SHOWN_SEED = 0
+"""Seed by which the examples of a report are drawn."""
+
+SHOWN_ITEMS = 10
+"""Items of a ranking that an example shows."""
+
 
 @dataclass(frozen=True)
 class ShownItem:
@@ -44,6 +50,12 @@ class ShownItem:
 
 LONGEST = 90
 """Characters of a title that a report prints."""
+
+SHOWN_SEED = 0
+"""Seed by which the examples of a report are drawn."""
+
+SHOWN_ITEMS = 10
+"""Items of a ranking that an example shows."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +112,7 @@ class ReportFacts:
         examples: test examples to show (see `examples.shown_examples`).
         notes: what the source and the split had to do with the data.
         diagnosis: of the identifiers.
+        rewarded: whether a training step learns from rewards; only such training gives prefixes away.
         made: when, and with which version, in words.
     """
 
@@ -112,33 +125,24 @@ class ReportFacts:
     examples: Sequence[ShownExample] = ()
     notes: Sequence[str] = ()
     diagnosis: Diagnosis | None = None
+    rewarded: bool = False
     made: str = ""
 
 
 def shown_examples(
-    view: View,
-    rankings: Rankings,
-    ranks: NDArray[np.int32],
-    catalogue: Catalogue,
-    count: int = 6,
-    depth: int = 10,
+    view: View, rankings: Rankings, ranks: NDArray[np.int32], catalogue: Catalogue, count: int = 6
 ) -> list[ShownExample]:
-    """`count` examples of a view with their `depth` best items, as titles."""
-    chosen = chosen_rows(ranks, count)
+    """`count` examples of a view, drawn at random by a fixed seed, with their best items as titles."""
+    chosen = chosen_rows(len(ranks), count)
     last = max(chosen, default=-1)
     examples = {row: e for row, e in enumerate(islice(view.examples(), last + 1)) if row in set(chosen)}
-    return [_shown(examples[row], rankings, row, int(ranks[row]), catalogue, depth) for row in chosen]
+    return [_shown(examples[row], rankings, row, int(ranks[row]), catalogue) for row in chosen]
 
 
-def chosen_rows(ranks: NDArray[np.int32], count: int) -> list[int]:
-    """The rows that are shown, by sort: found first, found later, missed."""
-    sorts = [np.flatnonzero(which).tolist() for which in (ranks == 1, ranks > 1, ranks == 0)]
-    taken: list[list[int]] = [[], [], []]
-    while sum(map(len, taken)) < count and any(sorts):
-        for mine, rows in zip(taken, sorts, strict=True):
-            if rows and sum(map(len, taken)) < count:
-                mine.append(rows.pop(0))
-    return [row for rows in taken for row in rows]
+def chosen_rows(rows: int, count: int) -> list[int]:
+    """Rows drawn at random, in order: a rule that looked at hits would show more or fewer than there are."""
+    drawn = np.random.default_rng(SHOWN_SEED).choice(rows, min(rows, count), replace=False)
+    return sorted(drawn.tolist())
 
 
 def item_title(catalogue: Catalogue, item: int) -> str:
@@ -150,9 +154,7 @@ def item_title(catalogue: Catalogue, item: int) -> str:
     return items.ids[item]
 
 
-def _shown(
-    example: Example, rankings: Rankings, row: int, rank: int, catalogue: Catalogue, depth: int
-) -> ShownExample:
+def _shown(example: Example, rankings: Rankings, row: int, rank: int, catalogue: Catalogue) -> ShownExample:
     ranked = rankings.top(row)
     items = tuple(
         ShownItem(
@@ -161,7 +163,9 @@ def _shown(
             hit=item == example.target,
             identifier=catalogue.identifiers.text(item),
         )
-        for item, how in zip(ranked.items[:depth].tolist(), ranked.how[:depth].tolist(), strict=True)
+        for item, how in zip(
+            ranked.items[:SHOWN_ITEMS].tolist(), ranked.how[:SHOWN_ITEMS].tolist(), strict=True
+        )
     )
     return ShownExample(
         user=example.user,

@@ -64,6 +64,11 @@ def macro(template: str, name: str, **values: Any) -> Markup:
     return Markup(written)
 
 
+def core_section(anchor: str, heading: str, lead: str, **values: Any) -> Section:
+    """A section whose content is the macro of its name in `sections.html.jinja`."""
+    return section(anchor, heading, lead, macro("sections.html.jinja", anchor, **values))
+
+
 def page(title: str, lead: str, sections: list[Section], figures: Any = (), made: str = "") -> str:
     """The whole document around ready sections, an HTML file that needs nothing else."""
     values = {"title": title, "lead": lead, "sections": sections, "figures": figures, "made": made}

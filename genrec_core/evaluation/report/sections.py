@@ -1,5 +1,6 @@
 """Sections: what each part of the report says, read out of the facts of a run; templates say how it looks.
 
+    drift       validation against a later test period  glossary   what the words mean
     accuracy    every system on the same examples      doctor      what is wrong with the identifiers
     collisions  two ways to count, invalid candidates  training    curves
     slices      parts of the test examples             cost        stages and their time
@@ -11,14 +12,16 @@ A section whose facts are missing is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from genrec_core.evaluation.evaluate import MODEL_SYSTEM, ORACLE
 from genrec_core.evaluation.report.charts import Bar, Curve, Dot
-from genrec_core.evaluation.report.facts import ReportFacts, StageFacts
-from genrec_core.evaluation.report.numbers import count, duration, percent, plain
-from genrec_core.evaluation.report.rendering import Section, macro, section
+from genrec_core.evaluation.report.facts import SHOWN_SEED, ReportFacts, StageFacts
+from genrec_core.evaluation.report.glossary import glossary
+from genrec_core.evaluation.report.numbers import count, duration, percent, plain, signed
+from genrec_core.evaluation.report.rendering import Section, core_section
 from genrec_core.evaluation.report.systems import (
     headline_metric,
     interval_of,
@@ -34,16 +37,15 @@ from genrec_core.identifiers.diagnosis.suggestions import suggestions
 NEWEST = 6
 """Newest items of a history shown; the count of older ones is named."""
 
+PREFIX_ADVICE = "thin-prefixes"
+"""Advice that is only of use where training gives prefixes of identifiers away."""
+
 SLICES = {
     "history": ("Length of history", "{} items"),
     "popularity": ("Popularity of the target", "{}"),
     "target": ("Target in training", "{}"),
     "domain": ("Domain", "{}"),
 }
-
-
-def _section(anchor: str, heading: str, lead: str, **values: Any) -> Section:
-    return section(anchor, heading, lead, macro("sections.html.jinja", anchor, **values))
 
 
 def accuracy(facts: ReportFacts) -> Section | None:
@@ -54,7 +56,7 @@ def accuracy(facts: ReportFacts) -> Section | None:
     metric = headline_metric(facts)
     drawn = (metric, headline_metric(facts, "ndcg"))
     examples = facts.metrics.get("counts", {}).get("test", {}).get("examples", 0)
-    return _section(
+    return core_section(
         "accuracy",
         "Accuracy",
         f"{count(examples)} test examples, none left out. Bars are 95 % bootstrap intervals.",
@@ -90,7 +92,7 @@ def collisions(facts: ReportFacts) -> Section | None:
             Dot("honest", test[metric], interval_of(ends, metric), "model", "the item itself"),
             Dot("inflated", test[inflated], interval_of(ends, inflated), "baseline", "its identifier"),
         ]
-    return _section(
+    return core_section(
         "collisions",
         "What was counted",
         "A hit is the item itself. Counting every item that shares its identifier would inflate the figure; "
@@ -128,7 +130,7 @@ def slices(facts: ReportFacts) -> Section | None:
     }
     if not groups:
         return None
-    return _section(
+    return core_section(
         "slices",
         "Who is served",
         f"{title(metric)} of {' and '.join(labels.values())} on parts of the test examples; n is how many "
@@ -159,10 +161,13 @@ def examples(facts: ReportFacts) -> Section | None:
     """Recommendations for single users, with titles: one card an example."""
     if not facts.examples:
         return None
-    return _section(
+    found = sum(example.rank > 0 for example in facts.examples)
+    total = facts.metrics.get("counts", {}).get("test", {}).get("examples", len(facts.examples))
+    return core_section(
         "examples",
         "Recommendations",
-        "Chosen by a fixed rule: found first, found later, missed. A hit is marked.",
+        f"{len(facts.examples)} of {count(total)} test examples, drawn at random by seed {SHOWN_SEED}: "
+        f"{found} found, {len(facts.examples) - found} not found. A hit is marked.",
         shown=facts.examples,
         newest=NEWEST,
     )
@@ -183,7 +188,7 @@ def identifiers(facts: ReportFacts) -> Section | None:
         )
         for level in health.get("levels", [])
     ]
-    return _section(
+    return core_section(
         "identifiers",
         "Identifiers",
         "Perplexity is how many codes an even spread would need to be as varied as this one; far below the "
@@ -213,13 +218,13 @@ def doctor(facts: ReportFacts) -> Section | None:
     found = facts.diagnosis
     if found is None:
         return None
-    return _section(
+    return core_section(
         "doctor",
         "The doctor",
         "Leaves are the distinct identifiers under a prefix. Neighbour recall: of an item's ten nearest in "
         "embedding space, how many a search by shared prefix alone finds. A blind one finds them by chance.",
         entries=diagnosis_entries(found),
-        advice=suggestions(found),
+        advice=[one for one in suggestions(found) if facts.rewarded or one.rule != PREFIX_ADVICE],
         prefixes=found.prefixes,
         near={one.length: one for one in found.neighbours.lengths} if found.neighbours else {},
         buckets=found.buckets,
@@ -254,7 +259,7 @@ def training(facts: ReportFacts) -> Section | None:
     ]
     if not steps:
         return None
-    return _section(
+    return core_section(
         "training", "Training", "By optimiser step; the figure beside a name is the last value.", steps=steps
     )
 
@@ -267,7 +272,7 @@ def cost(facts: ReportFacts) -> Section | None:
         return None
     seconds = {name: one.get("seconds", 0.0) for name, one in costs.items()}
     longest, total = max(seconds.values(), default=0.0) or 1.0, sum(seconds.values())
-    return _section(
+    return core_section(
         "cost",
         "Cost",
         f"{duration(total)} altogether. A reused stage shows what it cost when it was made." if total else "",
@@ -284,14 +289,18 @@ def cost(facts: ReportFacts) -> Section | None:
 
 
 def measured(cost: Mapping[str, Any]) -> str:
-    """`peak_mb` of 812 as `peak 812 MB`, `tokens` of 42000 as `42,000 tokens`."""
+    """What a stage used besides its time, in words: `processor 12 s, peak memory 812 MB, 4,200,000 tokens`.
+
+    Whether it was reused stands in a column of its own.
+    """
     words = []
+    if "cpu_seconds" in cost:
+        words.append(f"processor {duration(cost['cpu_seconds'])}")
+    if "peak_mb" in cost:
+        whole = " of the whole process so far" if cost.get("peak_since") == "process" else ""
+        words.append(f"peak memory{whole} {count(cost['peak_mb'])} MB")
     for key, value in cost.items():
-        if key == "seconds":
-            continue
-        if key.endswith("_mb"):
-            words.append(f"{key.removesuffix('_mb').replace('_', ' ')} {plain(value)} MB")
-        else:
+        if key not in ("seconds", "cpu_seconds", "peak_mb", "peak_since", "reused"):
             words.append(f"{plain(value)} {key.replace('_', ' ')}")
     return ", ".join(words)
 
@@ -302,14 +311,62 @@ def protocol(facts: ReportFacts) -> Section | None:
     digest = str(fields.pop("hash", ""))
     settings = facts.metrics.get("settings", {})
     fields |= {"cut-offs": settings.get("at", []), "resamples": settings.get("resamples", 0)}
-    return _section(
+    return core_section(
         "protocol",
         "Protocol",
         "Figures compare only under the same hash.",
         digest=digest,
-        entries=[(name.replace("_", " "), plain(value)) for name, value in fields.items()],
+        entries=[(name.replace("_", " "), _shortened(value)) for name, value in fields.items()],
         remarks=facts.notes,
     )
+
+
+def _shortened(value: object) -> str:
+    """A value of the protocol; the first twelve digits of a digest, as many as a protocol's own hash has."""
+    text = plain(value)
+    return f"{text[:12]}…" if len(text) == 64 and set(text) <= set("0123456789abcdef") else text
+
+
+def drift(facts: ReportFacts) -> Section | None:
+    """By how much validation and test part, and how far popularity moved between their periods."""
+    moved, metrics = facts.metrics.get("drift"), facts.metrics
+    if not moved:
+        return None
+    drawn = [headline_metric(facts), headline_metric(facts, "ndcg")]
+    views = ("valid", "test")
+    ends = metrics.get("intervals", {})
+    return core_section(
+        "drift",
+        "Validation and test",
+        "The split cuts in time: models are selected on one period and reported on a later one.",
+        plots=[
+            (
+                f"{title(name)}, test {signed(metrics['test'][name] - metrics['valid'][name])}",
+                [
+                    Dot(label, metrics[view][name], interval_of(ends.get(view, {}), name), role)
+                    for view, label, role in zip(
+                        views, ("validation", "test"), ("baseline", "model"), strict=True
+                    )
+                ],
+            )
+            for name in drawn
+            if all(name in metrics.get(view, {}) for view in views)
+        ],
+        entries=[
+            ("Validation period", _period(moved["valid_period"])),
+            ("Test period", _period(moved["test_period"])),
+            ("Choices that moved to other items", percent(moved["distance"])),
+            ("The same by chance", percent(moved["by_chance"])),
+        ],
+    )
+
+
+def _period(ends: Sequence[float]) -> str:
+    try:
+        first, last = (datetime.fromtimestamp(end, UTC).date().isoformat() for end in ends)
+    except (OverflowError, ValueError, OSError):  # times that are no dates, such as positions
+        first, last = (f"{end:,.6g}" for end in ends)
+    return first if first == last else f"{first} to {last}"
 
 
 def pipeline(facts: ReportFacts) -> Section | None:
@@ -317,11 +374,12 @@ def pipeline(facts: ReportFacts) -> Section | None:
     if not facts.pipeline_yaml:
         return None
     lead = "Every default filled in: running this file gives this report again."
-    return _section("pipeline", "Pipeline", lead, yaml=facts.pipeline_yaml)
+    return core_section("pipeline", "Pipeline", lead, yaml=facts.pipeline_yaml)
 
 
 SECTIONS = (
     accuracy,
+    drift,
     collisions,
     slices,
     examples,
@@ -330,5 +388,6 @@ SECTIONS = (
     training,
     cost,
     protocol,
+    glossary,
     pipeline,
 )

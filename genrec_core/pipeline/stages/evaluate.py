@@ -34,7 +34,7 @@ class EvaluateStage(Stage):
     """Writes `metrics.json`, all but the cost, which belongs to a run and not to a result."""
 
     kind: ClassVar[str] = "evaluate"
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"
 
     baselines: tuple[str, ...]
     """Names of the baselines; the artefact of each is the input `baseline:<name>`."""
