@@ -160,6 +160,9 @@ def _as_known(error: BaseException) -> GenrecError:
         return error
     if isinstance(error, ModuleNotFoundError) and is_of_an_extra(error):
         return not_installed("this command", error)
+    for kind, what in _BEYOND.items():
+        if isinstance(error, kind):
+            return GenrecError(f"{what}: {error}", hint="`genrec --debug …` shows where it happened")
     if isinstance(error, OSError) and error.strerror:
         named = f"`{error.filename}`: " if error.filename else ""
         return GenrecError(f"{named}{error.strerror}", hint="`genrec --debug …` shows where it happened")
@@ -171,6 +174,12 @@ def _as_known(error: BaseException) -> GenrecError:
     )
     unforeseen.exit_code = ExitCode.STAGE_FAILED
     return unforeseen
+
+
+_BEYOND = {
+    RecursionError: "something that was given is nested too deeply",
+    MemoryError: "there is too little memory",
+}
 
 
 @contextlib.contextmanager

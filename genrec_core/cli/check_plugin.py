@@ -118,7 +118,7 @@ def _parsed(given: str) -> dict[str, dict[str, Any]]:
 
     try:
         options = json.loads(given)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise GenrecError(f"`--options` is no JSON: {error}", hint=_EXAMPLE) from error
     if not isinstance(options, dict) or not all(isinstance(value, dict) for value in options.values()):
         raise GenrecError("`--options` must map component names to their options", hint=_EXAMPLE)

@@ -155,7 +155,12 @@ def _write(
     It is made beside its place and renamed, so that who is killed between two files can start again. One that
     is there already holds the same and is written over file by file.
     """
-    home.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GenrecError(
+            f"the folder `{home.parent}` cannot be made: {error.strerror}", hint="name another one with --out"
+        ) from error
     for left in home.parent.glob(f".{glob.escape(home.name)}.*"):
         shutil.rmtree(left, ignore_errors=True)  # of a command that was killed
     folder = home if (home / PLAN).exists() else home.with_name(f".{home.name}.{os.getpid()}")

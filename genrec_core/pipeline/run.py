@@ -119,8 +119,9 @@ def run_pipeline(
         run_log.interrupted(str(error) or "Ctrl-C")
         raise
     run_log.run_finished(home.name, metrics)
-    if folder is None:
-        point_latest(home)
+    wrong = point_latest(home) if folder is None else ""
+    if wrong:
+        run_log.warn("", wrong)
     return Finished(home, metrics, done)
 
 

@@ -71,12 +71,16 @@ def write_pipeline(path: Path, described: Mapping[str, Any]) -> None:
     _write(path, text.encode())
 
 
-def point_latest(folder: Path) -> None:
-    """Let `latest` beside this folder lead to it."""
+def point_latest(folder: Path) -> str:
+    """Let `latest` beside this folder lead to it; says why it does not, empty when it does."""
+    latest = folder.parent / LATEST
+    if latest.exists() and not latest.is_symlink():
+        return f"`{latest}` is a folder of its own, so it does not lead to this run; move it away"
     link = folder.parent / f".{LATEST}.{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(folder.name)
-    link.replace(folder.parent / LATEST)
+    link.replace(latest)
+    return ""
 
 
 def plan_record(plan: Plan, store: Path, versions: Mapping[str, str], outcomes: Mapping[str, str]) -> Any:

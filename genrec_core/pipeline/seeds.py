@@ -71,7 +71,9 @@ def run_seeds(
         runs[seed] = run_pipeline(pipeline, environment, seed, selection, folder)
     metrics = _together(runs)
     write_json(home / METRICS, metrics)
-    point_latest(home)
+    wrong = point_latest(home)
+    if wrong:
+        environment.console.warn(wrong)
     return ManyFinished(home, metrics, runs)
 
 

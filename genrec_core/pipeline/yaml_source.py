@@ -93,10 +93,14 @@ def read(path: Path) -> Document:
     Raises:
         GenrecError: the file cannot be read or is no plain YAML, with the place.
     """
-    if path.is_dir():
-        raise GenrecError(f"`{path}` is a folder", hint="name the pipeline file in it")
     try:
+        if path.is_dir():
+            raise GenrecError(f"`{path}` is a folder", hint="name the pipeline file in it")
+        if path.exists() and not path.is_file():
+            raise GenrecError(f"`{path}` is no file but a device or a pipe", hint="name a pipeline file")
         raw = path.read_bytes()
+    except ValueError as error:  # a null character
+        raise GenrecError(f"{shown(str(path))} is no path: {error}") from None
     except FileNotFoundError:
         raise GenrecError(f"there is no file `{path}`", hint="check the path of the pipeline file") from None
     except OSError as error:
@@ -206,8 +210,6 @@ class _Reader:
         return values
 
     def _scalar(self, event: ScalarEvent) -> Any:
-        if any("\ud800" <= char <= "\udfff" for char in event.value):
-            raise self._error(event, f"{shown(event.value)} holds half a character", "write it as UTF-8")
         if any("\ud800" <= char <= "\udfff" for char in event.value):
             raise self._error(event, f"{shown(event.value)} holds half a character", "write it as UTF-8")
         if not event.implicit[0]:  # quoted, or a block text

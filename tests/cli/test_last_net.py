@@ -1,0 +1,106 @@
+"""No input ends in a traceback: what is known to have done so, each with the message it gets now."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+
+from genrec_core.cli import main
+
+DEEP = "[" * 980 + "]" * 980
+
+
+def full(*arguments, **more):
+    raise OSError(errno.ENOSPC, "No space left on device", "runs/quick")
+
+
+KNOWN = {
+    "a lone surrogate in --set": (["check", "pipeline.yaml", "--set", "name=\udc80"], 2, r"\udc80"),
+    "a lone surrogate in a path": (["check", "\udc80.yaml"], 2, r"\udc80.yaml"),
+    "a home that is nobody's": (
+        ["check", "pipeline.yaml", "--set", "data.source={use: quick/shop, prices: ~nobody-here/x}"],
+        2,
+        "~nobody-here/x` is not there",
+    ),
+    "a name that is too long": (["check", "x" * 300], 2, "File name too long"),
+    "a store whose name is too long": (["run", "pipeline.yaml", "--store", "x" * 300], 2, "too long"),
+    "runs whose name is too long": (["run", "pipeline.yaml", "--runs", "x" * 300], 2, "too long"),
+    "a run whose name is too long": (["recommend", "x" * 300, "--history", "i1"], 2, "too long"),
+    "runs below a file": (["run", "pipeline.yaml", "--runs", "pipeline.yaml/x"], 2, "--runs"),
+    "items added below a file": (
+        ["items", "add", "runs/quick/latest", "new.jsonl", "--out", "pipeline.yaml/x"], 2, "--out",
+    ),
+    "JSON nested 980 deep": (["check-plugin", "--options", DEEP], 2, "`--options`"),
+    "new items nested 980 deep": (
+        ["items", "add", "runs/quick/latest", "deep.jsonl"], 2, "deep.jsonl:1: line is nested too deep",
+    ),
+    "seeds of other digits": (["run", "pipeline.yaml", "--seeds", "１,²"], 2, "--seeds 1,2,3"),
+    "a folder for a pipeline": (["check", "."], 2, "is a folder"),
+    "a device for a pipeline": (["check", "/dev/zero"], 2, "is no file"),
+    "a new plugin below a file": (["new", "plugin", "x", "--into", "pipeline.yaml"], 2, "pipeline.yaml"),
+    "a name of other digits": (["check", "pipeline.yaml", "--set", "name=１"], 2, "cannot be a name"),
+}  # fmt: skip
+
+
+@pytest.fixture
+def ran(genrec, tmp_path):
+    assert genrec("run", "pipeline.yaml").code == 0
+    (tmp_path / "new.jsonl").write_text('{"item_id": "n0", "title": "Thing 03"}\n')
+    (tmp_path / "deep.jsonl").write_text('{"item_id": "n0", "title": ' + DEEP + "}\n")
+    return genrec
+
+
+@pytest.mark.parametrize("case", KNOWN)
+def test_a_known_traceback_is_a_message_now(ran, case):
+    arguments, code, said = KNOWN[case]
+    shown = ran(*arguments)
+    assert "Traceback" not in shown.err
+    assert "should not have happened" not in shown.err
+    assert said in shown.err
+    assert shown.code == code
+
+
+def test_a_full_disk_names_the_file(genrec, monkeypatch):
+    from genrec_core.pipeline import run
+
+    monkeypatch.setattr(run, "write_pipeline", full)
+    shown = genrec("run", "pipeline.yaml")
+    assert (shown.code, shown.err.splitlines()[0]) == (2, "Error: `runs/quick`: No space left on device")
+
+
+def test_latest_that_is_a_folder_is_left_alone(ran, tmp_path):
+    latest = tmp_path / "runs" / "quick" / "latest"
+    latest.unlink()
+    latest.mkdir()
+    (latest / "mine.txt").write_text("keep")
+    shown = ran("run", "pipeline.yaml")
+    assert shown.code == 0
+    assert "`runs/quick/latest` is a folder of its own, so it does not lead to this run" in shown.err
+    assert (latest / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("body", ["", "[]", "null", '{"stages": 3}', '{"stages": [3]}', "{", DEEP])
+@pytest.mark.parametrize("file", ["plan.json", "metrics.json"])
+def test_an_edited_file_of_a_run_is_a_message_and_no_reason_to_fail_the_next(ran, tmp_path, file, body):
+    (tmp_path / "runs" / "quick" / "latest" / file).write_text(body)
+    for command in (["doctor"], ["compare"], ["recommend", "--history", "i1"]):
+        shown = ran(command[0], "runs/quick/latest", *command[1:])
+        assert "Traceback" not in shown.err
+        assert "should not have happened" not in shown.err
+    assert ran("run", "pipeline.yaml").code == 0
+
+
+def test_a_traceback_is_shown_when_asked_for(genrec, monkeypatch):
+    from genrec_core.cli import check
+
+    def broken(*arguments):
+        raise KeyError("nobody foresaw this")
+
+    monkeypatch.setattr(check, "load_pipeline", broken)
+    shown = genrec("check", "pipeline.yaml")
+    assert shown.code == 1
+    assert "this should not have happened: KeyError: 'nobody foresaw this'" in shown.err
+    assert "test_last_net.py:" in shown.err, "the line of code that knows more"
+    with pytest.raises(KeyError):
+        main(["--debug", "check", "pipeline.yaml"])
