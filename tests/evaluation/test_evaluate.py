@@ -118,3 +118,12 @@ def test_rankings_shorter_than_the_deepest_cut_off_are_counted_for_every_system(
     # the oracle names item 3 to the first.
     assert result.metrics["short"] == {"model": 1, "core/popular": 1, "core/oracle": 2}
     assert evaluate(some_inputs(), EvaluationSettings(at=(3,))).metrics["short"]["model"] == 0
+
+
+def test_a_later_test_period_adds_the_drift_and_other_splits_do_not():
+    valid = labelled_view([[0], [0]], [3, 3], times=np.array([1.0, 2.0]))
+    test = labelled_view([[3], [0, 5]], [1, 5], times=np.array([5.0, 6.0]))
+    periods = {"valid": valid, "valid_model": table([3], [3]), "test": test}
+    assert evaluate(some_inputs(**periods), EvaluationSettings(at=(3,))).metrics["drift"]["distance"] == 1.0
+    untimed = {**periods, "valid": labelled_view([[0], [0]], [3, 3])}
+    assert "drift" not in evaluate(some_inputs(**untimed), EvaluationSettings(at=(3,))).metrics

@@ -69,7 +69,7 @@ def test_the_difference_changes_sign_with_the_order():
     )
 
 
-def test_systems_result_on_other_examples_are_not_paired():
+def test_systems_evaluated_on_other_examples_are_not_paired():
     with pytest.raises(ValueError, match="cannot be paired"):
         differences(int32(1), int32(1, 2), [5])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,12 +41,14 @@ def test_valid_and_direct_rates_have_different_denominators():
     rankings = Rankings.of([ranked(range(9), candidates=10, invalid=1, reached=reached)], 10)
     rates = validity(rankings, [5, 10])
     assert rates == {"vr@5": 1.0, "dhr@5": 1.0, "vr@10": 8 / 10, "dhr@10": 8 / 9}
+    page = (Path(__file__).parents[2] / "docs" / "evaluation.md").read_text()
+    assert "vr is 8/10 and dhr 8/9" in " ".join(page.split())
     counted = counts(rankings, ranks_of(rankings, int32(3)), [10])
     assert (counted["candidates@10"], counted["grounded@10"], counted["direct@10"]) == (10, 9, 8)
     assert (counted["invalid"], counted["found"]) == (1, 1)
 
 
-def test_a_grounder_that_does_not_say_is_result_by_the_beams_of_its_items():
+def test_a_grounder_that_does_not_say_is_measured_by_the_beams_of_its_items():
     rankings = Rankings.of([ranked([4, 5, 6], beams=[1, 1, 3], candidates=4, invalid=2)], 10)
     assert validity(rankings, [4]) == {"vr@4": 0.5, "dhr@4": 1.0}
 

@@ -266,3 +266,16 @@ def test_the_wheel_of_the_core_holds_every_template(tmp_path):
     folder = ROOT / "genrec_core" / "evaluation" / "report" / "templates"
     assert packed == {str(path.relative_to(ROOT)) for path in folder.iterdir()}
     assert "genrec_core/evaluation/report/templates/page.html.jinja" in packed
+
+
+def test_rows_of_one_plot_have_axes_of_one_width(page):
+    columns = re.findall(r"\n *\.row \{[^}]*?grid-template-columns: ([^;]+);", page)
+    assert len(columns) == 2  # wide pages and phones
+    assert all(re.fullmatch(r"\d+px minmax\(0, 1fr\) \d+px", widths) for widths in columns)
+
+
+def test_a_sticky_first_column_leaves_room_for_the_others_on_a_phone(page):
+    phone = page[page.index("@media (max-width: 680px)") :].split("@media print")[0]
+    sticky, room = phone.index("position: sticky"), phone.index("white-space: normal")
+    assert sticky < room
+    assert "max-width: 34vw" in phone
