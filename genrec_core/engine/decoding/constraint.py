@@ -24,7 +24,7 @@ from genrec_core.contracts.samples import IDENTIFIER
 from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.identifiers.trie import Ints, Trie, compile_trie
+from genrec_core.identifiers.trie import Ints, Trie, compile_trie, forest
 
 
 @dataclass(frozen=True)
@@ -169,8 +169,45 @@ def _normaliser_by_beam(logits: Tensor, choices: Choices) -> Tensor:
     return highest + summed.log()
 
 
+def answer_end(renderer: Renderer, stop_text: str = "") -> int:
+    """The token that ends an answer, wherever one continues another: in training, decoding and validation.
+
+    Args:
+        renderer: of the model.
+        stop_text: what the task writes behind answers (`Sample.stop_text`); empty is the end of text.
+    """
+    return int(renderer.literal_ids(stop_text)[0]) if stop_text else renderer.model.end_id
+
+
 def answer_trie(renderer: Renderer, end_id: int, form: str = IDENTIFIER) -> Trie:
     """The trie of all answers in a form; items that have none in it are left out."""
     ids = renderer.answer_ids(form)
     named = [item for item, tokens in enumerate(ids) if tokens]
     return compile_trie([ids[item] for item in named], named, terminator=end_id, terminate="ambiguous")
+
+
+class AnswerTries:
+    """Identifiers as tries side by side, one for each way in which tasks end their answers.
+
+    A mixture may hold tasks that end an answer with the end of text and others that go on behind it. Numbers
+    of nodes stay as they are when another way is added, so samples can be rendered one after another.
+
+    Args:
+        renderer: of the model.
+    """
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._tries: dict[int, Trie] = {}
+
+    def catalogue(self, stop_text: str) -> int:
+        """Which of the forest's catalogues a task's answers are in."""
+        end = answer_end(self._renderer, stop_text)
+        if end not in self._tries:
+            self._tries[end] = answer_trie(self._renderer, end)
+        return list(self._tries).index(end)
+
+    @property
+    def trie(self) -> Trie:
+        """All of them as one forest."""
+        return forest(list(self._tries.values()))

@@ -30,7 +30,7 @@ from genrec_core.contracts.views import Request
 from genrec_core.engine.batches import WINDOW, by_tokens
 from genrec_core.engine.choices import Scoring, Search
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
-from genrec_core.engine.decoding.constraint import Constraint, answer_trie
+from genrec_core.engine.decoding.constraint import Constraint, answer_end, answer_trie
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.decoding.prior import Prior
 from genrec_core.engine.decoding.support import decode_state_for
@@ -69,11 +69,10 @@ class Decoder:
     def constraint(self, form: str = IDENTIFIER, stop_text: str = "") -> Constraint:
         """The compiled answers in one form, with an end token where one answer continues another.
 
-        The end token is that of the text, or the first of `stop_text` where answers are followed by that.
+        `stop_text` is what follows answers instead of the end of text, see `answer_end`.
         """
         if (form, stop_text) not in self._constraints:
-            end = self.renderer.literal_ids(stop_text)[0] if stop_text else self.model.end_id
-            trie = answer_trie(self.renderer, end, form)
+            trie = answer_trie(self.renderer, answer_end(self.renderer, stop_text), form)
             self._constraints[form, stop_text] = Constraint(trie, self.head.weight.device)
         return self._constraints[form, stop_text]
 

@@ -28,10 +28,10 @@ from torch import Tensor
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.samples import Sample
 from genrec_core.engine.batches import RowNumbers, by_rows, pooled
+from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.models.model import Family
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.loss import IGNORED, target_nodes
-from genrec_core.identifiers.trie import Trie
 
 CHUNK = 4096
 """Samples rendered between two steps of the progress bar."""
@@ -91,7 +91,11 @@ class SampleTable:
 
 
 def rendered_table(
-    samples: Iterable[Sample], renderer: Renderer, context: Context, what: str, trie: Trie | None = None
+    samples: Iterable[Sample],
+    renderer: Renderer,
+    context: Context,
+    what: str,
+    tries: AnswerTries | None = None,
 ) -> SampleTable:
     """Render samples; those without anything to learn are kept, so that counts stay true.
 
@@ -100,13 +104,14 @@ def rendered_table(
         renderer: for the model to train.
         context: shows progress.
         what: name of the corpus, for the progress bar.
-        trie: of the identifiers; without one no token is restricted.
+        tries: of the identifiers, by how a sample's answer ends; without them no token is restricted.
     """
     ids, learn = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.bool_)]
     lengths: list[int] = []
     prompts: list[int] = []
     weights: list[float] = []
     starts: list[int] = []
+    catalogues: list[int] = []
     total = 0
     with context.progress(f"rendering {what}") as advance:
         for sample in samples:
@@ -114,6 +119,8 @@ def rendered_table(
             ids.append(np.array(rendered.ids, dtype=np.int32))
             learn.append(np.array(rendered.learn, dtype=np.bool_))
             starts += [total + place for place in rendered.starts]
+            if tries is not None:
+                catalogues += [tries.catalogue(sample.stop_text)] * len(rendered.starts)
             total += len(rendered.ids)
             lengths.append(len(rendered.ids))
             prompts.append(rendered.prompt_length)
@@ -123,8 +130,8 @@ def rendered_table(
                 advance(CHUNK)
     flat, learnt = np.concatenate(ids), np.concatenate(learn)
     nodes = np.full(total, -1, dtype=np.int32)
-    if trie is not None:
-        nodes = target_nodes(trie, flat, learnt, starts)
+    if tries is not None and starts:
+        nodes = target_nodes(tries.trie, flat, learnt, starts, catalogues)
     return SampleTable(
         ids=flat,
         learn=learnt,

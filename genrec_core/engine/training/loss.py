@@ -116,7 +116,11 @@ def _shifted(labels: Tensor, config: Any) -> Tensor:
 
 
 def target_nodes(
-    trie: Trie, ids: NDArray[np.int32], learn: NDArray[np.bool_], starts: Sequence[int]
+    trie: Trie,
+    ids: NDArray[np.int32],
+    learn: NDArray[np.bool_],
+    starts: Sequence[int],
+    catalogues: Sequence[int] | None = None,
 ) -> NDArray[np.int32]:
     """The node that each learnt identifier token leads to, int32 beside `ids`; -1 elsewhere.
 
@@ -125,10 +129,16 @@ def target_nodes(
         ids: token ids of many samples after one another.
         learn: beside `ids`.
         starts: places in `ids` where learnt identifiers begin.
+        catalogues: beside `starts`, which of the trie's roots each begins from; the first by default.
     """
     nodes = np.full(len(ids), -1, dtype=np.int32)
     places = np.asarray(starts, dtype=np.int64)
-    here = np.full(len(places), trie.roots[0], dtype=np.int64)
+    chosen = (
+        np.zeros(len(places), dtype=np.int64)
+        if catalogues is None
+        else np.asarray(catalogues, dtype=np.int64)
+    )
+    here = trie.roots[chosen].astype(np.int64)
     while len(places):
         here = trie.step(here, ids[places].astype(np.int64))
         nodes[places] = here

@@ -27,7 +27,7 @@ from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
-from genrec_core.engine.decoding.constraint import answer_trie
+from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.attention import float32_attention
@@ -42,7 +42,6 @@ from genrec_core.engine.training.loss import LegalLoss
 from genrec_core.engine.training.settings import SFTSettings
 from genrec_core.engine.training.trainer_seam import loop_arguments
 from genrec_core.engine.training.validation import SearchValidation, evenly
-from genrec_core.identifiers.trie import Trie
 
 
 def finetune(
@@ -75,8 +74,8 @@ def finetune(
     model.max_length = settings.max_length or model.max_length
     renderer = Renderer(model, catalogue)
     model.scoring = settings.scoring
-    trie = answer_trie(renderer, model.end_id) if settings.scoring == "legal" else None
-    mixture, valid = _rendered(corpora, training, renderer, trie, settings, context)
+    tries = AnswerTries(renderer) if settings.scoring == "legal" else None
+    mixture, valid = _rendered(corpora, training, renderer, tries, settings, context)
     context.log("rendered", samples=len(mixture.table), valid=len(valid), **dict(renderer.shortened))
     plan = plan_batches(
         mixture,
@@ -88,7 +87,7 @@ def finetune(
     )
     if settings.max_steps is not None:
         plan = plan.first(settings.max_steps)
-    legal = LegalLoss(trie, OutputHead(model.network)) if trie else None
+    legal = LegalLoss(tries.trie, OutputHead(model.network)) if tries else None
     with work_folder(context) as folder:
         ranking = None
         if settings.select_by != "loss" and len(training.valid):
@@ -112,7 +111,7 @@ def _rendered(
     corpora: Sequence[Corpus],
     training: Training,
     renderer: Renderer,
-    trie: Trie | None,
+    tries: AnswerTries | None,
     settings: SFTSettings,
     context: Context,
 ) -> tuple[Mixture, SampleTable]:
@@ -124,7 +123,7 @@ def _rendered(
     tables, catalogue = [], renderer.catalogue
     for corpus in corpora:
         samples = corpus.samples(training.train, catalogue, context)
-        table = rendered_table(samples, renderer, context, corpus.name, trie)
+        table = rendered_table(samples, renderer, context, corpus.name, tries)
         if not table.learn.any():
             raise GenrecError(
                 f"corpus `{corpus.name}` gave {len(table):,} samples with nothing to learn in them",
@@ -134,7 +133,7 @@ def _rendered(
     mixture = Mixture.of(tables, [corpus.options.weight for corpus in corpora])
     first = corpora[0]
     samples = first.samples(training.valid, catalogue, context) if len(training.valid) else iter(())
-    valid = rendered_table(samples, renderer, context, f"{first.name} (validation)", trie)
+    valid = rendered_table(samples, renderer, context, f"{first.name} (validation)", tries)
     if len(valid) > settings.valid_samples:
         valid = valid.subset(np.asarray(evenly(len(valid), settings.valid_samples)))
     return mixture, valid

@@ -6,11 +6,14 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from genrec_core import Catalogue, Identifiers, ItemRef, Items, Sample, Text
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.sft import SFT
+from genrec_core.builtin.tiny_causal import TinyCausal
 from genrec_core.contracts.context import Context
-from genrec_core.engine.decoding.constraint import answer_trie
+from genrec_core.engine.decoding.constraint import AnswerTries
+from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.rendering.renderer import Renderer
@@ -64,12 +67,14 @@ def test_losses_of_an_identifier_sum_to_its_score_in_legal_decoding(build, catal
     model = build()
     corpus = NextItem(each=each)
     renderer = Renderer(model, catalogue)
-    trie = answer_trie(renderer, model.end_id)
+    tries = AnswerTries(renderer)
     samples = corpus.samples(training.valid, catalogue, Context())
-    table = rendered_table(samples, renderer, Context(), "valid", trie)
+    table = rendered_table(samples, renderer, Context(), "valid", tries)
     batch = Collator(table, "causal", model.pad_id).batch(np.arange(len(table)))
     with torch.no_grad():
-        losses, _ = learnt_losses(model.network, batch, legal=LegalLoss(trie, OutputHead(model.network)))
+        losses, _ = learnt_losses(
+            model.network, batch, legal=LegalLoss(tries.trie, OutputHead(model.network))
+        )
     learnt = losses.reshape(len(table), -1)[:, :3].sum(1)  # the fourth is the end of the text
     exhaustive = Beam(search="exhaustive", scoring="legal", beams=len(catalogue.items))
     answers = ask(exhaustive, {"main": model}, list(training.valid.requests()), catalogue, corpus, Context())
@@ -94,3 +99,39 @@ def test_a_model_remembers_what_it_was_trained_with(build, catalogue, training, 
 
     assert scores() == scores(scoring="legal")
     assert scores() != scores(scoring="full")
+
+
+def test_training_ends_an_answer_as_decoding_does():
+    """ "tent" begins "tent-pole": only the token behind it tells them apart, and each task has its own."""
+    words = [("red", "tent"), ("red", "tent-pole"), ("blue", "lamp")]
+    titles = {"title": ["red tent", "a pole for it", "blue lamp"]}
+    catalogue = Catalogue(Items(("a", "b", "c"), titles), Identifiers.of(words, separator=", "))
+    shape = {"hidden": 32, "layers": 2, "heads": 2, "intermediate": 48, "vocabulary": 300}
+    model = TinyCausal(**shape, device="cpu").build(catalogue, Context(seed=2))
+    renderer = Renderer(model, catalogue)
+    tries = AnswerTries(renderer)
+    ends = {"": True, "\n": False}
+    samples = [
+        Sample(
+            (Text("x"), ItemRef(item, learn=True), *(() if append_eos else (Text(stop, learn=True),))),
+            append_eos=append_eos,
+            stop_text=stop,
+        )
+        for stop, append_eos in ends.items()
+        for item in range(3)
+    ]
+    table = rendered_table(samples, renderer, Context(), "both", tries)
+    batch = Collator(table, "causal", model.pad_id).batch(np.arange(len(table)))
+    with torch.no_grad():
+        losses, _ = learnt_losses(
+            model.network, batch, legal=LegalLoss(tries.trie, OutputHead(model.network))
+        )
+    rows = np.repeat(np.arange(len(table)), table.lengths)[table.learn]
+    legal = table.nodes[table.learn] >= 0
+    decoder = Decoder(model, catalogue, DecoderSettings(3, scoring="legal"))
+    for place, stop in enumerate(ends):
+        (found,) = decoder.candidates([Sample((Text("x"),), stop_text=stop)])
+        scores = {beam.tokens: beam.score for beam in found.beams}
+        for item, tokens in enumerate(words):
+            summed = float(losses[torch.from_numpy((rows == 3 * place + item) & legal)].sum())
+            assert -summed == pytest.approx(scores[tokens], abs=1e-4)
