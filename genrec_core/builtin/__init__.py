@@ -28,6 +28,7 @@ def genrec_register(registry: Registry) -> None:
     registry.encoder("sentence", "genrec_core.builtin.sentence:Sentence")
     registry.encoder("vectors", "genrec_core.builtin.vectors:Vectors")
     registry.teacher("local-teacher", "genrec_core.builtin.local_teacher:LocalTeacher")
+    registry.teacher("slot-teacher", "genrec_core.builtin.local_teacher:SlotTeacher")
     registry.tokenizer("given", "genrec_core.builtin.given:Given")
     registry.backbone("tiny-causal", "genrec_core.builtin.tiny_causal:TinyCausal")
     registry.backbone("tiny-seq2seq", "genrec_core.builtin.tiny_seq2seq:TinySeq2Seq")

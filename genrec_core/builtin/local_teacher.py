@@ -7,6 +7,10 @@ file.
 It takes the likeliest token, so an answer depends on the chat alone; with a `temperature` it samples, and
 draws of the same question differ. The model is loaded once for all that a stage asks, and not at all when
 every answer is on disk. For many items on a GPU, a server with `teachers/openai` is faster.
+
+`core/slot-teacher` asks a model of the pipeline in the same way; the model being trained can ask itself.
+
+    teacher: {use: core/slot-teacher, slot: main, temperature: 0.8}
 """
 
 from __future__ import annotations
@@ -142,3 +146,44 @@ class LocalTeacher(Teacher):
             )
         model.max_length = options.max_length or model.max_length
         return model
+
+
+class SlotTeacher(Teacher):
+    """Asks the model of a slot of the pipeline, as it stands before the stage that asks."""
+
+    class Options(WritingOptions):
+        """Which slot, and how its model writes."""
+
+        slot: str = Field(min_length=1)
+        """Name of the model slot, as the pipeline file has it under `model`."""
+
+    options: Options
+
+    def is_seeded(self) -> bool:
+        """Only when it samples."""
+        return self.options.temperature > 0
+
+    def model_slots(self) -> tuple[str, ...]:
+        """The slot whose model is asked."""
+        return (self.options.slot,)
+
+    def state(self, context: Context) -> str:
+        """SHA-256 of the model's weights: the same slot after another training step is another teacher."""
+        from genrec_core.engine.decoding.free_text import weights_digest
+
+        return weights_digest(context.models[self.options.slot].network)
+
+    def open(self, context: Context) -> TeacherSession:
+        """The slot's model.
+
+        Raises:
+            ContractError: the slot holds no model of the engine.
+        """
+        from genrec_core.engine.models.model import Model
+
+        model = context.models[self.options.slot]
+        if not isinstance(model, Model):
+            raise ContractError(
+                f"slot `{self.options.slot}` holds a `{type(model).__name__}`, which cannot write"
+            )
+        return LoadedModel(model, self.options, context.seed)

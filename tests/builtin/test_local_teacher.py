@@ -7,7 +7,7 @@ import torch
 
 from genrec_core import Context, ContractError, GenrecError, Message
 from genrec_core.builtin import local_teacher
-from genrec_core.builtin.local_teacher import LocalTeacher
+from genrec_core.builtin.local_teacher import LocalTeacher, SlotTeacher
 from genrec_core.builtin.tiny_causal import TinyCausal
 from genrec_core.engine.decoding.free_text import chat_prompt
 from genrec_core.store.answers import Answers
@@ -168,3 +168,29 @@ def test_a_closed_session_answers_no_more(checkpoint):
 def test_a_model_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(GenrecError, match="gguf"):
         said(teacher(tmp_path / "no.gguf"), chats("a"), Context())
+
+
+class TestSlotTeacher(TeacherContract):
+    component = SlotTeacher
+    options = {"slot": "main"}
+
+
+def test_a_slot_of_the_pipeline_answers_and_another_state_of_it_is_another_teacher(
+    model, checkpoint, tmp_path
+):
+    asked = chats("red tent", "a")
+    slot = SlotTeacher(slot="main", max_tokens=6)
+    context = Context(models={"main": model})
+    assert slot.model_slots() == ("main",)
+    first = kept(tmp_path / "a", slot, asked, context)
+    assert first == said(teacher(checkpoint), asked, Context())
+    weight = model.network.get_input_embeddings().weight
+    before = weight.detach().clone()
+    with torch.no_grad():
+        weight.copy_(before.roll(7, 0))
+    trained = kept(tmp_path / "a", slot, asked, context)
+    with torch.no_grad():
+        weight.copy_(before)
+    assert len(list((tmp_path / "a").glob("*/*.json"))) == 4
+    assert trained != first
+    assert kept(tmp_path / "a", slot, asked, context) == first

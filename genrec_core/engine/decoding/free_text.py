@@ -281,3 +281,12 @@ def chat_prompt(model: Model, chat: Chat) -> list[int]:
     for literal, content in zip(literals, [*contents, []], strict=True):
         ids += [*literal, *content]
     return ids
+
+
+def weights_digest(network: torch.nn.Module) -> str:
+    """SHA-256 of a network's weights, names and types included."""
+    body = hashlib.sha256()
+    for name, weight in sorted(network.state_dict().items()):
+        body.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        body.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return body.hexdigest()
