@@ -15,12 +15,17 @@ from rich.table import Table
 
 from genrec_core.evaluation.report.facts import ReportFacts
 from genrec_core.evaluation.report.numbers import count, duration, percent, share
-from genrec_core.evaluation.report.systems import System, headline_metric, short_rows, systems_of, title
+from genrec_core.evaluation.report.systems import (
+    System,
+    headline_metric,
+    metric_columns,
+    short_rows,
+    systems_of,
+    title,
+)
 from genrec_core.pipeline.console import terminal
 from genrec_core.pipeline.plan import Entry
 from genrec_core.pipeline.run_folder import REPORT
-
-SHOWN = ("recall@", "ndcg@", "mrr")
 
 
 def print_results(name: str, metrics: Mapping[str, Any], folder: Path) -> None:
@@ -48,7 +53,7 @@ def _systems(facts: ReportFacts) -> Table:
     """One row a system; the headline metric has its interval (or spread) in a column of its own."""
     systems, headline = systems_of(facts), headline_metric(facts)
     known = systems[0].metrics if systems else {}
-    columns = [name for name in known if name.startswith(SHOWN) and "_" not in name]
+    columns = metric_columns(known, coverage=False)
     protocol = facts.metrics.get("protocol", {}).get("hash", "")
     table = Table(
         title=f"test, protocol {protocol}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)

@@ -124,7 +124,7 @@ class EvaluateBlock(Options):
     filter_viewed: bool = False
     """Take items of the user's history out of every ranking first."""
     valid: bool = True
-    """Judge the validation rows too (they cost as much generation as the test rows)."""
+    """Evaluate the validation rows too (they cost as much generation as the test rows)."""
     resamples: int = Field(default=1000, ge=0, le=100_000)
     """Bootstrap resamples for the intervals; 0 leaves intervals out."""
 

@@ -26,7 +26,7 @@ class GroundStage(Stage):
     grounder: Grounder
     views: tuple[str, ...]
     depth: int
-    """How many items of each ranking are judged."""
+    """How many items of each ranking are evaluated."""
     filter_viewed: bool
 
     def components(self) -> Mapping[str, Component]:

@@ -23,7 +23,7 @@ from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 @dataclass(frozen=True, kw_only=True)
 class RecommendStage(Stage):
-    """Generates candidates for the test rows, and for the validation rows where they are judged."""
+    """Generates candidates for the test rows, and for the validation rows where they are evaluated."""
 
     kind: ClassVar[str] = "recommend"
 
