@@ -238,17 +238,16 @@ class _Measurement:
         weight, bias = getattr(self.layer, "weight", None), getattr(self.layer, "bias", None)
         if weight is None or weight.shape[1] != self.width:
             return False, 1.0
-        states = torch.randn((4, self.width), generator=self.draws).to(self.device, weight.dtype)
-        plain = (states @ weight.T).float()
-        factor = LARGEST / plain.abs().max().clamp(min=1e-6)
-        plain, states = plain * factor, states * factor.to(states.dtype)
-        own = own_logits(self.network, states).float()
+        states = torch.randn((8, self.width), generator=self.draws).to(self.device, weight.dtype)
+        states *= (LARGEST / (states @ weight.T).abs().max().clamp(min=1e-6)).to(states.dtype)
+        plain, own = (states @ weight.T).float(), own_logits(self.network, states)
         if own.shape != plain.shape:
             return False, 1.0
-        rest = own if bias is None else own - bias.float()
+        rest = (own if bias is None else own - bias).float()
         scale = float((rest * plain).sum() / plain.square().sum())
-        scale = 1.0 if abs(scale - 1) < 1e-4 else scale
-        return scale > 0 and _close(rest, scale * plain), scale
+        exact = 1e-4 if own.dtype == torch.float32 else 1e-2
+        scale = 1.0 if abs(scale - 1) < exact else scale
+        return scale > 0 and _close(scale * plain, rest.to(own.dtype)), scale
 
     def _reads_no_further(self, prompts: Sequence[list[int]]) -> None:
         for prompt in prompts:

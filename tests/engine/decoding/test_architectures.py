@@ -128,6 +128,20 @@ def test_a_prompt_within_the_window_keeps_the_tree_and_a_longer_one_takes_copies
     assert (support.way_for(8), support.way_for(9)) == ("tree", "copies")
 
 
+@pytest.mark.parametrize(
+    ("name", "way", "scale"),
+    [("llama", "tree", 1.0), ("qwen3", "tree", 1.0), ("cohere", "tree", 0.0625), ("mpt", "copies", 1.0)],
+)
+def test_rounding_in_bfloat16_is_not_taken_for_a_difference(name, way, scale):
+    support = support_of(network(name).to(torch.bfloat16))
+    assert (support.way, support.linear) == (way, True)
+    assert support.scale == pytest.approx(scale, rel=2e-3)
+
+
+def test_soft_caps_show_in_bfloat16_too():
+    assert not support_of(network("gemma2").to(torch.bfloat16)).linear
+
+
 @pytest.mark.parametrize("label", VARIATIONS)
 def test_windows_scales_caps_and_biases_change_no_score(label):
     name, options = VARIATIONS[label]
