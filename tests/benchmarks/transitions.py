@@ -21,8 +21,11 @@ from typing import Any
 
 import numpy as np
 
+from genrec_core.builtin.explicit_rows import ExplicitRows
 from genrec_core.builtin.folder import Folder
+from genrec_core.builtin.item_knn import ItemKNN
 from genrec_core.builtin.leave_one_out import LeaveOneOut
+from genrec_core.builtin.popular import Popular
 from genrec_core.builtin.transitions import Transitions
 from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.context import Context
@@ -46,9 +49,12 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "window 5": {"window": 5},
     "window 20": {"window": 20},
     "recency .4": {"recency": 0.4},
-    "recency .6": {"recency": 0.6},
+    "recency .5": {"recency": 0.5},
     "text recency .5": {"text": {"recency": 0.5}},
     "text weight .5": {"text": {"weight": 0.5}},
+    "recency .7": {"recency": 0.7},
+    "recency .8, text .8": {"recency": 0.8, "text": {"recency": 0.8}},
+    "recency .7, symmetric .25": {"recency": 0.7, "symmetric": 0.25},
 }
 
 
@@ -134,6 +140,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=SHARED / "amazon-beauty", help="data folder")
+    parser.add_argument("--rows", action="store_true", help="the folder's own validation and test rows")
     parser.add_argument("--history", type=int, default=50, help="max_history")
     parser.add_argument("--test", action="store_true", help="test figures too")
     parser.add_argument("--only", default="", help="variants whose name contains this")
@@ -145,10 +152,13 @@ def main() -> None:
     if options.million:
         write(options.json, {}, [million()])
         return
-    prepared = prepare(Folder(path=options.data), LeaveOneOut(), options.history, Context())
+    split = ExplicitRows() if options.rows else LeaveOneOut()
+    prepared = prepare(Folder(path=options.data), split, options.history, Context())
     names = [name for name in VARIANTS if options.only in name][: 1 if options.quick else None]
     views = ("valid", "test") if options.test else ("valid",)
-    rows = [measured(name, Transitions(**VARIANTS[name]), prepared, views) for name in names]
+    others = {"core/popular": Popular(), "core/item-knn": ItemKNN()}
+    rows = [measured(name, one, prepared, views) for name, one in others.items() if not options.only]
+    rows += [measured(name, Transitions(**VARIANTS[name]), prepared, views) for name in names]
     write(options.json, {}, rows)
 
 
