@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from genrec_core.engine.baselines.scoring import HistoryScorer
 
 
+WINDOW = 20
+"""Largest distance of two items that counts for `start: co-occurrence`."""
+_START = 2
+"""Purpose of the generator behind that start; fitting has 0 and 1."""
+
+
 class SASRec(Baseline):
     """SASRec (Kang and McAuley 2018), fitted anew for each data set and chosen by validation rows."""
 
@@ -44,9 +50,17 @@ class SASRec(Baseline):
             StageError: training diverged.
         """
         # Imports torch, which checking and explaining a pipeline must not.
+        from genrec_core.engine.baselines.cooccurrence import cooccurrence_vectors
         from genrec_core.engine.baselines.fitting import fit
 
-        return fit(len(items), training, self.options, context).arrays()
+        start = None
+        if self.options.start == "co-occurrence":
+            noise = context.generator(_START).standard_normal(len(items))
+            start = cooccurrence_vectors(training.train, len(items), self.options.factors, WINDOW, noise)
+            lengths = np.linalg.norm(start, axis=1, keepdims=True)
+            start /= np.where(lengths > 0, lengths, 1)
+            start = np.pad(start, ((0, 0), (0, self.options.factors - start.shape[1])))
+        return fit(len(items), training, self.options, context, start).arrays()
 
     def open(self, state: Fitted, items: Items, context: Context) -> BaselineSession:
         """A session whose scores are the network's logits; new items get the lowest of each row."""

@@ -19,10 +19,15 @@ from typing import Any
 
 def arguments(description: str) -> argparse.Namespace:
     """The two flags of every benchmark."""
+    return argument_parser(description).parse_args()
+
+
+def argument_parser(description: str) -> argparse.ArgumentParser:
+    """The two flags of every benchmark, to which one adds its own."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="a small subset, under two minutes on two cores")
     parser.add_argument("--json", type=Path, help="write machine, ratios and rows to this file")
-    return parser.parse_args()
+    return parser
 
 
 def medians(

@@ -2,6 +2,7 @@
 
     python -m tests.benchmarks.sasrec --quick
     python -m tests.benchmarks.sasrec --json sasrec.json      # the default options to the end
+    python -m tests.benchmarks.sasrec --study                 # starts, ties and negatives, by validation
 
 The protocol is the one of published tables: leave-one-out, every item a candidate, histories of 50. Weights
 are chosen by the validation rows. Both settings of the viewed-item filter are printed; the published figure
@@ -38,7 +39,7 @@ from genrec_core.evaluation.metrics import accuracy
 from genrec_core.evaluation.rankings import Rankings
 from genrec_core.evaluation.ranks import ranks_of
 from genrec_core.evaluation.viewed import depth_needed, without_viewed
-from tests.benchmarks.measuring import arguments, machine, ratio, write
+from tests.benchmarks.measuring import argument_parser, machine, ratio, write
 
 BEAUTY = Path(__file__).resolve().parents[3] / "shared" / "data" / "amazon-beauty"
 HISTORY, DEEPEST = 50, 10
@@ -75,6 +76,39 @@ def recall(prepared: Prepared, quick: bool) -> list[dict[str, Any]]:
         shown = " ".join(f"{name} {value:.4f}" for name, value in figures.items())
         print(f"test, viewed items {'filtered' if filtered else 'kept'} ({protocol}): {shown}")
     print(f"fitted and ranked in {seconds / 60:.1f} minutes")
+    return rows
+
+
+STUDY: dict[str, dict[str, Any]] = {
+    "as it is": {},
+    "co-occurrence": {"start": "co-occurrence"},
+    "co-occurrence, untied": {"start": "co-occurrence", "tied": False},
+    "co-occurrence, untied, history": {"start": "co-occurrence", "tied": False, "history_negatives": True},
+    "co-occurrence, history": {"start": "co-occurrence", "history_negatives": True},
+}
+
+
+def study(prepared: Prepared, epochs: int) -> list[dict[str, Any]]:
+    """Validation figures, kept and filtered, after so many epochs of each variant; test rows are not read."""
+    rows, valid = [], prepared.views.valid
+    width = depth_needed(DEEPEST, valid.rows, filter_viewed=True)
+    for name, options in STUDY.items():
+        begin, cpu = time.perf_counter(), time.process_time()
+        model = SASRec(**options, epochs=epochs, evaluate_every=5)
+        state = model.fit(prepared.items, Training(prepared.views.train, valid), Context(seed=0))
+        row: dict[str, Any] = {"event": "study", "variant": name, "cpu_seconds": time.process_time() - cpu}
+        with model.open(state, prepared.items, Context()) as session:
+            rankings = Rankings.of(session.rank(list(valid.requests()), width), width)
+        for filtered in (False, True):
+            kept = without_viewed(rankings, valid.rows) if filtered else rankings
+            found = accuracy(ranks_of(kept, valid.targets).within(DEEPEST).honest, (DEEPEST,))
+            row["filtered" if filtered else "kept"] = found
+        shown = "  ".join(
+            f"{kind} {row[kind]['recall@10']:.4f}/{row[kind]['ndcg@10']:.4f}" for kind in ("kept", "filtered")
+        )
+        seconds = time.perf_counter() - begin
+        print(f"{name:32} {shown}  {row['cpu_seconds']:.0f} s of a core, {seconds:.0f} s", flush=True)
+        rows.append(row)
     return rows
 
 
@@ -133,10 +167,18 @@ def epochs(prepared: Prepared, quick: bool) -> dict[str, Any]:
 
 def main() -> None:
     """Print the curve, the figures of both filter settings, and the ratio of the epochs."""
-    options = arguments(__doc__ or "")
-    if not BEAUTY.exists():
-        raise SystemExit(f"needs the Amazon Beauty folder at {BEAUTY}")
-    prepared = prepare(Folder(path=BEAUTY), LeaveOneOut(), HISTORY, Context())
+    parser = argument_parser(__doc__ or "")
+    parser.add_argument("--study", action="store_true", help="compare variants by validation")
+    parser.add_argument("--epochs", type=int, default=30, help="of each variant of the study")
+    parser.add_argument("--data", type=Path, default=BEAUTY, help="data folder")
+    options = parser.parse_args()
+    if not options.data.exists():
+        raise SystemExit(f"needs the Amazon Beauty folder at {options.data}")
+    prepared = prepare(Folder(path=options.data), LeaveOneOut(), HISTORY, Context())
+    if options.study:
+        print(machine())
+        write(options.json, {}, study(prepared, options.epochs))
+        return
     print(machine())
     speed = epochs(prepared, options.quick)
     rows = [speed, *recall(prepared, options.quick)]

@@ -63,12 +63,26 @@ def share_right(found, histories):
         {"loss": "sampled-softmax"},
         {"loss": "softmax", "negatives": None},
         {"loss": "bce", "negatives": None, "epochs": 80},
+        {"tied": False},
+        {"tied": False, "history_negatives": True},
+        {"history_negatives": True, "negatives": 5},
+        {"start": "co-occurrence", "epochs": 15},
     ],
 )
 def test_each_loss_learns_which_item_follows(options):
     histories = [walk(start, 3) for start in range(ITEMS)]
     found = rank(cycle(), *histories, **options)
     assert share_right(found, histories) > 0.9
+
+
+def first_loss(start: str) -> float:
+    losses: list[float] = []
+    rank(cycle(), [0], start=start, epochs=1, log=lambda event, **values: losses.append(values["loss"]))
+    return losses[0]
+
+
+def test_a_start_from_co_occurrence_is_ahead_after_one_epoch():
+    assert first_loss("co-occurrence") < first_loss("random")
 
 
 def test_the_same_seed_gives_the_same_ranking_and_another_seed_another():
@@ -156,5 +170,7 @@ def test_divergence_is_reported_instead_of_ranked():
 def test_options_that_contradict_each_other_are_refused():
     with pytest.raises(ValidationError, match="multiple of `heads`"):
         SASRec(factors=10, heads=4)
+    with pytest.raises(ValidationError, match="`history_negatives` needs `loss: sampled-softmax`, not `bce`"):
+        SASRec(loss="bce", history_negatives=True)
     with pytest.raises(ValidationError, match="draws no `negatives`"):
         SASRec(loss="softmax", negatives=5)

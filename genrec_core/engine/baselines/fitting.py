@@ -66,7 +66,8 @@ def fit(
         if start is not None:
             given = torch.from_numpy(start)
             known = given.any(dim=1)
-            network.items.weight.data[known] = given[known]
+            for table in {network.items, network.answers}:
+                table.weight.data[known] = given[known]
         network.to(device)
         scorer = HistoryScorer(network, popularity_of(training.train, items), length, settings.chunk)
         _Fitting(scorer, rows, settings, context).run(training)
@@ -133,16 +134,26 @@ class _Fitting:
         inside = np.arange(matrix.shape[1] - 1) < (lengths - 1)[:, None]
         before, after = matrix[:, :-1], matrix[:, 1:][inside]
         drawn = self._drawn(len(after))
-        ids = np.concatenate([before.ravel(), after, drawn.ravel()])
-        read = torch.split(self.network.items(self._tensor(ids)), [before.size, len(after), drawn.size])
+        sizes = [before.size, len(after), drawn.size]
+        ids = self._tensor(np.concatenate([before.ravel(), after, drawn.ravel()]))
+        read = torch.split(self.network.items(ids), sizes)
+        tied = self.network.answers is self.network.items
+        written = read if tied else torch.split(self.network.answers(ids), sizes)
         every = self.network(read[0].view(*before.shape, -1), self._tensor(lengths - 1))
         states = every[self._tensor(inside)]
         if self.settings.loss == "softmax":
-            return softmax_loss(states, self._tensor(after), self.network.outputs(self.network.items.weight))
-        positives, negatives = self.network.outputs(read[1]), self.network.outputs(read[2])
+            table = self.network.outputs(self.network.answers.weight)
+            return softmax_loss(states, self._tensor(after), table)
+        positives, negatives = self.network.outputs(written[1]), self.network.outputs(written[2])
         if self.settings.loss == "sampled-softmax":
+            own = None
+            if self.settings.history_negatives:
+                outputs = self.network.outputs(written[0]).view(*before.shape, -1)
+                allowed = self._tensor(_history_before(matrix))
+                own = (every @ outputs.transpose(1, 2)).masked_fill(~allowed, -torch.inf)
+                own = own[self._tensor(inside)]
             return sampled_softmax_loss(
-                states, self._tensor(after), positives, self._tensor(drawn), negatives
+                states, self._tensor(after), positives, self._tensor(drawn), negatives, own
             )
         allowed = self._tensor(_not_owned(matrix, inside, drawn))
         return bce_loss(states, positives, negatives.view(*drawn.shape, -1), allowed)
@@ -156,6 +167,16 @@ class _Fitting:
         if self.settings.loss == "bce":
             return self.rng.integers(0, size, (targets, count))
         return self.rng.choice(size, min(count, size), replace=False, shuffle=False)
+
+
+def _history_before(matrix: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of rows [R, T + 1] which items may be told from the target behind each position, bool [R, T, T].
+
+    Those up to the position, the target itself left out; of an item that is there twice, both.
+    """
+    before, after = matrix[:, :-1], matrix[:, 1:]
+    earlier = np.tril(np.ones((before.shape[1],) * 2, dtype=bool))
+    return np.asarray(earlier & (before[:, None, :] != after[:, :, None]))
 
 
 def _not_owned(

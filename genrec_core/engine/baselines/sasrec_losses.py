@@ -29,7 +29,12 @@ def softmax_loss(states: Tensor, targets: Tensor, table: Tensor) -> Tensor:
 
 
 def sampled_softmax_loss(
-    states: Tensor, targets: Tensor, positives: Tensor, drawn: Tensor, negatives: Tensor
+    states: Tensor,
+    targets: Tensor,
+    positives: Tensor,
+    drawn: Tensor,
+    negatives: Tensor,
+    history: Tensor | None = None,
 ) -> Tensor:
     """Mean cross-entropy over each target and the items drawn for the batch.
 
@@ -39,10 +44,13 @@ def sampled_softmax_loss(
         positives: float32 [P, d], the targets' embeddings.
         drawn: int64 [n], distinct items.
         negatives: float32 [n, d], their embeddings.
+        history: float32 [P, T], scores of each user's earlier items, -inf where there is none; None leaves
+            them out.
     """
     own = (states * positives).sum(dim=1, keepdim=True)
     others = (states @ negatives.T).masked_fill(drawn == targets[:, None], -torch.inf)
-    return (torch.cat([own, others], dim=1).logsumexp(dim=1) - own[:, 0]).mean()
+    every = [own, others] if history is None else [own, others, history]
+    return (torch.cat(every, dim=1).logsumexp(dim=1) - own[:, 0]).mean()
 
 
 def bce_loss(states: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor) -> Tensor:

@@ -1,9 +1,9 @@
 """SASRec's network: a causal transformer over item embeddings (Kang and McAuley 2018).
 
-Input and output share the item embeddings, as in the paper. Departures: blocks normalise before instead of
-after; a score is the cosine of state and item over a temperature, unless plain products are asked for; and
-padding is at the right, so that no mask is needed: under causal attention no real position can see the
-padding behind it.
+Input and output share the item embeddings, as in the paper, unless `tied: false`. Departures: blocks
+normalise before instead of after; a score is the cosine of state and item over a temperature, unless plain
+products are asked for; and padding is at the right, so that no mask is needed: under causal attention no real
+position can see the padding behind it.
 """
 
 from __future__ import annotations
@@ -63,14 +63,20 @@ class SASRecNetwork(nn.Module):
         factors = settings.factors
         self.temperature = settings.temperature
         self.items = nn.Embedding(items, factors)
+        self.untied = None if settings.tied else nn.Embedding(items, factors)
         self.places = nn.Embedding(length, factors)
         self.dropout = ByteDropout(settings.dropout)
         self.blocks = nn.ModuleList(
             Block(factors, settings.heads, settings.dropout) for _ in range(settings.blocks)
         )
         self.norm = nn.LayerNorm(factors)
-        for table in (self.items, self.places):
+        for table in (self.items, self.places, *([self.untied] if self.untied else [])):
             nn.init.normal_(table.weight, std=factors**-0.5)
+
+    @property
+    def answers(self) -> nn.Embedding:
+        """The embeddings that scores are products with: the items' own, unless they are untied."""
+        return self.untied or self.items
 
     def forward(self, embedded: Tensor, lengths: Tensor) -> Tensor:
         """The vector after each item, float32 [B, T, d].

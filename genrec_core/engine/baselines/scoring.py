@@ -88,7 +88,7 @@ class HistoryScorer:
 
     @torch.inference_mode()
     def _table(self) -> Tensor:
-        return self.network.outputs(self.network.items.weight).T.contiguous()
+        return self.network.outputs(self.network.answers.weight).T.contiguous()
 
 
 def device_of(name: str) -> torch.device:

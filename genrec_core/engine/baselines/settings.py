@@ -27,6 +27,13 @@ class SASRecSettings(Options):
     """Share of embeddings, attention weights and block outputs that training drops."""
     temperature: float | None = Field(0.07, gt=0)
     """Scores are cosines divided by this; null takes plain products, as the paper does."""
+    tied: bool = True
+    """Whether the items' input embeddings are also what scores are products with; false learns others."""
+    start: Literal["random", "co-occurrence"] = "random"
+    """What item embeddings start from: random numbers, or a factorised table of which items stand near each
+    other in training (items without neighbours stay random). It costs seconds and saves most epochs."""
+    history_negatives: bool = False
+    """With `sampled-softmax`, each target is also told from the items before it in its own history."""
     length: int | None = Field(None, gt=0)
     """Most items of a history; by default the protocol's `max_history`."""
     loss: Loss = "sampled-softmax"
@@ -62,6 +69,8 @@ class SASRecSettings(Options):
             raise ValueError(f"`factors` ({self.factors}) must be a multiple of `heads` ({self.heads})")
         if self.loss == "softmax" and self.negatives is not None:
             raise ValueError("`softmax` scores every item and draws no `negatives`: remove one of the two")
+        if self.history_negatives and self.loss != "sampled-softmax":
+            raise ValueError(f"`history_negatives` needs `loss: sampled-softmax`, not `{self.loss}`")
         return self
 
     @property

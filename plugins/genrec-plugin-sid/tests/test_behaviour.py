@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from genrec_plugin_sid.behaviour import BehaviourOptions, fit_behaviour
-from genrec_plugin_sid.cooccurrence import cooccurrence_vectors
 from genrec_plugin_sid.naming import paths_of
 from genrec_plugin_sid.sequence_vectors import sequence_vectors
 from genrec_plugin_sid.unit import unit_rows
 
 from genrec_core import Context, Sequences, View
+from genrec_core.engine.baselines.cooccurrence import cooccurrence_vectors
 
 ITEMS = 40
 

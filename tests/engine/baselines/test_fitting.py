@@ -7,7 +7,7 @@ import numpy as np
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.views import Training, View
-from genrec_core.engine.baselines.fitting import fit
+from genrec_core.engine.baselines.fitting import _history_before, fit
 from genrec_core.engine.baselines.settings import SASRecSettings
 
 
@@ -21,3 +21,8 @@ def test_given_embeddings_are_where_training_starts_and_zero_rows_start_at_rando
     found = scorer.network.items.weight.detach().numpy()
     np.testing.assert_allclose(found[[0, 1, 2, 4]], start[[0, 1, 2, 4]], atol=1e-6)
     assert np.abs(found[3]).min() > 0
+
+
+def test_a_target_is_told_from_what_came_before_it_and_never_from_itself():
+    allowed = _history_before(np.array([[3, 5, 3, 7]]))
+    assert allowed[0].tolist() == [[True, False, False], [False, True, False], [True, True, True]]

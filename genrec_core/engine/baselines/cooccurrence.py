@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core import View
+from genrec_core.contracts.views import View
 
 CONTEXT_POWER = 0.75
 
