@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -279,3 +280,10 @@ def test_a_sticky_first_column_leaves_room_for_the_others_on_a_phone(page):
     sticky, room = phone.index("position: sticky"), phone.index("white-space: normal")
     assert sticky < room
     assert "max-width: 34vw" in phone
+
+
+def test_the_documented_section_of_a_plugin_is_written(facts, tmp_path):
+    latency = runpy.run_path(str(ROOT / "examples" / "extensions.py"))["latency"]
+    write_report(tmp_path / "report.html", facts, [latency(facts)])
+    assert "<dt>All requests</dt><dd>22 s</dd>" in (tmp_path / "report.html").read_text()
+    assert latency(replace(facts, metrics={})) is None
