@@ -22,7 +22,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON docu
 
 
 @dataclass(frozen=True)
-class Folders:
+class StoreAndRuns:
     """Where artefacts and runs are kept."""
 
     store: Path
@@ -37,12 +37,12 @@ def folders(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--runs", type=kind, default=Path("runs"), show_default=True, help="Folder of run folders.")
     @functools.wraps(command)
     def wrapped(store: Path, runs: Path, **rest: Any) -> None:
-        command(place=Folders(store, runs), **rest)
+        command(place=StoreAndRuns(store, runs), **rest)
 
     return wrapped
 
 
-def environment(place: Folders, *, quiet: bool = False) -> RunEnvironment:
+def environment(place: StoreAndRuns, *, quiet: bool = False) -> RunEnvironment:
     """Everything a run needs; packages of usable plugins are noted with their versions."""
     registry, reports = load_plugins()
     versions = {report.distribution: report.version for report in reports if not report.error}

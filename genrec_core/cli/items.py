@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from genrec_core.cli.environment import JSON, Folders, environment
+from genrec_core.cli.environment import JSON, StoreAndRuns, environment
 from genrec_core.pipeline.console import echo, echo_json
 
 _PATH = click.Path(path_type=Path)
@@ -43,7 +43,7 @@ def add(
     from genrec_core.pipeline.extended_catalogue import summary
     from genrec_core.pipeline.run_reader import open_run
 
-    shop = environment(Folders(Path("store"), Path("runs")), quiet=True)
+    shop = environment(StoreAndRuns(Path("store"), Path("runs")), quiet=True)
     opened = open_run(run, shop.registry)
     new = read_new_items(file, opened.catalogue.items, allow_empty_text=allow_empty_text)
     extended = preview(opened, new) if dry_run else add_items(opened, new, shop, out)

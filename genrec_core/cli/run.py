@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from genrec_core.cli.environment import JSON, SET, Folders, environment, folders
+from genrec_core.cli.environment import JSON, SET, StoreAndRuns, environment, folders
 from genrec_core.cli.result_table import print_plan, print_results
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.console import echo_json
@@ -47,7 +47,7 @@ def run(
     selection: StageSelection,
     explain: bool,
     seeds: str,
-    place: Folders,
+    place: StoreAndRuns,
     as_json: bool,
 ) -> None:
     """Run PIPELINE, a YAML file.

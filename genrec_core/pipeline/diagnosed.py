@@ -31,7 +31,7 @@ from genrec_core.store.store import Store
 FULL_LIMIT = 20_000
 """Largest catalogue that is examined in full for the report of a run, in a few seconds."""
 
-Folders = Callable[[], dict[str, Path]]
+EmbeddingFolders = Callable[[], dict[str, Path]]
 """Key of an encoder → the artefact with its embeddings; looked up when embeddings are wanted."""
 
 
@@ -74,7 +74,7 @@ def diagnosed(done: Done, store: Store, artifacts: ArtifactReader) -> Diagnosis:
 
 
 def _inputs(
-    items: Items, identifiers: Identifiers, tokenizer: Tokenizer, own: bool, folders: Folders
+    items: Items, identifiers: Identifiers, tokenizer: Tokenizer, own: bool, folders: EmbeddingFolders
 ) -> IdentifierInputs:
     """What the doctor examines; `own` says that the tokenizer, no trainer after it, made the identifiers."""
     encoder = next(iter(distinct_encoders([tokenizer]).values()), None)

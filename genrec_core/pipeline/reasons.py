@@ -97,10 +97,10 @@ def changed(old: Ingredients | None, new: Ingredients, inputs: Mapping[str, str]
     return Reason(Why.OPTION_CHANGED, ".".join(path), before, after)
 
 
-Difference = tuple[tuple[str, ...], Any, Any]
+ChangedValue = tuple[tuple[str, ...], Any, Any]
 
 
-def _differences(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[Difference]:
+def _differences(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[ChangedValue]:
     """Every leaf where two JSON values differ; None stands for a value that is not there."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*new, *(key for key in old if key not in new)]:
@@ -112,7 +112,7 @@ def _differences(old: Any, new: Any, path: tuple[str, ...] = ()) -> Iterator[Dif
         yield path, old, new
 
 
-def _version(differences: list[Difference]) -> Reason | None:
+def _version(differences: list[ChangedValue]) -> Reason | None:
     for path, old, new in differences:
         if path == ("version",):
             return Reason(Why.VERSION_CHANGED, "the stage itself", old, new)
@@ -121,7 +121,7 @@ def _version(differences: list[Difference]) -> Reason | None:
     return None
 
 
-def _option(differences: list[Difference]) -> Reason | None:
+def _option(differences: list[ChangedValue]) -> Reason | None:
     """The first changed option; another component (`use`) goes before what follows from it."""
     options = [found for found in differences if found[0][0] in ("components", "settings")]
     options.sort(key=lambda found: found[0][-1] != "use")
@@ -130,21 +130,21 @@ def _option(differences: list[Difference]) -> Reason | None:
     return None
 
 
-def _code(differences: list[Difference]) -> Reason | None:
+def _code(differences: list[ChangedValue]) -> Reason | None:
     for path, _, _ in differences:
         if path[0] == "code":
             return Reason(Why.CODE_CHANGED, path[-1])
     return None
 
 
-def _file(differences: list[Difference]) -> Reason | None:
+def _file(differences: list[ChangedValue]) -> Reason | None:
     for path, _, _ in differences:
         if path[0] == "files":
             return Reason(Why.INPUT_CHANGED, path[-1])
     return None
 
 
-def _seed(differences: list[Difference]) -> Reason | None:
+def _seed(differences: list[ChangedValue]) -> Reason | None:
     for path, old, new in differences:
         if path == ("seed",):
             return Reason(Why.SEED_CHANGED, "", old, new)

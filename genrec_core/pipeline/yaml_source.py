@@ -1,7 +1,7 @@
 """YAML with places: plain values, and where in the file each of them stands.
 
 A pipeline file needs a small, predictable part of YAML. Scalars follow the core schema of YAML 1.2 (`no` is
-a text, `1e-4` a number), which PyYAML alone does not. What can surprise or harm is refused with its place:
+a text, `1e-4` a number), where PyYAML follows version 1.1. What can harm is refused with its place:
 keys given twice, tags, anchors and aliases (a few lines of which can unfold into gigabytes), keys that are
 no text, NaN and infinity, several documents in one file.
 
@@ -12,6 +12,8 @@ no text, NaN and infinity, several documents in one file.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,12 +35,20 @@ from yaml.events import (
 )
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.pipeline.yaml_scalars import scalar
 from genrec_core.registry.problems import shown
 
 LIMIT = 1 << 20
 """A pipeline file is written by people; one longer than this many bytes is a mistake."""
-DEPTH = 50
+DEEPEST = 50
+
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_WORDS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 
 Keys = tuple[str | int, ...]
 
@@ -227,8 +237,8 @@ class _Reader:
             raise self._error(event, f"the anchor `&{anchor}` is not allowed", "write each value out")
         if tag:
             raise self._error(event, f"the tag `{tag}` is not allowed", "write a plain value")
-        if len(path) > DEPTH:
-            raise self._error(event, f"blocks are nested more than `{DEPTH}` deep", "flatten them")
+        if len(path) > DEEPEST:
+            raise self._error(event, f"blocks are nested more than `{DEEPEST}` deep", "flatten them")
 
     def _place(self, event: Event) -> Place:
         mark = event.start_mark
@@ -249,3 +259,35 @@ def _refuse_tabs(text: str, file: str) -> None:
                 where=str(Place(file, number, indent.index("\t") + 1)),
                 hint="indent with spaces",
             )
+
+
+def scalar(text: str) -> str | int | float | bool | None:
+    """The value of an unquoted word, by the core schema of YAML 1.2.
+
+    >>> [scalar(word) for word in ("no", "1e-4", "12:30", "0x1f", "~")]
+    ['no', 0.0001, '12:30', 31, None]
+
+    Raises:
+        ValueError: a number that is not finite or has more than 64 bits.
+    """
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INT.fullmatch(text):
+        number = _integer(text)
+        if not -(2**63) <= number < 2**64:
+            raise ValueError(f"`{text[:40]}` has more than 64 bits")
+        return number
+    if _NOT_FINITE.fullmatch(text):
+        raise ValueError(f"`{text}` is no finite number")
+    if _FLOAT.fullmatch(text):
+        value = float(text)
+        if not math.isfinite(value):
+            raise ValueError(f"`{text[:40]}` is no finite number")
+        return value
+    return text
+
+
+def _integer(text: str) -> int:
+    if text[:2] in ("0o", "0x"):
+        return int(text, 0)
+    return int(text[:40])  # Python refuses to read thousands of digits; forty are too many already

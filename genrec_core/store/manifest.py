@@ -19,7 +19,7 @@ import orjson
 from genrec_core.contracts.errors import ContractError, examples
 from genrec_core.store.canonical import canonical, digest_of, fingerprint
 
-NAME = "manifest.json"
+MANIFEST = "manifest.json"
 FORMAT = 1
 
 
@@ -79,7 +79,7 @@ def write_manifest(
         "versions": dict(versions),
         "cost": dict(cost),
     }
-    target = folder / NAME
+    target = folder / MANIFEST
     target.write_bytes(_written({**body, "seal": fingerprint(body)}))
     _flush(target)
     _flush(folder)
@@ -89,7 +89,7 @@ def write_manifest(
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a folder; None when there is none or its seal is broken."""
     try:
-        raw = (folder / NAME).read_bytes()
+        raw = (folder / MANIFEST).read_bytes()
         body = orjson.loads(raw)
         if _written(body) != raw:  # the same values written another way: `1e5` with a flipped bit is `1E5`
             return None
@@ -113,13 +113,13 @@ def damage(folder: Path, *, deep: bool) -> str:
     """
     manifest = read_manifest(folder)
     if manifest is None:
-        return f"`{NAME}` is missing or was changed"
+        return f"`{MANIFEST}` is missing or was changed"
     present = {
         path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not _is_folder(path)
     }
-    more = sorted(present.keys() - manifest.files.keys() - {NAME})
+    more = sorted(present.keys() - manifest.files.keys() - {MANIFEST})
     if more:
-        return f"{examples(more)} {'is' if len(more) == 1 else 'are'} not in `{NAME}`"
+        return f"{examples(more)} {'is' if len(more) == 1 else 'are'} not in `{MANIFEST}`"
     for name, (size, digest) in manifest.files.items():
         path = folder / name
         if path.is_symlink() or not path.is_file():

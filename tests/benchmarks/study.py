@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from genrec_core.cli.environment import Folders, environment
+from genrec_core.cli.environment import StoreAndRuns, environment
 from genrec_core.pipeline.load import load_pipeline
 from genrec_core.pipeline.run import Finished, run_pipeline
 from tests.benchmarks.measuring import machine, write
@@ -51,7 +51,7 @@ def report(chosen: argparse.Namespace, names: Iterable[str], rows: Callable[[str
 def ran(file: Path, changes: Iterable[str], home: Path) -> Finished:
     """The finished run of a pipeline file with options changed."""
     home = home.resolve()
-    shop = environment(Folders(home / "store", home / "runs"), quiet=True)
+    shop = environment(StoreAndRuns(home / "store", home / "runs"), quiet=True)
     return run_pipeline(load_pipeline(file, shop.registry, tuple(changes)), shop)
 
 
