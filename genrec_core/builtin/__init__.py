@@ -24,6 +24,7 @@ def genrec_register(registry: Registry) -> None:
     registry.split("rows", "genrec_core.builtin.explicit_rows:ExplicitRows")
     registry.split("domain-last", "genrec_core.builtin.domain_last:DomainLast")
     registry.split("hide-items", "genrec_core.builtin.hide_items:HideItems")
+    registry.split("random-ties", "genrec_core.builtin.random_ties:RandomTies")
     registry.encoder("ngrams", "genrec_core.builtin.ngrams:NGrams")
     registry.encoder("sentence", "genrec_core.builtin.sentence:Sentence")
     registry.encoder("vectors", "genrec_core.builtin.vectors:Vectors")

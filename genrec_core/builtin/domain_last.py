@@ -1,12 +1,13 @@
 """`core/domain-last`: in every domain, a user's last item is a test and the one before it a validation.
 
 The cross-domain protocol: one sequence mixes several domains, and each domain is judged by itself.
-Training stops before the user's first held-out item, whichever domain it is in. A test row shows all
-that came before it; a validation row shows the same without other domains' test items, so that nothing
-the trainer receives contains a test item.
+Training leaves out the held-out items and nothing else; what an example asks for is always later than its
+history. (Stopping at the first held-out item of any domain, `training: before-held-out`, costs half of the
+data where domains come in phases.) A test row shows all that came before it; a validation row shows the same
+without other domains' test items, so that nothing the trainer receives contains a test item.
 
-    books b, films f:  b1 b2 f1 f2 b3 f3   →  test b3 f3 · valid b2 f2 · train b1
-    history of the test row of f3: b1 b2 f1 f2 b3
+    books b, films f:  b1 b2 f1 b3 f2 f3   →  test b3 f3 · valid b2 f2 · train b1 f1
+    history of the test row of f3: b1 b2 f1 b3 f2 · with `before-held-out` train b1
 """
 
 from __future__ import annotations
@@ -29,13 +30,16 @@ HeldOut = tuple[NDArray[np.int64], NDArray[np.int64]]
 class DomainLast(Split):
     """Leave-one-out inside every domain of a mixed sequence."""
 
-    version = "1"
+    version = "2"
 
     class Options(Split.Options):
         """Options of `core/domain-last`."""
 
         short_users: Literal["train", "refuse"] = "train"
         """Users with fewer than three items in a domain: `train` gives them no row there, and counts them."""
+        training: Literal["all-but-held-out", "before-held-out"] = "all-but-held-out"
+        """What is trained on: all items that are not held out, or those before the user's first held-out item
+        of any domain."""
 
     options: Options
 
@@ -65,10 +69,11 @@ class DomainLast(Split):
         test, valid = enough & (left == 0), enough & (left == 1)
         held = test | valid
         visible = dataset.sequences.lengths.copy()
-        np.minimum.at(visible, rows[held], positions[held])
+        if self.options.training == "before-held-out":
+            np.minimum.at(visible, rows[held], positions[held])
         notes = [f"{short:,} times a user with fewer than {_SHORTEST} items in a domain got no row there"]
         return Views(
-            train=training_view(dataset, visible, max_history),
+            train=training_view(dataset, visible, max_history, hidden=held),
             valid=held_out_view(dataset, "valid", (rows[valid], positions[valid]), max_history, hidden=test),
             test=held_out_view(dataset, "test", (rows[test], positions[test]), max_history),
             notes=tuple(notes if short else ()),

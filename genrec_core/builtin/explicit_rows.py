@@ -11,6 +11,7 @@ happened: then the user's whole sequence stays out of training. Both are counted
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from genrec_core.contracts.errors import DataError, examples
 from genrec_core.contracts.split import Split
 from genrec_core.contracts.views import View, Views
 from genrec_core.data.cutting import training_view
+from genrec_core.data.row_file import repeated_rows
+
+REPEATED_HINT = "remove them from valid.jsonl and test.jsonl, or write `repeated: keep` if they are meant"
 
 
 class ExplicitRows(Split):
@@ -27,15 +31,24 @@ class ExplicitRows(Split):
 
     version = "1"
 
-    options: Split.Options
+    class Options(Split.Options):
+        """Options of `core/rows`."""
+
+        repeated: Literal["refuse", "keep"] = "refuse"
+        """Rows that come twice, or are validation and test rows at once: refused, or kept and counted."""
+
+    options: Options
 
     def split(self, dataset: Dataset, max_history: int) -> Views:
         """Training, validation and test views.
 
         Raises:
-            DataError: rows are missing, or nothing is left to train on.
+            DataError: rows are missing or repeated, or nothing is left to train on.
         """
         valid, test = _present(dataset.valid, "valid"), _present(dataset.test, "test")
+        repeated = repeated_rows(valid, test)
+        if repeated and self.options.repeated == "refuse":
+            raise DataError("; ".join(repeated), hint=REPEATED_HINT)
         lengths, notes = _visible(dataset, (valid, test))
         if not (lengths > 1).any():
             raise DataError(
@@ -46,7 +59,7 @@ class ExplicitRows(Split):
             train=training_view(dataset, lengths, max_history),
             valid=_view("valid", valid, dataset, max_history),
             test=_view("test", test, dataset, max_history),
-            notes=notes,
+            notes=(*notes, *repeated),
             oracle=dataset.oracle,
         )
 

@@ -179,9 +179,11 @@ def check_command(context: click.Context, /, folder: Path, as_json: bool, **opti
 
 
 def _examine(folder: Path, reading: Reading) -> tuple[dict[str, Any], dict[str, str], list[dict[str, Any]]]:
-    """Summary, what each split says, and problems; the first two are empty when there are problems."""
+    """Summary, what each split says, and problems; the first two are empty when files cannot be read."""
+    from genrec_core.builtin.explicit_rows import REPEATED_HINT
     from genrec_core.contracts.errors import DataError
     from genrec_core.data.folder import examine_folder
+    from genrec_core.data.row_file import repeated_rows
     from genrec_core.data.summary import summarise
 
     try:
@@ -194,7 +196,11 @@ def _examine(folder: Path, reading: Reading) -> tuple[dict[str, Any], dict[str, 
             for found in problems.found
         ]
         return {}, {}, listed
-    return summarise(dataset), _try_splits(dataset), []
+    repeated = [
+        {"where": str(folder), "message": what, "hint": REPEATED_HINT, "count": 1}
+        for what in repeated_rows(dataset.valid, dataset.test)
+    ]
+    return summarise(dataset), _try_splits(dataset), repeated
 
 
 def _try_splits(dataset: Dataset) -> dict[str, str]:

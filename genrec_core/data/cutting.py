@@ -16,16 +16,30 @@ from genrec_core.contracts.dataset import Dataset, Sequences
 from genrec_core.contracts.views import View
 
 
-def training_view(dataset: Dataset, lengths: NDArray[np.int64], max_history: int) -> View:
+def training_view(
+    dataset: Dataset,
+    lengths: NDArray[np.int64],
+    max_history: int,
+    hidden: NDArray[np.bool_] | None = None,
+) -> View:
     """The first `lengths[r]` items of each row r; rows of which nothing is left do not appear.
 
     Args:
         dataset: everything.
         lengths: int64 [rows], how much of each row may be seen.
         max_history: the protocol's cut, kept for later.
+        hidden: bool beside `sequences.values`; marked interactions are left out.
     """
-    rows = np.flatnonzero(lengths > 0)
+    left = lengths
+    if hidden is not None:
+        shown = np.concatenate([[0], np.cumsum(~hidden)])
+        starts = dataset.sequences.offsets[:-1]
+        left = shown[starts + lengths] - shown[starts]
+    rows = np.flatnonzero(left > 0)
     places, offsets = _ranges(dataset.sequences.offsets[rows], lengths[rows])
+    if hidden is not None:
+        places = places[~hidden[places]]
+        offsets = np.concatenate([[0], np.cumsum(left[rows])]).astype(np.int64)
     return View(
         name="train",
         users=tuple(dataset.users[row] for row in rows),

@@ -7,18 +7,22 @@ leave-one-out test asks for, may hang on it.
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core.contracts.dataset import Sequences
+from genrec_core.contracts.dataset import Dataset, Sequences
 from genrec_core.data.events import Events
 from genrec_core.data.problems import Problems
 
 Duplicates = Literal["refuse", "keep", "drop-exact"]
 """What becomes of rows with the same user, item and time as an earlier row."""
+_SLANTED, _UNLIKELY = 0.05, 1e-3
+"""An order is said to follow the ids when it is so far from one half, and that unlikely by chance."""
 Codes = NDArray[np.int32] | NDArray[np.int64]
 
 
@@ -85,3 +89,65 @@ def sequences_of(events: Events, user_count: int) -> tuple[Sequences, NDArray[np
     offsets = np.zeros(user_count + 1, dtype=np.int64)
     np.cumsum(np.bincount(events.user, minlength=user_count), out=offsets[1:])
     return Sequences(events.item[order], offsets), events.time[order], order
+
+
+@dataclass(frozen=True)
+class TieOrder:
+    """Whether the order of events of one user at one time follows the item ids.
+
+    Attributes:
+        tied: share of all interactions that share user and time with another one.
+        pairs: adjacent events of one user at one time, with different items.
+        ascending: how many of these pairs ascend by item id; half of them if ids tell nothing.
+    """
+
+    tied: float
+    pairs: int
+    ascending: int
+
+    @property
+    def share(self) -> float:
+        """Share of pairs that ascend; 0.5 when there are none."""
+        return self.ascending / self.pairs if self.pairs else 0.5
+
+    @property
+    def p_value(self) -> float:
+        """Two-sided binomial test of `ascending` against one half; beyond 1,000 pairs by the normal law."""
+        far = max(self.ascending, self.pairs - self.ascending)
+        if self.pairs > 1_000:
+            return math.erfc((far - 0.5 - self.pairs / 2) / math.sqrt(self.pairs / 2))
+        tail = sum(math.comb(self.pairs, count) for count in range(far, self.pairs + 1))
+        return min(1.0, float(2 * tail / 2**self.pairs))
+
+    @property
+    def warning(self) -> str:
+        """What to say when the order follows the ids; empty when it does not."""
+        if abs(self.share - 0.5) < _SLANTED or self.p_value > _UNLIKELY:
+            return ""
+        return (
+            f"{self.tied:.1%} of interactions share user and time with another one, and their order follows "
+            f"the item ids: {self.share:.1%} of {self.pairs:,} adjacent pairs ascend where 50% are expected "
+            f"(binomial test, p = {self.p_value:.2g}), so a model can learn the next item from the ids; "
+            "use `split: {use: core/random-ties, split: …}`"
+        )
+
+
+def tie_order(dataset: Dataset) -> TieOrder | None:
+    """How events of one user at one time are ordered; None when the data has no times.
+
+    Ids that are all whole numbers are compared as numbers, others letter by letter.
+    """
+    if dataset.times is None:
+        return None
+    ids, values = dataset.items.ids, dataset.sequences.values
+    numeric = all(item.isascii() and item.isdigit() for item in ids)
+    length = max((len(item) for item in ids), default=0) if numeric else 0
+    order = sorted(range(len(ids)), key=lambda index: ids[index].rjust(length, "0"))
+    rank = np.empty(len(ids), dtype=np.int64)
+    rank[order] = np.arange(len(ids))
+    user = np.repeat(np.arange(len(dataset.users)), dataset.sequences.lengths)
+    adjacent = (user[1:] == user[:-1]) & (dataset.times[1:] == dataset.times[:-1])
+    adjacent &= values[1:] != values[:-1]
+    ascending = adjacent & (rank[values[1:]] > rank[values[:-1]])
+    tied = count_ties(user, dataset.times) / max(len(values), 1)
+    return TieOrder(tied, int(adjacent.sum()), int(ascending.sum()))

@@ -24,6 +24,7 @@ from genrec_core.contracts.split import Split
 from genrec_core.contracts.views import View, Views
 from genrec_core.data.lines import read_json, write_json
 from genrec_core.data.markov import load_oracle, save_oracle
+from genrec_core.data.ordering import tie_order
 from genrec_core.data.protocol import Protocol, protocol_of
 from genrec_core.store.arrays import load_arrays, save_arrays
 
@@ -62,7 +63,9 @@ def prepare(source: Source, split: Split, max_history: int, context: Context) ->
             f"split `{split.name}` made no test row from {len(dataset.users):,} users",
             hint="`genrec data check FOLDER` says which splits the data allows",
         )
-    notes = (*dataset.notes, *views.notes)
+    ties = tie_order(dataset)
+    slanted = (ties.warning,) if ties is not None and ties.warning else ()
+    notes = (*dataset.notes, *slanted, *views.notes)
     views = replace(_with_attributes(views, dataset.attributes), notes=notes, oracle=dataset.oracle)
     return Prepared(
         dataset.items, views, protocol_of(dataset.items, views.test, split), dataset.attributes, notes
@@ -98,9 +101,9 @@ def load_prepared(folder: Path) -> Prepared:
     catalogue, users = read_json(folder / "catalogue.json.gz"), read_json(folder / "users.json.gz")
     arrays, _ = load_arrays(folder / "views.safetensors")
     train, valid, test = (_unpack(name, users["views"][name], arrays) for name in _PARTS)
-    truth = folder / "oracle.safetensors"
+    oracle = folder / "oracle.safetensors"
     notes = tuple(users["notes"])
-    views = Views(train, valid, test, notes, load_oracle(truth) if truth.exists() else None)
+    views = Views(train, valid, test, notes, load_oracle(oracle) if oracle.exists() else None)
     views = _with_attributes(views, users["attributes"])
     items = Items(tuple(catalogue["ids"]), catalogue["fields"])
     return Prepared(items, views, Protocol(**users["protocol"]), users["attributes"], notes)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from genrec_core.contracts.dataset import Rows, Sequences
+from genrec_core.contracts.errors import examples
 from genrec_core.data.events import note_unknown_item
 from genrec_core.data.lines import records
 from genrec_core.data.problems import Problems
@@ -42,3 +43,33 @@ def read_rows(path: Path, catalogue: Mapping[str, int] | None, problems: Problem
             histories.append(history)
             targets.append(catalogue[target] if catalogue is not None else 0)
     return Rows(tuple(users), Sequences.of(histories), np.array(targets, dtype=np.int32))
+
+
+def repeated_rows(valid: Rows | None, test: Rows | None) -> list[str]:
+    """What is judged twice, as sentences: equal rows within a part, and validation rows that are test rows.
+
+    A row is its user, history and target. A test row among the validation rows means that the best step is
+    chosen on the test.
+    """
+    seen: dict[str, dict[tuple[str, bytes, int], None]] = {}
+    found = []
+    for name, part in (("valid", valid), ("test", test)):
+        keys = [] if part is None else [_row_key(part, index) for index in range(len(part))]
+        seen[name] = dict.fromkeys(keys)
+        if len(keys) > len(seen[name]):
+            counted: dict[tuple[str, bytes, int], int] = {}
+            for key in keys:
+                counted[key] = counted.get(key, 0) + 1
+            users = dict.fromkeys(key[0] for key, count in counted.items() if count > 1)
+            count = len(keys) - len(seen[name])
+            found.append(f"{count:,} {name} rows repeat another one, of users {examples(users)}")
+    both = [key[0] for key in seen["test"] if key in seen["valid"]]
+    if both:
+        found.append(
+            f"{len(both):,} test rows are validation rows too, of users {examples(dict.fromkeys(both))}"
+        )
+    return found
+
+
+def _row_key(rows: Rows, index: int) -> tuple[str, bytes, int]:
+    return rows.users[index], rows.histories.row(index).tobytes(), int(rows.targets[index])

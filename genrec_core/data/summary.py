@@ -7,18 +7,20 @@ from typing import Any
 import numpy as np
 
 from genrec_core.contracts.dataset import Dataset
-from genrec_core.data.ordering import count_ties, exact_duplicates
+from genrec_core.data.ordering import count_ties, exact_duplicates, tie_order
 
 
 def summarise(dataset: Dataset) -> dict[str, Any]:
     """Counts as JSON values.
 
     `ties` are interactions that share user and time with another one, `duplicates` those that repeat
-    user, item and time; both None without times. `text` says what share of items has each text field.
+    user, item and time; both None without times. `tie_order` tests whether ties are listed by item id.
+    `text` says what share of items has each text field.
     """
     lengths = dataset.sequences.lengths
     counts = np.bincount(dataset.sequences.values, minlength=len(dataset.items))
     ties, duplicates = _ties(dataset)
+    order = tie_order(dataset)
     cells = max(len(dataset.users) * len(dataset.items), 1)
     return {
         "users": len(dataset.users),
@@ -36,11 +38,19 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "text": _text_coverage(dataset),
         "times": dataset.times is not None,
         "ties": ties,
+        "tie_order": {}
+        if order is None
+        else {
+            "share_of_interactions_tied": order.tied,
+            "adjacent_pairs": order.pairs,
+            "share_ascending_by_id": order.share,
+            "p_value_against_half": order.p_value,
+        },
         "duplicates": duplicates,
         "users_with_attributes": len(dataset.attributes),
         "valid_rows": len(dataset.valid) if dataset.valid else 0,
         "test_rows": len(dataset.test) if dataset.test else 0,
-        "notes": list(dataset.notes),
+        "notes": [*dataset.notes, *([order.warning] if order is not None and order.warning else [])],
     }
 
 

@@ -96,4 +96,4 @@ def test_the_protocol_is_described_with_its_hash(prepared: Prepared) -> None:
     assert described["filter_viewed"] is False
     assert described["max_history"] == 20
     assert described["rows"] == len(prepared.views.test)
-    assert described["split"]["options"] == {"short_users": "train"}
+    assert described["split"]["options"] == {"short_users": "train", "training": "all-but-held-out"}

@@ -13,7 +13,9 @@ from genrec_core import DataError, Dataset, Items, Rows, Sequences, Split, View
 from genrec_core.builtin.domain_last import DomainLast
 from genrec_core.builtin.explicit_rows import ExplicitRows
 from genrec_core.builtin.leave_one_out import LeaveOneOut
+from genrec_core.builtin.random_ties import RandomTies
 from genrec_core.builtin.temporal import Temporal
+from genrec_core.data.ordering import TieOrder, tie_order
 
 LETTERS = "abcdefghij"
 
@@ -160,7 +162,7 @@ def test_explicit_rows_refuse_a_folder_without_them() -> None:
 
 def test_domain_last_holds_out_two_of_each_domain() -> None:
     views = DomainLast().split(dataset_of("abfgch", domains="bbffbf"), max_history=10)
-    assert trained(views.train) == ["u0: a"]
+    assert trained(views.train) == ["u0: af"]
     assert shown(views.valid) == ["u0: a → b", "u0: abf → g"]
     assert shown(views.test) == ["u0: abfg → c", "u0: abfgc → h"]
     assert views.test.domains == ("b", "f")
@@ -251,6 +253,65 @@ def test_explicit_rows_never_train_on_a_held_out_step(data) -> None:
         start = data.draw(st.integers(0, end - 1))
         rows.append(("u0", sequence[start:end], sequence[end]))
     dataset = dataset_of(sequence, "cdef", valid=rows_of(rows[0]), test=rows_of(rows[1]))
-    seen = trained(ExplicitRows().split(dataset, 10).train)
+    seen = trained(ExplicitRows(repeated="keep").split(dataset, 10).train)
     visible = next((line[4:] for line in seen if line.startswith("u0")), "")
     assert all(history + target not in visible for _, history, target in rows)
+
+
+def test_rows_that_repeat_or_are_in_both_parts_are_refused_or_counted() -> None:
+    row = ("u0", "ab", "c")
+    data = dataset_of("abcd", valid=rows_of(row), test=rows_of(row, row, row))
+    with pytest.raises(DataError) as caught:
+        ExplicitRows().split(data, max_history=5)
+    assert caught.value.message == (
+        "2 test rows repeat another one, of users `u0`; 1 test rows are validation rows too, of users `u0`"
+    )
+    assert "repeated: keep" in caught.value.hint
+    views = ExplicitRows(repeated="keep").split(data, max_history=5)
+    assert len(views.test) == 3
+    assert "2 test rows repeat another one, of users `u0`" in views.notes
+
+
+def test_domain_last_trains_on_all_that_is_not_held_out() -> None:
+    data = dataset_of("abcdefghij", domains="bbbffffbff")  # books until a b c h, films d e f g i j
+    views = DomainLast().split(data, max_history=9)
+    assert shown(views.test) == ["u0: abcdefg → h", "u0: abcdefghi → j"]
+    assert trained(views.train) == ["u0: abdefg"]
+    before = DomainLast(training="before-held-out").split(data, max_history=9)
+    assert trained(before.train) == ["u0: ab"]
+    assert shown(before.test) == shown(views.test)
+
+
+def test_ties_listed_by_item_id_are_named() -> None:
+    data = dataset_of(*["abcdefghij"] * 30, times=[5.0] * 300)
+    order = tie_order(data)
+    assert order == TieOrder(1.0, 270, 270)
+    assert order.warning.startswith("100.0% of interactions share user and time with another one")
+    assert "100.0% of 270 adjacent pairs ascend where 50% are expected" in order.warning
+    assert "use `split: {use: core/random-ties, split: …}`" in order.warning
+    assert tie_order(dataset_of("abc")) is None
+
+
+@pytest.mark.parametrize(
+    ("pairs", "ascending", "p"),
+    [(0, 0, 1.0), (10, 5, 1.0), (10, 10, 2 / 1024), (10, 1, 22 / 1024), (10_000, 5_100, 0.0466)],
+)
+def test_the_binomial_test_of_ties_is_two_sided(pairs: int, ascending: int, p: float) -> None:
+    assert TieOrder(1.0, pairs, ascending).p_value == pytest.approx(p, rel=0.01)
+
+
+def test_random_ties_keep_times_and_items_and_lose_the_order_of_ids() -> None:
+    data = dataset_of(*["abcdefghij"] * 30, times=[5.0] * 9 * 30 + [9.0] * 30)
+    times = np.array(([5.0] * 9 + [9.0]) * 30)
+    data = Dataset(data.items, data.users, data.sequences, times)
+    first, again, other = (
+        RandomTies(split=LeaveOneOut(), seed=seed).split(data, max_history=9) for seed in (1, 1, 2)
+    )
+    assert shown(first.test) == shown(again.test) != shown(other.test)
+    assert all(line.endswith("→ j") for line in shown(first.test))  # j alone comes later
+    assert {"".join(sorted(row.split(": ")[1])) for row in trained(first.train)} != {"abcdefgh"}
+    assert "270 interactions that share user and time were put in random order (seed 1)" in first.notes
+    one, two = (RandomTies(split=LeaveOneOut(), seed=seed).identity() for seed in (1, 2))
+    assert one != two  # the identity is part of the protocol
+    with pytest.raises(DataError, match="this data has no times"):
+        RandomTies(split=LeaveOneOut()).split(dataset_of("abc"), max_history=5)
