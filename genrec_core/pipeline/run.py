@@ -7,11 +7,13 @@ finished.metrics["test"]["recall@10"]
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.graph import EVALUATE, Graph
 from genrec_core.pipeline.load import Pipeline
 from genrec_core.pipeline.plan import Plan, forced, make_plan, only
@@ -96,8 +98,9 @@ def run_pipeline(
         folder: an existing, empty run folder; by default a new one, to which `latest` then points.
 
     Raises:
-        GenrecError: a stage cannot run; earlier stages stay in the store.
+        GenrecError: a stage cannot run (earlier stages stay in the store), or several processes were started.
     """
+    _refuse_several_processes()
     seed = pipeline.spec.seed if seed is None else seed
     environment.store.sweep()
     graph, plan, chosen = planned(pipeline, environment, seed, selection)
@@ -127,3 +130,18 @@ def run_pipeline(
 
 def _record(home: Path, plan: Plan, environment: RunEnvironment, outcomes: Mapping[str, str]) -> None:
     write_json(home / PLAN, plan_record(plan, environment.store.root, environment.versions, outcomes))
+
+
+def _refuse_several_processes() -> None:
+    """One process runs a pipeline: each of several would make and write the same things.
+
+    Raises:
+        GenrecError: a launcher such as torchrun started more than one.
+    """
+    size = os.environ.get("WORLD_SIZE", "1")
+    if size not in ("", "0", "1"):
+        raise GenrecError(
+            f"`WORLD_SIZE` is `{size}`: several processes were started, and each would train on the same "
+            "batches and write the same checkpoints",
+            hint="start one process, with `genrec run`; training over several is not supported yet",
+        )

@@ -9,6 +9,7 @@ what making it cost.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -143,6 +144,15 @@ def _inside(name: str) -> bool:
 
 def _is_folder(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink()
+
+
+def replace_folder(folder: Path, building: Path, aside: Path) -> None:
+    """Put a sealed folder in its place; an old one steps aside first, as a rename cannot overwrite it."""
+    shutil.rmtree(aside, ignore_errors=True)
+    if folder.exists():
+        folder.rename(aside)
+    building.rename(folder)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def comparable(ingredients: Mapping[str, Any]) -> Any:

@@ -31,7 +31,7 @@ from filelock import FileLock, Timeout
 
 from genrec_core.contracts.errors import ContractError, GenrecError
 from genrec_core.store.canonical import fingerprint
-from genrec_core.store.manifest import Manifest, damage, read_manifest, write_manifest
+from genrec_core.store.manifest import Manifest, damage, read_manifest, replace_folder, write_manifest
 
 Build = Callable[[Path], Mapping[str, Any]]
 """Fills the folder it is given, and returns what that cost."""
@@ -180,7 +180,9 @@ class Store:
         try:
             cost = build(building)
             manifest = write_manifest(building, stage, ingredients, versions, cost)
-            self._replace(folder, building)
+            replace_folder(
+                folder, building, self.root / "tmp" / f"{folder.name}.{os.getpid()}.{next(_counter)}"
+            )
         except BaseException:
             shutil.rmtree(building, ignore_errors=True)
             raise
@@ -190,14 +192,6 @@ class Store:
     def _clear_workspace(self, key: str) -> None:
         """Delete the checkpoints of an artefact that stands."""
         shutil.rmtree(self.root / "workspaces" / key[:_SHORT], ignore_errors=True)
-
-    def _replace(self, folder: Path, building: Path) -> None:
-        """Put a finished folder in its place; the old one steps aside first, a rename cannot overwrite it."""
-        old = self.root / "tmp" / f"{folder.name}.{os.getpid()}.{next(_counter)}"
-        if folder.exists():
-            folder.rename(old)
-        building.rename(folder)
-        shutil.rmtree(old, ignore_errors=True)
 
     def _lock(self, name: str) -> FileLock:
         folder = self.root / "locks"

@@ -28,7 +28,7 @@ from genrec_core.engine.decoding.support import TREES, support_of
 from genrec_core.engine.rl.trees import FREE, PackedTree
 
 LOGITS = 1 << 25
-"""Logits kept at once: more are computed in trees and again for the gradient."""
+"""Logits kept at once: more are computed in pieces and again for the gradient."""
 
 
 class TreeScorer:

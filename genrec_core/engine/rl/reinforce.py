@@ -195,7 +195,7 @@ def _run(given: _Given, parts: GRPOParts, folder: Path) -> GRPOLoop:
     rounds = parts.rounds
     longest = rounds.strategy.longest(rounds.policy, rounds.prompts.forms)
     identity = _identity(given, parts)
-    checkpoint, tracker = resumable(folder, identity, settings.patience, needs_best=True)
+    checkpoint, tracker = resumable(folder, identity, settings.patience, context, needs_best=True)
     arguments = grpo_arguments(
         settings, seed=context.seed, folder=folder, device=model.device, longest=longest
     )

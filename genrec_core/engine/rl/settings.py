@@ -97,7 +97,7 @@ class GRPOSettings(Options):
     precision: Arithmetic = "float32"
     """Arithmetic of training, as in `core/sft`."""
     batch_tokens: int = Field(32768, gt=0)
-    """Tokens read together; larger rollouts and updates are made in trees. Draws depend on it."""
+    """Tokens read together; larger rollouts and updates are made in pieces. Draws depend on it."""
     checkpoint_minutes: float = operational(
         5.0, "Minutes between two checkpoints; there is one at each evaluation too.", ge=0
     )

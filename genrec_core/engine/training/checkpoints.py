@@ -1,15 +1,16 @@
-"""Checkpoint folders: safetensors and JSON, complete or ignored.
+"""Checkpoint folders: safetensors and JSON, sealed like artefacts, complete or passed over.
 
-A checkpoint is written into a temporary folder, its manifest (sha256 of every file) last, and renamed into
-place. A reader takes the newest folder whose manifest is there, whose files have the digests it names and
-whose identity is that of the run that asks; anything else is as if it were not there. Nothing is pickled.
+A checkpoint is written into a temporary folder, sealed by the store's manifest (size and SHA-256 of every
+file, and of the manifest itself) and renamed into place. A reader takes the newest folder that is whole and of the
+run that asks. One that was damaged is passed over, and the log says which and why. Nothing is pickled.
+
+    workspace/checkpoint-120/   weights, optimiser, schedule, random state, tracker.json, manifest.json
+    workspace/best-80/          weights
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -23,16 +24,19 @@ from torch import Tensor
 
 from genrec_core.contracts.context import Context
 from genrec_core.engine.training.best_tracker import BestTracker
+from genrec_core.store.manifest import damage, read_manifest, replace_folder, write_manifest
 
 CHECKPOINT, BEST = "checkpoint", "best"
 """What folders of the work folder are called, each with its step behind: `checkpoint-120`, `best-80`."""
 
-MANIFEST = "manifest.json"
-FORMAT = 1
+TRACKER = "tracker.json"
+"""What the tracker knew, sealed with the other files."""
+
+FORMAT = 2
 
 
 def write_checkpoint(
-    folder: Path, identity: str, write: Callable[[Path], None], state: Mapping[str, Any] | None = None
+    folder: Path, identity: str, write: Callable[[Path], None], tracker: BestTracker | None = None
 ) -> None:
     """Write a checkpoint so that it is either whole or absent.
 
@@ -40,66 +44,58 @@ def write_checkpoint(
         folder: where it shall be; replaced if it is there.
         identity: hash of what the run is; a run with another identity never reads it.
         write: writes the files into the folder it is given.
-        state: JSON values kept in the manifest.
+        tracker: kept beside them.
     """
-    torn = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(torn, ignore_errors=True)
-    torn.mkdir(parents=True)
-    write(torn)
-    files = {path.name: _digest(path) for path in sorted(torn.iterdir())}
-    manifest = {"format": FORMAT, "identity": identity, "files": files, "state": dict(state or {})}
-    with (torn / MANIFEST).open("wb") as out:
-        out.write(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
-        out.flush()
-        os.fsync(out.fileno())
-    shutil.rmtree(folder, ignore_errors=True)
-    torn.rename(folder)
+    building = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    write(building)
+    if tracker is not None:
+        (building / TRACKER).write_bytes(orjson.dumps(tracker.state()))
+    write_manifest(building, "checkpoint", _ingredients(identity), versions={}, cost={})
+    replace_folder(folder, building, aside=folder.with_name(f".{folder.name}.old"))
 
 
-def read_manifest(folder: Path, identity: str) -> dict[str, Any] | None:
-    """The state of a checkpoint, or None when it is torn, altered or of another run."""
-    try:
-        manifest = orjson.loads((folder / MANIFEST).read_bytes())
-    except (OSError, orjson.JSONDecodeError):
+def unusable(folder: Path, identity: str) -> str | None:
+    """What is wrong with a checkpoint: "" when nothing is, None when it is whole but of another run."""
+    manifest = read_manifest(folder)
+    if manifest is not None and manifest.ingredients != _ingredients(identity):
         return None
-    if manifest.get("format") != FORMAT or manifest.get("identity") != identity:
-        return None
-    for name, digest in manifest["files"].items():
-        if not (folder / name).is_file() or _digest(folder / name) != digest:
-            return None
-    state: dict[str, Any] = manifest["state"]
-    return state
-
-
-def newest_checkpoint(parent: Path, prefix: str, identity: str) -> tuple[Path, dict[str, Any]] | None:
-    """The usable checkpoint `<prefix>-<step>` with the highest step, and its state."""
-    folders = [path for path in parent.glob(f"{prefix}-*") if path.name.rpartition("-")[2].isdigit()]
-    for folder in sorted(folders, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True):
-        state = read_manifest(folder, identity)
-        if state is not None:
-            return folder, state
-    return None
+    return damage(folder, deep=True)
 
 
 def resumable(
-    folder: Path, identity: str, patience: int | None, *, needs_best: bool
+    folder: Path, identity: str, patience: int | None, context: Context, *, needs_best: bool
 ) -> tuple[Path | None, BestTracker]:
-    """The checkpoint to go on from and what it knows; none if the best weights it counts on are damaged.
+    """The newest checkpoint that can be gone on from, and what it knows; none where there is none.
 
     Args:
         folder: the work folder.
         identity: of the run that asks.
         patience: of a tracker that starts anew.
+        context: its log names every checkpoint that was passed over because it is damaged.
         needs_best: whether the run hands on its best weights, which then have to be there.
     """
-    found = newest_checkpoint(folder, CHECKPOINT, identity)
-    if found is not None:
-        tracker = BestTracker.restored(found[1])
-        best = folder / f"{BEST}-{tracker.best_step}"
-        evaluated = tracker.best_value is not None
-        if not (needs_best and evaluated) or read_manifest(best, identity) is not None:
-            return found[0], tracker
+    found = [path for path in folder.glob(f"{CHECKPOINT}-*") if path.name.rpartition("-")[2].isdigit()]
+    for path in sorted(found, key=lambda path: int(path.name.rpartition("-")[2]), reverse=True):
+        wrong = unusable(path, identity)
+        if wrong is None:
+            continue
+        if not wrong:
+            tracker = BestTracker.restored(orjson.loads((path / TRACKER).read_bytes()))
+            if not needs_best or tracker.best_value is None:
+                return path, tracker
+            best = folder / f"{BEST}-{tracker.best_step}"
+            wrong = unusable(best, identity)
+            if wrong == "":
+                return path, tracker
+            wrong = f"its best weights `{best.name}` cannot be used: {wrong or 'they are of another run'}"
+        context.log("passed over", checkpoint=path.name, reason=wrong)
     return None, BestTracker(patience)
+
+
+def _ingredients(identity: str) -> dict[str, Any]:
+    return {"identity": identity, "format": FORMAT}
 
 
 @contextlib.contextmanager
@@ -156,8 +152,3 @@ def load_optimizer(tensors: Path, plain: Path) -> dict[str, Any]:
     for group in loaded["groups"]:
         group["betas"] = tuple(group["betas"])
     return {"state": state, "param_groups": loaded["groups"]}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()

@@ -168,7 +168,9 @@ def _trained(
 ) -> SFTLoop:
     """Run or resume the loop and leave the chosen weights in the model."""
     identity = _identity(model, parts, settings, context.seed)
-    checkpoint, tracker = resumable(folder, identity, settings.patience, needs_best=settings.keep == "best")
+    checkpoint, tracker = resumable(
+        folder, identity, settings.patience, context, needs_best=settings.keep == "best"
+    )
     new_ids = model.token_ids(catalogue.identifiers.new_tokens) if settings.trainable == "new-rows" else []
     use_cache = model.network.config.use_cache
     slow = settings.precision == "bfloat16" and model.device.type == "cpu"

@@ -243,9 +243,7 @@ class PlannedTrainer(Trainer):
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
-        write_checkpoint(
-            self.folder / f"{CHECKPOINT}-{step}", self.identity, self._write_state, self.tracker.state()
-        )
+        write_checkpoint(self.folder / f"{CHECKPOINT}-{step}", self.identity, self._write_state, self.tracker)
         kept = {f"{CHECKPOINT}-{step}", f"{BEST}-{self.tracker.best_step}"}
         for prefix in (CHECKPOINT, BEST):
             for old in self.folder.glob(f"{prefix}-*"):

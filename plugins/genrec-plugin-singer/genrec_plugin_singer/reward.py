@@ -1,7 +1,7 @@
 """`singer/sid-navigated`: rewards that know how far down the identifier an answer was right (SINGER §3.2.2).
 
     accuracy   R_acc = 1 for the target, 0 for anything else                                     (eq. 6)
-    rank       R_rank = −1/ln(p + 1) for a wrong answer at beam position p = 1, 2, …; else 0     (eq. 7)
+    rank       R_rank = −1/ln(p + 1) for a wrong answer at position p = 1, 2, … by probability; else 0 (eq. 7)
     reason     R_reason = 1 − λ^κ, κ = leading tokens that agree with the target's               (eq. 8)
 
 A group is *hard* when the beam pass for its prompt did not find the target. Easy groups get R_acc + R_rank,
@@ -60,14 +60,14 @@ class SIDNavigated(Reward):
             return self._reasons(group)
         scores = [float(hit) for hit in right]
         if choice != "acc" and (any(right) or self.options.rank_misses):
-            scores = [score + rank for score, rank in zip(scores, self._ranks(right), strict=True)]
+            scores = [score + rank for score, rank in zip(scores, self._ranks(group, right), strict=True)]
         if leveled and choice == "sid-all":
             scores = [score + reason for score, reason in zip(scores, self._reasons(group), strict=True)]
         return scores
 
-    def _ranks(self, right: Sequence[bool]) -> list[float]:
+    def _ranks(self, group: Group, right: Sequence[bool]) -> list[float]:
         """R_rank; the positions of wrong answers count the right ones between them."""
-        positions = range(1, len(right) + 1)
+        positions = ranks([(rollout.text, rollout.score) for rollout in group.rollouts])
         if self.options.rank == "log":
             penalties = [1 / math.log(position + 1) for position in positions]
         else:
@@ -79,6 +79,24 @@ class SIDNavigated(Reward):
         """R_reason; supplied tokens count, which the group's normalisation takes off again."""
         decay = self.options.decay
         return [1 - decay ** matched(rollout.tokens, group.target) for rollout in group.rollouts]
+
+
+def ranks(answers: Sequence[tuple[str, float]]) -> list[int]:
+    """Positions p = 1, 2, … by log-probability, highest first; draws of the same answer share a position.
+
+    Beams come in this order anyway. Independent draws come in the order of drawing, which means nothing.
+
+    Args:
+        answers: text and log-probability of each rollout.
+
+    >>> ranks([("b", -2.0), ("a", -1.0), ("b", -2.0), ("c", -3.0)])
+    [2, 1, 2, 4]
+    """
+    own: dict[str, float] = {}
+    for text, score in answers:
+        own[text] = max(score, own.get(text, score))
+    scores = [own[text] for text, _ in answers]
+    return [1 + sum(other > score for other in scores) for score in scores]
 
 
 def matched(tokens: Tokens, target: Tokens) -> int:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from genrec_plugin_singer.reward import SIDNavigated, matched
+from genrec_plugin_singer.reward import SIDNavigated, matched, ranks
 
 from genrec_core import Group, ItemRef, Rollout, Sample
 from genrec_core.contracts.context import Context
@@ -98,3 +98,26 @@ def test_the_same_prompt_with_another_target_is_judged_by_its_own():
     answers = (TARGET, WRONG[0])
     assert score(group(*answers), reward="acc").tolist() == [1, 0]
     assert score(group(*answers, target=WRONG[0]), reward="acc").tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("answers", "positions"),
+    [
+        ([("a", -1.0), ("b", -2.0), ("c", -3.0)], [1, 2, 3]),  # beams: their order
+        ([("c", -3.0), ("a", -1.0), ("b", -2.0)], [3, 1, 2]),  # draws: not the order of drawing
+        ([("b", -2.0), ("b", -2.0000001), ("a", -1.0)], [2, 2, 1]),  # equal draws share a position
+    ],
+)
+def test_positions_follow_probability_and_equal_draws_share_one(answers, positions):
+    assert ranks(answers) == positions
+
+
+def test_two_equal_wrong_draws_get_the_same_rank_reward():
+    wrong = Rollout(("x",), "x", -2.0)
+    drawn = [wrong, Rollout(CATALOGUE.identifiers.tokens(3), "right", -1.0), wrong]
+    sample = Sample((ItemRef(3, learn=True),), target=3)
+    first, right, second = score(
+        Group(sample, CATALOGUE.identifiers.tokens(3), tuple(drawn)), reward="acc+rank"
+    )
+    assert first == second == pytest.approx(-1 / np.log(3))
+    assert right == 1

@@ -99,12 +99,25 @@ def test_rewards_are_added_with_weights_and_named_apart(easy_and_hard):
     assert len(set(mixer.names)) == 3
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_reward_that_is_no_number_is_an_error(easy_and_hard, value):
+class NoNumber(Reward):
+    """A reward that went wrong."""
+
+    value = float("nan")
+
+    def score(self, group, catalogue, context):
+        return [self.value] * len(group.rollouts)
+
+
+class Endless(NoNumber):
+    value = float("inf")
+
+
+@pytest.mark.parametrize("reward", [NoNumber, Endless])
+def test_a_reward_that_is_no_number_is_an_error(easy_and_hard, reward):
     writer, rows = easy_and_hard
     ((_, group),) = generate(rows[:1], writer, DirectAnswers(2), never, RolloutStep())
     with pytest.raises(StageError, match="for 2 rollouts"):
-        RewardMixer((Constant(value=value),)).scores(group, writer.catalogue, Context())
+        RewardMixer((reward(),)).scores(group, writer.catalogue, Context())
 
 
 def test_advantages_by_hand():

@@ -14,6 +14,7 @@ from genrec_core.contracts.views import Request, Training
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.vocabulary import matrices
 from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.engine.training.loop import SFTLoop
 from genrec_core.testing.sessions import ask
 
 QUICK = {"batch_size": 32, "learning_rate": 3e-3, "checkpoint_minutes": 0.0}
@@ -270,3 +271,18 @@ def test_a_corpus_whose_answers_are_no_items_cannot_select_by_recall(build, cata
 
     with pytest.raises(GenrecError, match="no `recall@10` to select by"):
         SFT(corpora=[Chat()], select_by="recall@10").train({"main": build()}, catalogue, training, Context())
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+def test_every_schedule_rises_through_its_warm_up(build, catalogue, training, monkeypatch, schedule):
+    rates = []
+    after = SFTLoop.after_step
+
+    def noted(loop, step, **flags):
+        rates.append(loop.optimizer.param_groups[0]["lr"])
+        after(loop, step, **flags)
+
+    monkeypatch.setattr(SFTLoop, "after_step", noted)
+    options = {"schedule": schedule, "warmup": 0.5, "learning_rate": 1e-3, "max_steps": 8}
+    SFT(corpora=[NextItem()], **options).train({"main": build()}, catalogue, training, Context())
+    assert rates[:3] == pytest.approx([0.25e-3, 0.5e-3, 0.75e-3])
