@@ -44,7 +44,8 @@ def test_wrong_answers_are_punished_by_their_position_and_the_hit_is_worth_one()
 
 def test_positions_give_the_penalties_of_equation_seven():
     penalties = [
-        score(group(*[WRONG[0]] * place, TARGET), reward="acc+rank")[place - 1] for place in range(1, 5)
+        score(group(*[("4", str(n), "6") for n in range(place)], TARGET), reward="acc+rank")[place - 1]
+        for place in range(1, 5)
     ]
     np.testing.assert_allclose(penalties, [-1.4427, -0.9102, -0.7213, -0.6213], atol=5e-5)
 
