@@ -1,8 +1,9 @@
 """Checkpoint folders: safetensors and JSON, sealed like artefacts, complete or passed over.
 
 A checkpoint is written into a temporary folder, sealed by the store's manifest (size and SHA-256 of every
-file, and of the manifest itself) and renamed into place. A reader takes the newest folder that is
-whole and of the run that asks. One that was damaged is passed over, and the log says which and why. Nothing is pickled.
+file, and of the manifest itself) and renamed into place. A reader takes the newest folder that is whole and
+of the run that asks. One that was damaged is passed over, and the log says which and why. Nothing is
+pickled.
 
     workspace/checkpoint-120/   weights, optimiser, schedule, random state, tracker.json, manifest.json
     workspace/best-80/          weights
