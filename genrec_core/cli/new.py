@@ -1,4 +1,11 @@
-"""`genrec new plugin`: a plugin that works, to change into your own."""
+"""`genrec new plugin`: a plugin that works, to change into your own.
+
+    genrec new plugin my-ids                     # a tokenizer, `my-ids/hashed`
+    genrec new plugin my-rewards --kind reward   # a reward, `my-rewards/leading-tokens`
+
+Each kind has one component in `templates/plugin/kinds`; what stands around it is the same for all. Templates
+are text with words in at-signs, and package data: nothing imports them.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +15,34 @@ from pathlib import Path
 import click
 
 from genrec_core.pipeline.console import echo
+from genrec_core.registry.registry import KINDS
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PREFIX = "genrec-plugin-"
 _TEMPLATES = Path(__file__).parent / "templates" / "plugin"
+
+COMPONENTS = {
+    "source": "walks",
+    "split": "last-two",
+    "encoder": "letters",
+    "teacher": "first-words",
+    "tokenizer": "hashed",
+    "corpus": "after-newest",
+    "backbone": "small",
+    "trainer": "plain",
+    "reward": "leading-tokens",
+    "recommender": "per-token",
+    "grounder": "popular-first",
+    "baseline": "follows",
+    "observer": "logging",
+}
+"""Kind → the name of the component that is written."""
+
+ALONE = frozenset(KINDS) - {"teacher"}
+"""Kinds that a pipeline can use without a component that was written for them: these get a tiny.yaml."""
+
+EXTRAS = {"backbone": "engine", "trainer": "engine", "recommender": "engine"}
+"""Kind → the extra of genrec-core that its component cannot do without."""
 
 FILES = {
     "pyproject.toml": "pyproject.toml",
@@ -19,10 +50,26 @@ FILES = {
     "tiny.yaml": "tiny.yaml",
     "package.py": "{package}/__init__.py",
     "plugin.py": "{package}/plugin.py",
-    "tokenizer.py": "{package}/hashed.py",
+    "kinds/{kind}.py": "{package}/{module}.py",
     "test_contract.py": "tests/test_contract.py",
 }
 """Template file → where it goes in the new folder."""
+
+PIPELINE = {
+    "source": "{use: core/synthetic, items: 240, users: 400}",
+    "split": "core/leave-one-out",
+    "encoder": "core/ngrams",
+    "tokenizer": "{use: sid/rq-kmeans, encoder: @encoder@, levels: 2, codes: [16, 16]}",
+    "corpus": "core/next-item",
+    "backbone": "{use: core/tiny-causal, hidden: 64, layers: 2}",
+    "trainer": "core/sft",
+    "reward": "",
+    "recommender": "core/beam",
+    "grounder": "core/exact",
+    "baseline": "core/popular",
+    "observer": "",
+}
+"""What stands at each place of tiny.yaml where the plugin's own component does not."""
 
 
 @click.group()
@@ -33,18 +80,23 @@ def new() -> None:
 @new.command("plugin")
 @click.argument("name")
 @click.option(
+    "--kind", type=click.Choice(KINDS), default="tokenizer", show_default=True, help="What its component is."
+)
+@click.option(
     "--into", type=click.Path(path_type=Path), default=Path(), show_default="here",
     help="The folder in which the plugin's own folder is made.",
 )  # fmt: skip
-def plugin(name: str, into: Path) -> None:
+def plugin(name: str, kind: str, into: Path) -> None:
     """Write a working plugin NAME into the folder genrec-plugin-NAME."""
-    folder = scaffold(name, into)
-    echo(f"wrote {folder}: a tokenizer `{name}/hashed`, its contract test and a pipeline")
+    folder = scaffold(name, into, kind)
+    beside = "its contract test and a pipeline" if kind in ALONE else "and its contract test"
+    joint = "," if kind in ALONE else ""
+    echo(f"wrote {folder}: the {kind} `{name}/{COMPONENTS[kind]}`{joint} {beside}")
     echo(f"next: pip install -e {folder} && genrec check-plugin {name}")
 
 
-def scaffold(name: str, into: Path) -> Path:
-    """Write the plugin `name` below `into`; gives its folder.
+def scaffold(name: str, into: Path, kind: str = "tokenizer") -> Path:
+    """Write the plugin `name` with one component of a kind below `into`; gives its folder.
 
     Raises:
         GenrecError: the name cannot be one, or the folder exists already.
@@ -55,16 +107,56 @@ def scaffold(name: str, into: Path) -> Path:
     folder = into / f"{_PREFIX}{name}"
     if folder.exists():
         raise GenrecError(f"`{folder}` exists already", hint="choose another name, or --into another folder")
-    package = f"genrec_plugin_{name.replace('-', '_')}"
-    words = {"name": name, "package": package, "class": _class_name(name)}
+    words = _words(name, kind)
     for template, place in FILES.items():
+        if template == "tiny.yaml" and kind not in ALONE:
+            continue
         target = folder / place.format(**words)
         target.parent.mkdir(parents=True, exist_ok=True)
-        text = (_TEMPLATES / f"{template}.txt").read_text(encoding="utf-8")
-        for word, value in words.items():
-            text = text.replace(f"@{word}@", value)
-        target.write_text(text, encoding="utf-8")
+        text = (_TEMPLATES / f"{template.format(kind=kind)}.txt").read_text(encoding="utf-8")
+        target.write_text(_filled(text, words), encoding="utf-8")
     return folder
+
+
+def _words(name: str, kind: str) -> dict[str, str]:
+    """What stands for each word in at-signs."""
+    component = COMPONENTS[kind]
+    extra = f"[{EXTRAS[kind]}]" if kind in EXTRAS else ""
+    beside = ["pytest>=8"]
+    if kind in ALONE:
+        beside += [f"genrec-core[{'engine,rl' if kind == 'reward' else 'engine'}]"]
+        beside += ["genrec-plugin-sid"] if kind != "tokenizer" else []
+    trying = "genrec run tiny.yaml         # a whole recommender with it, minutes on two cores"
+    return {
+        "name": name,
+        "kind": kind,
+        "Kind": kind.capitalize(),
+        "package": f"genrec_plugin_{name.replace('-', '_')}",
+        "module": component.replace("-", "_"),
+        "component": component,
+        "class": "".join(word.capitalize() for word in name.split("-")) + kind.capitalize(),
+        "core": f"genrec-core{extra}",
+        "test": ", ".join(f'"{package}"' for package in beside),
+        "try": trying if kind in ALONE else f"genrec show {name}/{component}",
+        "train": _steps(kind),
+        **PIPELINE,
+        kind: f"{name}/{component}",
+    }
+
+
+def _steps(kind: str) -> str:
+    """The training steps of tiny.yaml; a reward needs a second one."""
+    steps = ["  sft: {use: @trainer@, corpora: [@corpus@], epochs: 2}"]
+    if kind == "reward":
+        steps += ["  rl: {use: core/grpo, corpora: [@corpus@], reward: @reward@, max_steps: 10}"]
+    return "\n".join(steps)
+
+
+def _filled(text: str, words: dict[str, str]) -> str:
+    """The text with every word in at-signs replaced; what stands for one may hold others."""
+    while (filled := re.sub(r"@(\w+)@", lambda found: words[found[1]], text)) != text:
+        text = filled
+    return text
 
 
 def _check_name(name: str) -> None:
@@ -79,7 +171,3 @@ def _check_name(name: str) -> None:
         )
     if name == "core":
         raise GenrecError("`core` is the framework's own plugin", hint="choose another name")
-
-
-def _class_name(name: str) -> str:
-    return "".join(word.capitalize() for word in name.split("-")) + "Tokenizer"
