@@ -9,14 +9,17 @@ import pytest
 
 from tests.testing.installing import GENREC, ROOT, install, run
 
-EXAMPLE = ROOT / "examples" / "third_party" / "genrec-plugin-title-words"
+EXAMPLES = ROOT / "examples" / "third_party"
+EXAMPLE = EXAMPLES / "genrec-plugin-title-words"
+TWO_MODELS = EXAMPLES / "genrec-plugin-two-models"
 
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory):
-    """A folder of packages in which the example is installed from its wheel."""
+    """A folder of packages in which every example is installed from its wheel."""
     folder = tmp_path_factory.mktemp("third-party")
-    install(EXAMPLE, folder / "packages", folder / "wheels")
+    for example in sorted(EXAMPLES.glob("genrec-plugin-*")):
+        install(example, folder / "packages", folder / "wheels" / example.name)
     return folder / "packages"
 
 
@@ -49,3 +52,20 @@ def test_its_pipeline_runs_end_to_end(packages, tmp_path):
     assert 0 <= metrics["test"]["recall@10"] <= 1
     assert metrics["identifiers"]["collision_rate"] == 0
     assert "core/oracle" in metrics["baselines"]
+
+
+def test_a_trainer_with_two_models_and_a_recommender_with_a_session_pass_their_own_tests(packages, tmp_path):
+    shutil.copytree(TWO_MODELS / "tests", tmp_path / "tests")
+    done = run("-m", "pytest", "-p", "no:cacheprovider", "tests", packages=packages, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "trainer Distil: 12 passed, 0 failed" in done.stdout
+    assert "recommender Agreed: 11 passed, 0 failed" in done.stdout
+
+
+def test_two_models_train_and_recommend_in_one_pipeline(packages, tmp_path):
+    (tmp_path / "pipeline.yaml").write_text((TWO_MODELS / "pipeline.yaml").read_text())
+    quick = ["--set", "data.source.users=40", "--set", "evaluate.resamples=20"]
+    done = run("-c", GENREC, "run", "pipeline.yaml", *quick, packages=packages, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    plan = json.loads((tmp_path / "runs" / "two-models" / "latest" / "plan.json").read_text())
+    assert {"train.teach", "train.distil", "recommend"} <= {stage["name"] for stage in plan["stages"]}
