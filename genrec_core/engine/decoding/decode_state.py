@@ -65,6 +65,8 @@ class _Slots(CacheLayerMixin):
     def get_max_length(self) -> int:
         return self.capacity
 
+    get_max_cache_shape = get_max_length  # its name before transformers 5.17
+
 
 class DecodeState(Protocol):
     """The state of a search in a model."""
