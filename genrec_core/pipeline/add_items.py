@@ -49,6 +49,7 @@ from genrec_core.pipeline.runner import RunEnvironment, Runner
 from genrec_core.pipeline.stages.embed import distinct_encoders, embedded, encoder_key
 from genrec_core.pipeline.stages.new_items import EmbedNewStage, ExtendStage, NewItemsStage
 from genrec_core.pipeline.stages.stage import Stage, stage_seed
+from genrec_core.pipeline.stages.tokenize import SEED_NAME
 from genrec_core.pipeline.wiring import TOKENIZE
 from genrec_core.store.arrays import load_arrays
 from genrec_core.store.canonical import fingerprint
@@ -68,7 +69,7 @@ def preview(opened: RunReader, new: Items) -> ExtendedCatalogue:
     arriving = items.subset(range(known, len(items)))
     seeded = any(one.is_seeded() for one in (tokenizer, *(inner for _, inner in tokenizer.nested())))
     own = {tokenizer.slot: opened.model(tokenizer.slot)} if tokenizer.slot else {}
-    context = Context(seed=stage_seed(opened.plan["seed"], TOKENIZE) if seeded else 0, models=own)
+    context = Context(seed=stage_seed(opened.plan["seed"], SEED_NAME) if seeded else 0, models=own)
     identifiers = extended(tokenizer, opened.catalogue.identifiers, arriving, context)
     for slot, model in opened.models.items():
         backbone = opened.pipeline.wiring.last.models[slot].backbone

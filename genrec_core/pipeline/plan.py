@@ -112,7 +112,7 @@ def plan_of(
     keys = dict(known or {})
     digests: dict[Path, str] = {}
     for stage in stages:
-        own = stage_seed(seed, stage.name) if stage.seeded else 0
+        own = stage_seed(seed, stage.seed_name) if stage.seeded else 0
         ingredients = _ingredients(stage, own, keys, digests)
         keys[stage.name] = fingerprint(ingredients)
         presence = store.look(stage.name, keys[stage.name])

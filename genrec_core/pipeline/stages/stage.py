@@ -66,6 +66,11 @@ class Stage(ABC):
     def run(self, work: StageContext) -> None:
         """Write the artefact's files into `work.folder`."""
 
+    @property
+    def seed_name(self) -> str:
+        """What its seed is derived from beside the pipeline's: stages must not share random numbers."""
+        return self.name
+
     def everything(self) -> Mapping[str, Component]:
         """All components with those nested in them: dotted path → component."""
         found: dict[str, Component] = {}

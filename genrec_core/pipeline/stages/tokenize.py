@@ -15,6 +15,9 @@ from genrec_core.pipeline.artifacts import IDENTIFIERS, MAIN, MODELS
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
+SEED_NAME = "identify"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TokenizeStage(Stage):
     """Fits a tokenizer on the catalogue and the training view."""
@@ -22,6 +25,11 @@ class TokenizeStage(Stage):
     kind: ClassVar[str] = "tokenize"
 
     tokenizer: Tokenizer
+
+    @property
+    def seed_name(self) -> str:
+        """The stage's first name: a change of words must not move codebooks, and with them every figure."""
+        return SEED_NAME
 
     def components(self) -> Mapping[str, Component]:
         """The tokenizer."""
