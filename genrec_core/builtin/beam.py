@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from genrec_core.builtin.exact import meant
 from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.candidates import Candidates
 from genrec_core.contracts.catalogue import Catalogue
@@ -25,7 +24,7 @@ from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.options import operational
-from genrec_core.contracts.recommender import Recommender, RecommenderSession
+from genrec_core.contracts.recommender import Recommender, RecommenderSession, excluding
 from genrec_core.contracts.views import Example, Request
 from genrec_core.engine.choices import Scoring, Search
 
@@ -97,7 +96,7 @@ class Beam(Recommender):
             with fixed.open(models, catalogue, prompts, context) as session:
                 answers = session.recommend([example.request() for example in examples])
                 hits = [
-                    any(example.target in meant(beam, catalogue) for beam in answer.beams[:TOP])
+                    any(example.target in catalogue.meant(beam) for beam in answer.beams[:TOP])
                     for example, answer in zip(examples, answers, strict=True)
                 ]
             found[weight] = sum(hits) / len(hits)
@@ -112,6 +111,14 @@ class Beam(Recommender):
         context: Context,
     ) -> BeamSession:
         """A session whose tries are compiled when they are first needed, and then kept.
+
+        Raises:
+            GenrecError: the prior's weight is still open.
+        """
+        return BeamSession(self.decoder(models, catalogue, context), prompts["main"], context)
+
+    def decoder(self, models: Mapping[str, LanguageModel], catalogue: Catalogue, context: Context) -> Decoder:
+        """What a session searches with.
 
         Raises:
             GenrecError: the prior's weight is still open.
@@ -134,7 +141,7 @@ class Beam(Recommender):
             state = context.fitted(options.prior, catalogue.items)
             session = options.prior.open(state, catalogue.items, context)
             prior = Prior(session, options.prior_weight)
-        return BeamSession(Decoder(model, catalogue, settings, prior), prompts["main"], context)
+        return Decoder(model, catalogue, settings, prior)
 
 
 class BeamSession(RecommenderSession):
@@ -154,9 +161,21 @@ class BeamSession(RecommenderSession):
         catalogue, context = self._decoder.catalogue, self._context
         samples = (self._prompt.prompt(request, catalogue, context) for request in requests)
         with context.progress("recommend", len(requests)) as advance:
-            for answer in self._decoder.candidates(samples, requests):
-                yield answer
+            excluded = [request.exclude for request in requests]
+            allowed = [self.allowed(request) for request in requests]
+            answers = self._decoder.candidates(
+                samples,
+                requests,
+                exclude=excluded if any(excluded) else None,
+                only=allowed if any(one is not None for one in allowed) else None,
+            )
+            for request, answer in zip(requests, answers, strict=True):
+                yield excluding(answer, request, catalogue)
                 advance(1)
+
+    def allowed(self, request: Request) -> Sequence[int] | None:
+        """The items that alone may be answered; None for all."""
+        return None
 
     def close(self) -> None:
         """Close the prior."""

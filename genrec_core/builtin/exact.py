@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core.contracts.candidates import Candidate, Candidates, How, Ranked
+from genrec_core.contracts.candidates import Candidates, How, Ranked
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import ContractError, GenrecError
@@ -70,7 +70,7 @@ class ExactSession(GrounderSession):
         Raises:
             ContractError: a candidate's score is not a number.
         """
-        buckets = [meant(beam, self._catalogue) for beam in candidates.beams]
+        buckets = [self._catalogue.meant(beam) for beam in candidates.beams]
         sizes = np.asarray([len(bucket) for bucket in buckets], dtype=np.int64)
         if self._collisions == "first":
             buckets = [bucket[:1] for bucket in buckets]
@@ -97,10 +97,3 @@ class ExactSession(GrounderSession):
         if self._collisions != "popularity" or popularity is None:
             return np.lexsort((items, -scores))
         return np.lexsort((items, -popularity[items], -scores))
-
-
-def meant(candidate: Candidate, catalogue: Catalogue) -> NDArray[np.int32]:
-    """The items that a candidate names: those it carries, else all whose identifier it is; int32."""
-    if candidate.items:
-        return np.asarray(candidate.items, dtype=np.int32)
-    return catalogue.identifiers.items_of(candidate.tokens)

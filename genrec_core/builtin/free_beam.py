@@ -17,7 +17,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.model import LanguageModel
 from genrec_core.contracts.options import operational
-from genrec_core.contracts.recommender import Recommender, RecommenderSession
+from genrec_core.contracts.recommender import Recommender, RecommenderSession, excluding
 from genrec_core.contracts.views import Request
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class FreeBeamSession(RecommenderSession):
         catalogue, context, cut = self._decoder.catalogue, self._context, 0
         samples = (self._prompt.prompt(request, catalogue, context) for request in requests)
         with context.progress("recommend", len(requests)) as advance:
-            for answer in self._decoder.candidates(samples):
+            for request, answer in zip(requests, self._decoder.candidates(samples), strict=True):
                 cut += answer.phases["cut"]
-                yield answer
+                yield excluding(answer, request, catalogue)
                 advance(1)
         context.log("free-beam", cut=cut, requests=len(requests))

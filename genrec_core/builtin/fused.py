@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from genrec_core.builtin.beam import some_examples
-from genrec_core.builtin.exact import meant
 from genrec_core.contracts.baseline import CELLS, Baseline, BaselineSession
 from genrec_core.contracts.candidates import Candidate, Candidates, best
 from genrec_core.contracts.catalogue import Catalogue
@@ -215,7 +214,7 @@ class FusedSession(RecommenderSession):
 
     def _written_by(self, session: RecommenderSession, requests: Sequence[Request]) -> Iterator[Answer]:
         for answer in session.recommend(requests):
-            groups = [meant(beam, self._catalogue) for beam in answer.beams]
+            groups = [self._catalogue.meant(beam) for beam in answer.beams]
             items = np.concatenate([np.zeros(0, dtype=np.int32), *groups])
             scores = np.repeat([beam.score for beam in answer.beams], [len(group) for group in groups])
             _, first = np.unique(items, return_index=True)

@@ -51,7 +51,7 @@ class SASRec(Baseline):
         """
         # Imports torch, which checking and explaining a pipeline must not.
         from genrec_core.engine.baselines.cooccurrence import cooccurrence_vectors
-        from genrec_core.engine.baselines.fitting import fit
+        from genrec_core.engine.baselines.fitting import fit_sasrec
 
         start = None
         if self.options.start == "co-occurrence":
@@ -60,7 +60,7 @@ class SASRec(Baseline):
             lengths = np.linalg.norm(start, axis=1, keepdims=True)
             start /= np.where(lengths > 0, lengths, 1)
             start = np.pad(start, ((0, 0), (0, self.options.factors - start.shape[1])))
-        return fit(len(items), training, self.options, context, start).arrays()
+        return fit_sasrec(len(items), training, self.options, context, start).arrays()
 
     def open(self, state: Fitted, items: Items, context: Context) -> BaselineSession:
         """A session whose scores are the network's logits; new items get the lowest of each row."""

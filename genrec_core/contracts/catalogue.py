@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from genrec_core.contracts.candidates import Candidate
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.samples import IDENTIFIER
@@ -27,6 +28,12 @@ class Catalogue:
     def write(self, item: int, form: str = IDENTIFIER) -> str:
         """One item as text: its identifier, or the field named by `form`."""
         return self.identifiers.text(item) if form == IDENTIFIER else self.items.value(item, form)
+
+    def meant(self, candidate: Candidate) -> NDArray[np.int32]:
+        """The items that a candidate names: those it carries, else all whose identifier it is; int32."""
+        if candidate.items:
+            return np.asarray(candidate.items, dtype=np.int32)
+        return self.identifiers.items_of(candidate.tokens)
 
     def answers(self, form: str) -> list[str]:
         """All texts in a form, one an item in catalogue order (an item without the field gives "")."""

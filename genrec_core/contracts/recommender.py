@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pydantic import Field
@@ -41,9 +42,30 @@ class RecommenderSession(Session, ABC):
     def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
         """One answer a request, in order, yielded as they are ready.
 
-        Items of `Request.exclude` are not among the candidates. Items of the history may be: whether they
-        count is decided by who asks.
+        No candidate leads to an item of `Request.exclude` (`excluding`). Items of the history may be among
+        them: whether they count is decided by who asks.
         """
+
+
+def excluding(answer: Candidates, request: Request, catalogue: Catalogue) -> Candidates:
+    """The answer without the items that the request excludes.
+
+    A candidate that means excluded items alone is left out; one that means others too says which are left.
+
+    >>> excluding(Candidates((red, blue)), Request("u", (), exclude=(0,)), catalogue)    # only item 0 is red
+    Candidates(beams=(blue,))
+    """
+    if not request.exclude:
+        return answer
+    excluded, beams = set(request.exclude), []
+    for beam in answer.beams:
+        items = catalogue.meant(beam).tolist()
+        left = tuple(item for item in items if item not in excluded)
+        if len(left) == len(items):
+            beams.append(beam)
+        elif left:
+            beams.append(replace(beam, items=left))
+    return replace(answer, beams=tuple(beams))
 
 
 class Recommender(Component):

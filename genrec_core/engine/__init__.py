@@ -3,11 +3,118 @@
 The only part of the core that imports torch and transformers. It needs the `engine` extra
 (`pip install genrec-core[engine]`); nothing below it does.
 
-Importing it before torch asks OpenMP's threads to sleep while they wait. By default they spin, and where
-other programs want the same cores a small model then trains four to eighteen times slower (measured on
-two cores). Whoever sets OMP_WAIT_POLICY is obeyed.
+Plugins use the names that stand here, and nothing behind them:
+
+    from genrec_core.engine import Decoder, DecoderSettings, Model
+
+| to | use |
+|---|---|
+| load, keep and ask a model | `Model`, `Model.of`, `load_model`, `chosen_device` |
+| turn samples into token ids | `Renderer`, `Rendered` |
+| decode under a trie | `Decoder`, `DecoderSettings`, `Constraint`, `prefixes`, `finish` |
+| decode freely, or think first | `FreeDecoder`, `FreeDecoderSettings`, `ThinkSettings`, `think_then_beam` |
+| fine-tune | `finetune`, `SFTSettings` |
+| train by rollouts | `reinforce`, `RolloutTask`, `GRPOSettings`, `RolloutStrategy`, `Regeneration` |
+| vectors of behaviour | `fit_sasrec`, `SASRecSettings`, `cooccurrence_vectors` |
+
+A name is imported when it is first used, so `import genrec_core.engine` alone brings no torch. That import
+also asks OpenMP's threads to sleep while they wait: by default they spin, and where other programs want the
+same cores a small model then trains four to eighteen times slower (measured on two cores). Whoever sets
+OMP_WAIT_POLICY is obeyed.
 """
 
+from __future__ import annotations
+
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+if TYPE_CHECKING:
+    from genrec_core.engine.baselines.cooccurrence import cooccurrence_vectors
+    from genrec_core.engine.baselines.fitting import fit_sasrec
+    from genrec_core.engine.baselines.settings import SASRecSettings
+    from genrec_core.engine.decoding.constraint import Constraint
+    from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings, finish, prefixes
+    from genrec_core.engine.decoding.free_beam import FreeDecoder, FreeDecoderSettings
+    from genrec_core.engine.decoding.free_text import ThinkSettings, think_then_beam
+    from genrec_core.engine.models.model import Model, chosen_device, load_model
+    from genrec_core.engine.rendering.renderer import Rendered, Renderer, Span
+    from genrec_core.engine.rl.reinforce import RolloutTask, reinforce
+    from genrec_core.engine.rl.rollouts import (
+        Completion,
+        Leaves,
+        PromptRollouts,
+        Regeneration,
+        RegenerationRule,
+        RolloutPrompt,
+        RolloutStep,
+    )
+    from genrec_core.engine.rl.settings import GRPOSettings
+    from genrec_core.engine.rl.strategies import DirectAnswers, RolloutStrategy, Thinking, strategy_for
+    from genrec_core.engine.training.settings import SFTSettings
+    from genrec_core.engine.training.sft import finetune
+
+_HOME = {
+    "models.model": "Model load_model chosen_device",
+    "rendering.renderer": "Rendered Renderer Span",
+    "decoding.constraint": "Constraint",
+    "decoding.decoder": "Decoder DecoderSettings finish prefixes",
+    "decoding.free_beam": "FreeDecoder FreeDecoderSettings",
+    "decoding.free_text": "ThinkSettings think_then_beam",
+    "training.sft": "finetune",
+    "training.settings": "SFTSettings",
+    "rl.settings": "GRPOSettings",
+    "rl.reinforce": "RolloutTask reinforce",
+    "rl.rollouts": "Completion Leaves PromptRollouts Regeneration RegenerationRule RolloutPrompt RolloutStep",
+    "rl.strategies": "DirectAnswers RolloutStrategy Thinking strategy_for",
+    "baselines.cooccurrence": "cooccurrence_vectors",
+    "baselines.fitting": "fit_sasrec",
+    "baselines.settings": "SASRecSettings",
+}
+_MODULE_OF = {name: f"{__name__}.{module}" for module, names in _HOME.items() for name in names.split()}
+
+__all__ = [
+    "Completion",
+    "Constraint",
+    "Decoder",
+    "DecoderSettings",
+    "DirectAnswers",
+    "FreeDecoder",
+    "FreeDecoderSettings",
+    "GRPOSettings",
+    "Leaves",
+    "Model",
+    "PromptRollouts",
+    "Regeneration",
+    "RegenerationRule",
+    "Rendered",
+    "Renderer",
+    "RolloutPrompt",
+    "RolloutStep",
+    "RolloutStrategy",
+    "RolloutTask",
+    "SASRecSettings",
+    "SFTSettings",
+    "Span",
+    "ThinkSettings",
+    "Thinking",
+    "",
+    "chosen_device",
+    "cooccurrence_vectors",
+    "finetune",
+    "finish",
+    "fit_sasrec",
+    "load_model",
+    "prefixes",
+    "reinforce",
+    "strategy_for",
+    "think_then_beam",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module `{__name__}` has no public name `{name}`")
+    return getattr(importlib.import_module(_MODULE_OF[name]), name)

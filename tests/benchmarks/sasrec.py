@@ -33,7 +33,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.views import Training, View
 from genrec_core.data.prepared import Prepared, prepare
-from genrec_core.engine.baselines.fitting import fit
+from genrec_core.engine.baselines.fitting import fit_sasrec
 from genrec_core.engine.baselines.settings import SASRecSettings
 from genrec_core.evaluation.metrics import accuracy
 from genrec_core.evaluation.rankings import Rankings
@@ -126,7 +126,7 @@ def epoch(prepared: Prepared, train: View) -> float:
     settings = SASRecSettings(loss="softmax", epochs=1, factors=128, blocks=2, heads=2, length=HISTORY)
     none = replace(prepared.views.valid, users=(), rows=Sequences.of([]), targets=np.zeros(0, dtype=np.int32))
     begin = time.perf_counter()
-    fit(len(prepared.items), Training(train, none), settings, Context(seed=0))
+    fit_sasrec(len(prepared.items), Training(train, none), settings, Context(seed=0))
     return time.perf_counter() - begin
 
 

@@ -31,7 +31,7 @@ _WEIGHTS, _ORDER = 0, 1
 """Purposes of the two generators that the seed is split into."""
 
 
-def fit(
+def fit_sasrec(
     items: int,
     training: Training,
     settings: SASRecSettings,

@@ -14,7 +14,6 @@ from genrec_core.identifiers.storage import save_identifiers
 from genrec_core.pipeline.artifacts import IDENTIFIERS, MAIN, MODELS
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 
-
 SEED_NAME = "identify"
 
 

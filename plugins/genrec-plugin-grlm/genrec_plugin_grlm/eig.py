@@ -32,7 +32,7 @@ from genrec_core import (
     How,
     Ranked,
 )
-from genrec_core.builtin.exact import Exact, meant
+from genrec_core.builtin.exact import Exact
 from genrec_plugin_grlm.term_index import Fit, TermIndex
 
 
@@ -99,7 +99,7 @@ class ElasticSession(GrounderSession):
         """Distinct items in score order, each direct or structural."""
         beams, how = [], []
         for beam in candidates.beams:
-            direct = len(meant(beam, self._catalogue)) > 0
+            direct = len(self._catalogue.meant(beam)) > 0
             mapped = None if direct else self._mapped(beam)
             beams.append(mapped or beam)
             how.append(How.DIRECT if direct else How.STRUCTURAL if mapped else How.NONE)

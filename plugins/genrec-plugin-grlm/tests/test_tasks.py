@@ -22,7 +22,7 @@ from genrec_core import (
     View,
 )
 from genrec_core.builtin.tiny_causal import TinyCausal
-from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.engine import Renderer
 
 TERMS = [
     ("tent", "dome"),

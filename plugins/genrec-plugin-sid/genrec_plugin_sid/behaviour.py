@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from genrec_core import Context, Options, View
-from genrec_core.engine.baselines.cooccurrence import cooccurrence_vectors
+from genrec_core.engine import cooccurrence_vectors
 from genrec_plugin_sid.unit import unit_rows
 
 PURPOSE = 1 << 20

@@ -72,7 +72,7 @@ class RQKMeans(SemanticIDs):
                 the embeddings have directions.
         """
         # Imports torch, which checking and explaining a pipeline must not.
-        from genrec_core.engine.models.model import chosen_device
+        from genrec_core.engine import chosen_device
         from genrec_plugin_sid.balanced import balanced_kmeans
         from genrec_plugin_sid.kmeans import kmeans
         from genrec_plugin_sid.residual import fit_levels

@@ -105,7 +105,7 @@ class RQVAE(SemanticIDs):
         # Imports torch, which checking and explaining a pipeline must not.
         import torch
 
-        from genrec_core.engine.models.model import chosen_device
+        from genrec_core.engine import chosen_device
         from genrec_plugin_sid.nonlinear import NonlinearQuantiser, Scaling
         from genrec_plugin_sid.residual import encode
         from genrec_plugin_sid.rq_vae_training import train as train_rq_vae

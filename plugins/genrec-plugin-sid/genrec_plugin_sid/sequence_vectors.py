@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core import Context, Sequences, Training, View
-from genrec_core.engine.baselines.fitting import fit
-from genrec_core.engine.baselines.settings import SASRecSettings
+from genrec_core.engine import SASRecSettings, fit_sasrec
 from genrec_plugin_sid.unit import unit_rows
 
 
@@ -37,5 +36,5 @@ def sequence_vectors(
     width = start.shape[1]
     settings = SASRecSettings(factors=width, heads=1 if width % 2 else 2, epochs=epochs, patience=None)
     unseen = View("valid", (), Sequences.of([]), np.zeros(0, dtype=np.int32), train.max_history)
-    scorer = fit(len(start), Training(train, unseen), settings, context, start)
+    scorer = fit_sasrec(len(start), Training(train, unseen), settings, context, start)
     return unit_rows(scorer.network.items.weight.detach().cpu().numpy())

@@ -106,7 +106,7 @@ def tiny_chat_model(catalogue):
 @pytest.mark.parametrize("chat", [False, True])
 def test_what_training_learns_behind_is_what_is_asked_later_id_for_id(chat):
     """Fine-tuning reads the sample, reinforcement learning its prompt, recommending the corpus' prompt."""
-    from genrec_core.engine.rendering.renderer import Renderer
+    from genrec_core.engine import Renderer
 
     catalogue = toy_catalogue()
     model = tiny_chat_model(catalogue)

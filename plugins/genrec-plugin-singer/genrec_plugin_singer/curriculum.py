@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from genrec_core import Group
 from genrec_core.contracts.samples import IDENTIFIER
-from genrec_core.engine.rl.rollouts import Leaves, Regeneration
+from genrec_core.engine import Leaves, Regeneration
 from genrec_plugin_singer.reward import HARD
 
 

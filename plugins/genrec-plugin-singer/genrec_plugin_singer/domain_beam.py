@@ -7,22 +7,17 @@ the dictionary of decoding. A request without a domain is answered from the whol
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
 
-from genrec_core import Candidates, Catalogue, Context, Corpus, LanguageModel, RecommenderSession, Request
-from genrec_core.builtin.beam import Beam
+from genrec_core import Catalogue, Context, Corpus, GenrecError, LanguageModel, Request
+from genrec_core.builtin.beam import Beam, BeamSession
 
 if TYPE_CHECKING:
-    from genrec_core.engine.decoding.decoder import Decoder
-
-_WINDOW = 2048
-"""Requests looked at together."""
+    from genrec_core.engine import Decoder
 
 
 class DomainBeam(Beam):
@@ -46,62 +41,44 @@ class DomainBeam(Beam):
         prompts: Mapping[str, Corpus],
         context: Context,
     ) -> DomainBeamSession:
-        """A session that compiles each domain's tries when it is first asked for."""
-        return DomainBeamSession(self._decoders(models["main"], catalogue), prompts["main"], context)
-
-    def _decoders(self, model: LanguageModel, catalogue: Catalogue) -> Callable[[str], Decoder]:
-        """A function from a domain ("" for all items) to the decoder over its items."""
-        # Checking and explaining a pipeline must not import torch.
-        from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-        from genrec_core.engine.models.model import Model
-        from genrec_plugin_singer.domain_decoder import DomainDecoder
-
-        options, own, items = self.options, Model.of(model), catalogue.items
-        settings = DecoderSettings(
-            options.beams, options.search, options.scoring or own.scoring, options.batch_tokens
-        )
-
-        @functools.cache
-        def decoder(domain: str) -> Decoder:
-            if not domain:
-                return Decoder(own, catalogue, settings)
-            keep = np.array([items.value(item, options.field) == domain for item in range(len(items))])
-            return DomainDecoder(own, catalogue, settings, keep)
-
-        return decoder
+        """A session of `core/beam` that knows which items are of which domain."""
+        items, field = catalogue.items, self.options.field
+        # Whose items have no such field is asked for no domain, or refused by name when it is.
+        known = field in items.fields
+        domains = np.array([items.value(item, field) for item in range(len(items))] if known else [])
+        return DomainBeamSession(self.decoder(models, catalogue, context), prompts["main"], context, domains)
 
 
-class DomainBeamSession(RecommenderSession):
+class DomainBeamSession(BeamSession):
     """Beam search over the items of each request's domain.
 
     Args:
-        decoders: from a domain to its decoder.
+        decoder: searches.
         prompt: the task that writes prompts.
         context: progress.
+        domains: of each item, str [N]; empty when items have no domain.
     """
 
-    def __init__(self, decoders: Callable[[str], Decoder], prompt: Corpus, context: Context) -> None:
-        self._decoders, self._prompt, self._context = decoders, prompt, context
+    def __init__(
+        self, decoder: Decoder, prompt: Corpus, context: Context, domains: np.ndarray[Any, Any]
+    ) -> None:
+        super().__init__(decoder, prompt, context)
+        self._domains, self._items = domains, dict[str, list[int]]()
 
-    def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
-        """Candidates in the order of the requests.
+    def allowed(self, request: Request) -> Sequence[int] | None:
+        """The items of the request's domain; None where it names none.
 
         Raises:
-            DataError: items have no such field.
-            GenrecError: a request names a domain that no item has.
+            GenrecError: no item is of that domain.
         """
-        remaining = iter(requests)
-        with self._context.progress("recommend", len(requests)) as advance:
-            while window := list(islice(remaining, _WINDOW)):
-                answers: dict[int, Candidates] = {}
-                for domain in dict.fromkeys(request.domain for request in window):
-                    decoder = self._decoders(domain)
-                    places = [place for place, request in enumerate(window) if request.domain == domain]
-                    samples = [
-                        self._prompt.prompt(window[place], decoder.catalogue, self._context)
-                        for place in places
-                    ]
-                    answers.update(zip(places, decoder.candidates(samples), strict=True))
-                for place in range(len(window)):
-                    yield answers[place]
-                    advance(1)
+        if not request.domain:
+            return None
+        if request.domain not in self._items:
+            found = np.flatnonzero(self._domains == request.domain).tolist() if len(self._domains) else []
+            if not found:
+                raise GenrecError(
+                    f"domain `{request.domain}` leaves no item to recommend",
+                    hint="`field` names the item field that holds an item's domain",
+                )
+            self._items[request.domain] = found
+        return self._items[request.domain]

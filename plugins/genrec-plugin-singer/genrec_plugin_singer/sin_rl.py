@@ -24,11 +24,11 @@ from pydantic import Field, model_validator
 
 from genrec_core import Group
 from genrec_core.builtin.grpo import GRPO, Rewards
-from genrec_core.engine.rl.rollouts import Leaves, Regeneration
+from genrec_core.engine import Leaves, Regeneration
 from genrec_plugin_singer.curriculum import PrefixCurriculum
 
 if TYPE_CHECKING:
-    from genrec_core.engine.rl.strategies import RolloutStrategy
+    from genrec_core.engine import RolloutStrategy
 
 Sampling = Literal["common", "dynamic", "beam", "beam+prefix"]
 
@@ -71,7 +71,7 @@ class SINRL(GRPO):
     def strategy(self) -> RolloutStrategy:
         """Trajectories as `sampling` says."""
         # Checking and explaining a pipeline must not import torch.
-        from genrec_core.engine.rl.strategies import DirectAnswers
+        from genrec_core.engine import DirectAnswers
 
         return DirectAnswers(self.options.group, _DRAWN[self.options.sampling])
 

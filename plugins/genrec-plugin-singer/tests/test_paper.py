@@ -11,9 +11,8 @@ from genrec_plugin_singer.tasks import Tasks
 
 from genrec_core import Context, ItemRef, Sample, Text, Training, View
 from genrec_core.contracts.dataset import Sequences
-from genrec_core.engine.rl.rollouts import RolloutStep
+from genrec_core.engine import DirectAnswers, RolloutStep
 from genrec_core.engine.rl.rounds import generate
-from genrec_core.engine.rl.strategies import DirectAnswers
 
 START = RolloutStep(step=0, total=100, seed=5)
 
@@ -154,7 +153,7 @@ def test_every_ablation_trains(model, catalogue, changed):
 def test_the_reference_stays_what_training_started_from_unless_it_is_set_to_follow(
     model, catalogue, monkeypatch, sync
 ):
-    from genrec_core.engine.rl import reinforce
+    from genrec_core.engine import reinforce
 
     kept = []
     copying = reinforce.frozen_copy

@@ -7,7 +7,7 @@ import numpy as np
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.views import Training, View
-from genrec_core.engine.baselines.fitting import _history_before, fit
+from genrec_core.engine.baselines.fitting import _history_before, fit_sasrec
 from genrec_core.engine.baselines.settings import SASRecSettings
 
 
@@ -17,7 +17,7 @@ def test_given_embeddings_are_where_training_starts_and_zero_rows_start_at_rando
     start = np.random.default_rng(0).standard_normal((5, 8), np.float32)
     start[3] = 0
     hardly = SASRecSettings(factors=8, epochs=1, learning_rate=1e-9)
-    scorer = fit(5, Training(train, nobody), hardly, Context(), start)
+    scorer = fit_sasrec(5, Training(train, nobody), hardly, Context(), start)
     found = scorer.network.items.weight.detach().numpy()
     np.testing.assert_allclose(found[[0, 1, 2, 4]], start[[0, 1, 2, 4]], atol=1e-6)
     assert np.abs(found[3]).min() > 0

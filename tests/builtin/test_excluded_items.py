@@ -1,0 +1,80 @@
+"""Items that a request excludes: no candidate leads to one, and as many candidates come back all the same."""
+
+import numpy as np
+import pytest
+import torch
+
+from genrec_core import Candidate, Candidates, Catalogue, Context, Identifiers, Items, Request
+from genrec_core.builtin.beam import Beam
+from genrec_core.builtin.exact import Exact
+from genrec_core.builtin.free_beam import FreeBeam
+from genrec_core.builtin.next_item import NextItem
+from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.contracts.recommender import excluding
+from genrec_core.testing.sessions import ask
+
+ROWS = [("<a_0>", "<b_0>"), ("<a_0>", "<b_0>"), *((f"<a_{n // 3}>", f"<b_{n % 3}>") for n in range(1, 9))]
+"""Ten items; the first two share an identifier."""
+CATALOGUE = Catalogue(
+    Items(tuple(f"i{n}" for n in range(10)), {"title": [f"thing {n}" for n in range(10)]}),
+    Identifiers.of(ROWS, new_tokens=[f"<{level}_{n}>" for level in "ab" for n in range(3)]),
+    np.ones(10, dtype=np.int64),
+)
+REQUESTS = [
+    Request("none", (5, 6)),
+    Request("one of two", (5, 6), exclude=(0,)),
+    Request("both", (5, 6), exclude=(0, 1)),
+    Request("a whole branch", (5, 6), exclude=(4, 5, 6)),
+    Request("all but three", (5, 6), exclude=(2, 4, 5, 6, 7, 8, 9)),
+]
+
+
+@pytest.fixture(scope="module")
+def model():
+    made = TinyCausal(hidden=32, layers=1, heads=2, vocabulary=280).build(CATALOGUE, Context(seed=3))
+    with torch.no_grad():
+        noise = torch.Generator().manual_seed(3)
+        made.network.get_input_embeddings().weight.normal_(0, 0.5, generator=noise)
+    return made
+
+
+@pytest.mark.parametrize("form", ["identifier", "title"])
+@pytest.mark.parametrize("search", ["beam", "exhaustive"])
+def test_k_items_come_back_wherever_k_are_left(model, form, search):
+    answers = ask(Beam(beams=4, search=search), {"main": model}, REQUESTS, CATALOGUE, NextItem(target=form))
+    ground = Exact().open(CATALOGUE, Context())
+    for request, answer in zip(REQUESTS, answers, strict=True):
+        items = ground.ground(answer).items.tolist()
+        assert not set(items) & set(request.exclude), request.user
+        left = {
+            ROWS[item] if form == "identifier" else item for item in range(10) if item not in request.exclude
+        }
+        assert len(answer.beams) == min(4, len(left)), request.user
+
+
+def test_scores_of_what_is_left_do_not_change(model):
+    whole, _, without, *_ = ask(
+        Beam(beams=9, search="exhaustive"), {"main": model}, REQUESTS, CATALOGUE, NextItem()
+    )
+    scores = {beam.tokens: beam.score for beam in whole.beams}
+    assert len(without.beams) == 8
+    assert all(beam.score == pytest.approx(scores[beam.tokens], abs=1e-4) for beam in without.beams)
+
+
+def test_free_beams_lead_to_no_excluded_item_either(model):
+    free = FreeBeam(beams=8, max_tokens=2)
+    ground = Exact().open(CATALOGUE, Context())
+    for request, answer in zip(
+        REQUESTS, ask(free, {"main": model}, REQUESTS, CATALOGUE, NextItem()), strict=True
+    ):
+        assert not set(ground.ground(answer).items.tolist()) & set(request.exclude)
+
+
+def test_a_candidate_that_means_others_too_says_which_are_left():
+    shared, other = Candidate(ROWS[0], -1.0), Candidate(ROWS[5], -2.0)
+    answer = Candidates((shared, other), {"finish": 2})
+    left = excluding(answer, Request("u", (), exclude=(0,)), CATALOGUE)
+    assert [(beam.tokens, beam.items) for beam in left.beams] == [(ROWS[0], (1,)), (ROWS[5], ())]
+    assert left.phases == {"finish": 2}
+    assert excluding(answer, Request("u", (), exclude=(0, 1)), CATALOGUE).beams == (other,)
+    assert excluding(answer, Request("u", ()), CATALOGUE) is answer
