@@ -17,7 +17,7 @@ is learnt: on prompts, between items and on padding.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.samples import Sample
+from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.batches import RowNumbers, by_rows, pooled
 from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.models.model import Family
-from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.engine.rendering.renderer import Rendered, Renderer
 from genrec_core.engine.training.loss import IGNORED, target_nodes
 
 CHUNK = 4096
@@ -49,6 +49,8 @@ class SampleTable:
         learn: bool [total], beside `ids`.
         nodes: int32 [total], beside `ids`: the node of the identifiers' trie that a learnt token leads to;
             -1 for tokens that no trie restricts. See `loss.target_nodes`.
+        asked: int32 [total], beside `ids`: which question to a teacher the token's identifier answers; -1 for
+            none.
         offsets: int64 [S + 1]; sample s is `ids[offsets[s]:offsets[s + 1]]`.
         prompts: int32 [S], length of each prompt.
         weights: float32 [S], how much each sample counts in the loss.
@@ -57,6 +59,7 @@ class SampleTable:
     ids: NDArray[np.int32]
     learn: NDArray[np.bool_]
     nodes: NDArray[np.int32]
+    asked: NDArray[np.int32]
     offsets: NDArray[np.int64]
     prompts: NDArray[np.int32]
     weights: NDArray[np.float32]
@@ -73,7 +76,7 @@ class SampleTable:
     def digest(self) -> str:
         """Hash of everything in the table."""
         body = hashlib.sha256()
-        for array in (self.ids, self.learn, self.nodes, self.offsets, self.prompts, self.weights):
+        for array in (self.ids, self.learn, self.nodes, self.asked, self.offsets, self.prompts, self.weights):
             body.update(array.tobytes())
         return body.hexdigest()
 
@@ -84,6 +87,7 @@ class SampleTable:
             ids=np.concatenate([self.ids[part] for part in parts] or [self.ids[:0]]),
             learn=np.concatenate([self.learn[part] for part in parts] or [self.learn[:0]]),
             nodes=np.concatenate([self.nodes[part] for part in parts] or [self.nodes[:0]]),
+            asked=np.concatenate([self.asked[part] for part in parts] or [self.asked[:0]]),
             offsets=_offsets([part.stop - part.start for part in parts]),
             prompts=self.prompts[rows],
             weights=self.weights[rows],
@@ -96,6 +100,7 @@ def rendered_table(
     context: Context,
     what: str,
     tries: AnswerTries | None = None,
+    questions: list[tuple[int, ...]] | None = None,
 ) -> SampleTable:
     """Render samples; those without anything to learn are kept, so that counts stay true.
 
@@ -105,6 +110,8 @@ def rendered_table(
         context: shows progress.
         what: name of the corpus, for the progress bar.
         tries: of the identifiers, by how a sample's answer ends; without them no token is restricted.
+        questions: grows by the history before each learnt identifier that has one, for a teacher; without it
+            nothing is asked.
     """
     ids, learn = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.bool_)]
     lengths: list[int] = []
@@ -112,6 +119,7 @@ def rendered_table(
     weights: list[float] = []
     starts: list[int] = []
     catalogues: list[int] = []
+    asking: list[tuple[int, int, int]] = []
     total = 0
     with context.progress(f"rendering {what}") as advance:
         for sample in samples:
@@ -121,6 +129,8 @@ def rendered_table(
             starts += [total + place for place in rendered.starts]
             if tries is not None:
                 catalogues += [tries.catalogue(sample.stop_text)] * len(rendered.starts)
+            if questions is not None:
+                asking += _questions(rendered, total, questions)
             total += len(rendered.ids)
             lengths.append(len(rendered.ids))
             prompts.append(rendered.prompt_length)
@@ -132,14 +142,35 @@ def rendered_table(
     nodes = np.full(total, -1, dtype=np.int32)
     if tries is not None and starts:
         nodes = target_nodes(tries.trie, flat, learnt, starts, catalogues)
+    asked = np.full(total, -1, dtype=np.int32)
+    for number, start, end in asking:
+        asked[start:end] = number
     return SampleTable(
         ids=flat,
         learn=learnt,
         nodes=nodes,
+        asked=asked,
         offsets=_offsets(lengths),
         prompts=np.array(prompts, dtype=np.int32),
         weights=np.array(weights, dtype=np.float32),
     )
+
+
+def _questions(
+    rendered: Rendered, before: int, questions: list[tuple[int, ...]]
+) -> Iterator[tuple[int, int, int]]:
+    """Number, beginning and end of each learnt identifier behind a history, which is added to the questions.
+
+    The end token behind an identifier belongs to it; where no trie restricts that, nothing is asked.
+    """
+    starts, history = set(rendered.starts), ()  # type: set[int], tuple[int, ...]
+    for span in rendered.spans:
+        if span.item is None or span.form != IDENTIFIER:
+            continue
+        if span.start in starts and history:
+            yield len(questions), before + span.start, before + min(span.end + 1, len(rendered.ids))
+            questions.append(history)
+        history = (*history, span.item)
 
 
 def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
@@ -169,6 +200,7 @@ class Mixture:
             ids=np.concatenate([table.ids for table in tables]),
             learn=np.concatenate([table.learn for table in tables]),
             nodes=np.concatenate([table.nodes for table in tables]),
+            asked=np.concatenate([table.asked for table in tables]),
             offsets=_offsets(np.concatenate([table.lengths for table in tables]).tolist()),
             prompts=np.concatenate([table.prompts for table in tables]),
             weights=np.concatenate([table.weights for table in tables]),
@@ -278,8 +310,8 @@ class Collator:
             group: all batches of the same optimiser step, this one among them; by default it is alone.
 
         Returns:
-            `input_ids`, `labels` and, beside the labels, `nodes` (int64 [B, T]; T differs between inputs
-            and labels for seq2seq, which also has `attention_mask`), `weights` (float32 [B]), and
+            `input_ids`, `labels` and, beside the labels, `nodes` and `asked` (int64 [B, T]; T differs between
+            inputs and labels for seq2seq, which also has `attention_mask`), `weights` (float32 [B]), and
             `denominator` (float32 scalar): the summed weight of all learnt tokens of the step, so that
             losses of its batches add up to their mean.
         """
@@ -289,12 +321,15 @@ class Collator:
             start, stop = int(table.offsets[row]), int(table.offsets[row + 1])
             cuts.append((start, start + int(table.prompts[row]), stop))
         labels = [np.where(table.learn[a:b], table.ids[a:b], IGNORED) for a, _, b in cuts]
-        nodes = [table.nodes[a:b] for a, _, b in cuts]
+        beside = {
+            name: [values[a:b] for a, _, b in cuts]
+            for name, values in (("nodes", table.nodes), ("asked", table.asked))
+        }
         batch: dict[str, Tensor] = {}
         if self._family == "causal":
             batch["input_ids"] = _padded([table.ids[a:b] for a, _, b in cuts], self._pad_id)
             batch["labels"] = _padded(labels, IGNORED)
-            batch["nodes"] = _padded(nodes, -1)
+            batch |= {name: _padded(parts, -1) for name, parts in beside.items()}
         else:
             prompts = [table.ids[a:m] for a, m, _ in cuts]
             batch["input_ids"] = _padded(prompts, self._pad_id)
@@ -302,7 +337,10 @@ class Collator:
             batch["labels"] = _padded(
                 [label[m - a :] for label, (a, m, _) in zip(labels, cuts, strict=True)], IGNORED
             )
-            batch["nodes"] = _padded([part[m - a :] for part, (a, m, _) in zip(nodes, cuts, strict=True)], -1)
+            batch |= {
+                name: _padded([part[m - a :] for part, (a, m, _) in zip(parts, cuts, strict=True)], -1)
+                for name, parts in beside.items()
+            }
         batch["weights"] = torch.from_numpy(table.weights[rows])
         batch["denominator"] = torch.tensor(sum(map(self._weight, group or [rows])), dtype=torch.float32)
         return batch

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.training.teaching import TrieTeacher
 from genrec_core.identifiers.trie import Trie
 
 IGNORED = -100
@@ -67,7 +68,7 @@ def learnt_losses(
         }
     else:
         targets = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
-        nodes = torch.nn.functional.pad(batch["nodes"][:, 1:], (0, 1), value=-1)
+        nodes = _beside_targets(batch["nodes"], causal=True)
         inputs = {"input_ids": batch["input_ids"]}
     places = (targets.reshape(-1) != IGNORED).nonzero().squeeze(1)
     led = nodes.reshape(-1)[places] if legal else torch.full_like(places, -1)
@@ -91,7 +92,8 @@ def learnt_losses(
         label_smoothing=label_smoothing,
     )
     if legal and len(bound):
-        restricted = legal(states[0].index_select(0, bound), led[bound], label_smoothing)
+        asked = _beside_targets(batch["asked"], causal=not encoder_decoder)[places][bound]
+        restricted = legal(states[0].index_select(0, bound), led[bound], label_smoothing, asked)
         losses = torch.cat([losses, restricted])[torch.cat([free, bound]).argsort()]
     return losses, batch["weights"][places // targets.shape[1]]
 
@@ -106,6 +108,11 @@ def batch_loss(
     """The batch's part of its step's weighted mean loss, a scalar; arguments as for `learnt_losses`."""
     losses, weights = learnt_losses(network, batch, label_smoothing, forward, legal)
     return (losses * weights).sum() / batch["denominator"].clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def _beside_targets(values: Tensor, *, causal: bool) -> Tensor:
+    """What stands beside labels, flat and beside the positions that write them; -1 where nothing does."""
+    return (torch.nn.functional.pad(values[:, 1:], (0, 1), value=-1) if causal else values).reshape(-1)
 
 
 def _shifted(labels: Tensor, config: Any) -> Tensor:
@@ -174,24 +181,31 @@ class LegalLoss:
     Args:
         trie: of the identifiers' token ids.
         head: the output matrix of the model that is trained.
+        teacher: soft targets beside what was chosen, where training has a teacher.
     """
 
-    def __init__(self, trie: Trie, head: OutputHead) -> None:
-        self._head = head
+    def __init__(self, trie: Trie, head: OutputHead, teacher: TrieTeacher | None = None) -> None:
+        self._head, self._teacher = head, teacher
         device = head.weight.device
         self._first = torch.from_numpy(trie.first).to(device).long()
         self._count = torch.from_numpy(trie.count).to(device).long()
         self._tokens = torch.from_numpy(trie.tokens).to(device).long()
         self._parents = torch.from_numpy(trie.parents).to(device).long()
 
-    def __call__(self, hidden: Tensor, nodes: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    def __call__(
+        self, hidden: Tensor, nodes: Tensor, label_smoothing: float = 0.0, asked: Tensor | None = None
+    ) -> Tensor:
         """Losses float32 [M].
 
         Args:
             hidden: [M, H], the states that tokens are written from.
             nodes: int64 [M], the nodes that they lead to; none is a root.
             label_smoothing: share of the target's probability that is spread over the legal tokens.
+            asked: int64 [M], places in the teacher's table; -1, or None for all, where it was not asked.
         """
+        soft = None
+        if self._teacher is not None and asked is not None and bool((asked >= 0).any()):
+            soft = self._teacher.targets(nodes, asked)
         groups = list(self._groups(nodes))
         used, tokens = torch.unique(
             torch.cat([self._tokens[group.children].reshape(-1) for group in groups]), return_inverse=True
@@ -204,7 +218,12 @@ class LegalLoss:
             scores = hidden[group.positions] @ weight[own].transpose(1, 2)
             if bias is not None:
                 scores = scores + bias[own][:, None, :]
-            found = _among(scores.float(), group, label_smoothing)
+            logs = scores.float().masked_fill(~group.legal[:, None, :], -torch.inf).log_softmax(-1)
+            found = _among(logs, group, label_smoothing)
+            if soft is not None and self._teacher is not None:
+                found = _taught(
+                    logs, group, found, soft, self._first[self._parents[nodes]], self._teacher.weight
+                )
             losses.append(found[group.filled])
             order.append(group.positions[group.filled])
         return torch.cat(losses)[torch.cat(order).argsort()]
@@ -229,15 +248,34 @@ class LegalLoss:
             yield _Group(positions, filled, below, legal, place)
 
 
-def _among(scores: Tensor, group: _Group, label_smoothing: float) -> Tensor:
-    """Losses float32 [n, P] of scores float32 [n, P, C]."""
+def _among(logs: Tensor, group: _Group, label_smoothing: float) -> Tensor:
+    """Losses float32 [n, P] of log-probabilities float32 [n, P, C]."""
     legal = group.legal[:, None, :]
-    logs = scores.masked_fill(~legal, -torch.inf).log_softmax(-1)
     losses = -logs.gather(2, group.chosen[:, :, None]).squeeze(2)
     if not label_smoothing:
         return losses
     spread = -logs.masked_fill(~legal, 0.0).sum(2) / legal.sum(2)
     return (1 - label_smoothing) * losses + label_smoothing * spread
+
+
+def _taught(
+    logs: Tensor, group: _Group, hard: Tensor, soft: tuple[Tensor, Tensor], first: Tensor, weight: float
+) -> Tensor:
+    """Losses float32 [n, P], soft targets mixed in where there are any.
+
+    Args:
+        logs: float32 [n, P, C], log-probabilities of the children.
+        group: which positions they are of.
+        hard: float32 [n, P], losses of what was chosen.
+        soft: children int64 [M, K] and shares float32 [M, K], see `TrieTeacher.targets`.
+        first: int64 [M], the first child of the node that each position writes from.
+        weight: what soft targets count.
+    """
+    children, shares = soft
+    place = (children - first[:, None])[group.positions].clamp(max=logs.shape[2] - 1)
+    own = shares[group.positions]
+    expected = -(own * logs.gather(2, place.clamp(min=0)).nan_to_num(neginf=0.0)).sum(2)
+    return torch.where(own.sum(2) > 0, (1 - weight) * hard + weight * expected, hard)
 
 
 def _magnitude(sizes: Tensor) -> Tensor:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.options import Options, operational
 from genrec_core.engine.choices import Arithmetic, Scoring
 
@@ -36,6 +37,15 @@ class SFTSettings(Options):
     scoring: Scoring = "full"
     """What the loss normalises over: the whole vocabulary, or with `legal` only the tokens that an identifier
     can go on with. The trained model remembers it, and recommending scores its beams the same way."""
+    teacher: Baseline | None = None
+    """A baseline whose expectations are soft targets beside the chosen items, summed over the trie of
+    identifiers (`scoring: legal` only)."""
+    teacher_weight: float = Field(0.5, gt=0, lt=1)
+    """What the teacher's soft targets count; the chosen item counts the rest."""
+    teacher_items: int = Field(50, gt=0)
+    """The best items of the teacher that soft targets are made of."""
+    teacher_temperature: float = Field(0.5, gt=0)
+    """What the teacher's logits are divided by; smaller values trust its first items more."""
     clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient; 0 for no bound."""
     trainable: Literal["all", "new-rows"] = "all"
@@ -60,3 +70,9 @@ class SFTSettings(Options):
     checkpoint_minutes: float = operational(
         5.0, "Minutes between two checkpoints; there is one at each evaluation too.", ge=0
     )
+
+    @model_validator(mode="after")
+    def _teaches_legal_tokens(self) -> Self:
+        if self.teacher is not None and self.scoring != "legal":
+            raise ValueError("a `teacher` knows items, not the vocabulary: write `scoring: legal` with it")
+        return self

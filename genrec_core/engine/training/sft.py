@@ -40,8 +40,10 @@ from genrec_core.engine.training.dataset import Mixture, SampleTable, plan_batch
 from genrec_core.engine.training.loop import SFTLoop, SFTParts
 from genrec_core.engine.training.loss import LegalLoss
 from genrec_core.engine.training.settings import SFTSettings
+from genrec_core.engine.training.teaching import TrieTeacher, expected_items
 from genrec_core.engine.training.trainer_seam import loop_arguments
 from genrec_core.engine.training.validation import SearchValidation, evenly
+from genrec_core.identifiers.trie import Trie
 
 
 def finetune(
@@ -75,7 +77,9 @@ def finetune(
     renderer = Renderer(model, catalogue)
     model.scoring = settings.scoring
     tries = AnswerTries(renderer) if settings.scoring == "legal" else None
-    mixture, valid = _rendered(corpora, training, renderer, tries, settings, context)
+    questions: list[tuple[int, ...]] | None = [] if settings.teacher else None
+    mixture = _mixture(corpora, training, renderer, tries, questions, context)
+    valid = _validation(corpora[0], training, renderer, tries, settings, context)
     context.log("rendered", samples=len(mixture.table), valid=len(valid), **dict(renderer.shortened))
     plan = plan_batches(
         mixture,
@@ -87,7 +91,10 @@ def finetune(
     )
     if settings.max_steps is not None:
         plan = plan.first(settings.max_steps)
-    legal = LegalLoss(tries.trie, OutputHead(model.network)) if tries else None
+    legal = None
+    if tries:
+        teacher = _teacher(tries.trie, questions, catalogue, training, settings, context)
+        legal = LegalLoss(tries.trie, OutputHead(model.network), teacher)
     with work_folder(context) as folder:
         ranking = None
         if settings.select_by != "loss" and len(training.valid):
@@ -107,36 +114,67 @@ def finetune(
     return Trained({"main": model}, curves=loop.tracker.curves)
 
 
-def _rendered(
+def _mixture(
     corpora: Sequence[Corpus],
     training: Training,
     renderer: Renderer,
     tries: AnswerTries | None,
-    settings: SFTSettings,
+    questions: list[tuple[int, ...]] | None,
     context: Context,
-) -> tuple[Mixture, SampleTable]:
-    """The training mixture, and the first corpus' validation samples."""
+) -> Mixture:
+    """The training mixture; what a teacher is to be asked about it is added to `questions`."""
     if not corpora:
         raise GenrecError(
             "there is nothing to learn: `corpora` is empty", hint="corpora: [{use: core/next-item}]"
         )
-    tables, catalogue = [], renderer.catalogue
+    tables = []
     for corpus in corpora:
-        samples = corpus.samples(training.train, catalogue, context)
-        table = rendered_table(samples, renderer, context, corpus.name, tries)
+        samples = corpus.samples(training.train, renderer.catalogue, context)
+        table = rendered_table(samples, renderer, context, corpus.name, tries, questions)
         if not table.learn.any():
             raise GenrecError(
                 f"corpus `{corpus.name}` gave {len(table):,} samples with nothing to learn in them",
                 hint="check that the training view has users with two items, or remove the corpus",
             )
         tables.append(table)
-    mixture = Mixture.of(tables, [corpus.options.weight for corpus in corpora])
-    first = corpora[0]
-    samples = first.samples(training.valid, catalogue, context) if len(training.valid) else iter(())
-    valid = rendered_table(samples, renderer, context, f"{first.name} (validation)", tries)
+    return Mixture.of(tables, [corpus.options.weight for corpus in corpora])
+
+
+def _validation(
+    corpus: Corpus,
+    training: Training,
+    renderer: Renderer,
+    tries: AnswerTries | None,
+    settings: SFTSettings,
+    context: Context,
+) -> SampleTable:
+    """The first corpus' validation samples."""
+    samples = corpus.samples(training.valid, renderer.catalogue, context) if len(training.valid) else iter(())
+    valid = rendered_table(samples, renderer, context, f"{corpus.name} (validation)", tries)
     if len(valid) > settings.valid_samples:
         valid = valid.subset(np.asarray(evenly(len(valid), settings.valid_samples)))
-    return mixture, valid
+    return valid
+
+
+def _teacher(
+    trie: Trie,
+    questions: Sequence[tuple[int, ...]] | None,
+    catalogue: Catalogue,
+    training: Training,
+    settings: SFTSettings,
+    context: Context,
+) -> TrieTeacher | None:
+    """What the teacher expects behind every history of the training samples; None without a teacher."""
+    if settings.teacher is None or not questions:
+        return None
+    newest = training.train.max_history
+    cut = [history[max(0, len(history) - newest) :] for history in questions]
+    state = context.fitted(settings.teacher, catalogue.items, training)
+    with settings.teacher.open(state, catalogue.items, context) as session:
+        items, shares = expected_items(
+            session, cut, settings.teacher_items, settings.teacher_temperature, context
+        )
+    return TrieTeacher(trie, items, shares, settings.teacher_weight)
 
 
 def _ranking(
