@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from genrec_core.contracts.backbone import Backbone
     from genrec_core.contracts.baseline import Baseline
     from genrec_core.contracts.candidates import Candidate, Candidates, How, Ranked
     from genrec_core.contracts.catalogue import Catalogue
@@ -22,19 +23,18 @@ if TYPE_CHECKING:
     from genrec_core.contracts.encoder import Encoder
     from genrec_core.contracts.errors import ContractError, DataError, ExitCode, GenrecError, StageError
     from genrec_core.contracts.grounder import Grounder, GrounderSession
-    from genrec_core.contracts.groups import Group, Rollout
     from genrec_core.contracts.identifiers import Identifiers
     from genrec_core.contracts.items import Items
-    from genrec_core.contracts.model import Backbone, LanguageModel
+    from genrec_core.contracts.language_model import LanguageModel
     from genrec_core.contracts.observer import Observer
     from genrec_core.contracts.options import Options, operational
     from genrec_core.contracts.recommender import Recommender, RecommenderSession
-    from genrec_core.contracts.reward import Reward
+    from genrec_core.contracts.reward import Group, Reward, Rollout
     from genrec_core.contracts.samples import History, ItemRef, Sample, Text, UserRef
     from genrec_core.contracts.source import Source
     from genrec_core.contracts.split import Split
     from genrec_core.contracts.teacher import Answer, Chat, Message, Teacher, TeacherSession
-    from genrec_core.contracts.tokenizer import Fitted, Reconstruction, Tokenizer
+    from genrec_core.contracts.tokenizer import FittedTokenizer, Reconstruction, Tokenizer
     from genrec_core.contracts.trainer import Trained, Trainer
     from genrec_core.contracts.views import Example, Request, Training, View, Views
     from genrec_core.registry.discovery import hookimpl
@@ -51,19 +51,19 @@ _HOME = {
     "encoder": "Encoder",
     "errors": "ContractError DataError ExitCode GenrecError StageError",
     "grounder": "Grounder GrounderSession",
-    "groups": "Group Rollout",
     "identifiers": "Identifiers",
     "items": "Items",
-    "model": "Backbone LanguageModel",
+    "backbone": "Backbone",
+    "language_model": "LanguageModel",
     "observer": "Observer",
     "options": "Options operational",
     "recommender": "Recommender RecommenderSession",
-    "reward": "Reward",
+    "reward": "Group Reward Rollout",
     "samples": "History Sample Text ItemRef UserRef",
     "source": "Source",
     "split": "Split",
     "teacher": "Answer Chat Message Teacher TeacherSession",
-    "tokenizer": "Fitted Reconstruction Tokenizer",
+    "tokenizer": "FittedTokenizer Reconstruction Tokenizer",
     "trainer": "Trained Trainer",
     "views": "Example Request Training View Views",
 }
@@ -75,13 +75,12 @@ _MODULE_OF |= {"hookimpl": "genrec_core.registry.discovery", "Registry": "genrec
 __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",
     "Recommender", "RecommenderSession", "Grounder", "GrounderSession", "Baseline", "Observer",
-    "TeacherSession",
-    "Answer", "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example", "Fitted", "Group",
-    "History", "How", "Identifiers", "ItemRef", "Items", "LanguageModel", "Message", "OracleDistribution",
-    "Ranked",
-    "Reconstruction", "Request", "Rollout", "Rows", "Sample", "Sequences", "Text", "Trained", "Training",
-    "UserRef", "View", "Views", "Component", "Context", "ContractError", "DataError", "ExitCode",
-    "GenrecError", "Options", "Registry", "StageError", "hookimpl", "operational",
+    "TeacherSession", "Answer", "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example",
+    "FittedTokenizer", "Group", "History", "How", "Identifiers", "ItemRef", "Items", "LanguageModel",
+    "Message", "OracleDistribution", "Ranked", "Reconstruction", "Request", "Rollout", "Rows", "Sample",
+    "Sequences", "Text", "Trained", "Training", "UserRef", "View", "Views", "Component", "Context",
+    "ContractError", "DataError", "ExitCode", "GenrecError", "Options", "Registry", "StageError",
+    "hookimpl", "operational",
 ]  # fmt: skip
 
 

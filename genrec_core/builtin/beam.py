@@ -22,7 +22,7 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.contracts.options import operational
 from genrec_core.contracts.recommender import Recommender, RecommenderSession, excluding
 from genrec_core.contracts.views import Example, Request

@@ -24,9 +24,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import ContractError
-from genrec_core.contracts.groups import Group
-from genrec_core.contracts.model import LanguageModel
-from genrec_core.contracts.reward import Reward
+from genrec_core.contracts.language_model import LanguageModel
+from genrec_core.contracts.reward import Group, Reward
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
 from genrec_core.engine.rl.rollouts import Leaves, Regeneration

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.groups import Group, Scores
-from genrec_core.contracts.reward import Reward
+from genrec_core.contracts.reward import Group, Reward, Scores
 
 
 class Hit(Reward):

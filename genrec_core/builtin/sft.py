@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
 from genrec_core.engine.training.settings import SFTSettings

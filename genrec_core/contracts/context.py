@@ -10,22 +10,51 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import ContractError, GenrecError
-
-if TYPE_CHECKING:
-    from genrec_core.contracts.baseline import Baseline, Fitted
-    from genrec_core.contracts.encoder import Encoder, State
-    from genrec_core.contracts.items import Items
-    from genrec_core.contracts.model import LanguageModel
-    from genrec_core.contracts.teacher import Answer, Chat, Teacher
-    from genrec_core.contracts.views import Training
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.language_model import LanguageModel
+from genrec_core.contracts.views import Training
 
 Advance = Callable[[int], None]
+Arrays = Mapping[str, NDArray[Any]]
+"""What a component has learnt: numeric arrays by name."""
+
+Question = TypeVar("Question", contravariant=True)
+Reply = TypeVar("Reply")
+
+
+class Embeds(Protocol):
+    """What embedding asks of an encoder."""
+
+    def texts(self, items: Items) -> list[str]:
+        """What is read of each item."""
+
+    def fit(self, texts: Sequence[str], context: Context) -> Arrays:
+        """What is learnt first."""
+
+    def encode(self, texts: Sequence[str], state: Arrays, context: Context) -> NDArray[np.float32]:
+        """Vectors, float32 [N, d]."""
+
+
+class Answers(Protocol[Question, Reply]):
+    """What asking needs of a teacher."""
+
+    def ask(self, chats: Sequence[Question], draw: int, context: Context) -> list[Reply]:
+        """One answer a chat."""
+
+
+class Fits(Protocol):
+    """What fitting needs of a baseline."""
+
+    name: str
+
+    def fit(self, items: Items, training: Training, context: Context) -> Arrays:
+        """What is learnt."""
 
 
 class Progress(Protocol):
@@ -55,28 +84,28 @@ class Embedded:
     """
 
     vectors: NDArray[np.float32]
-    state: State
+    state: Arrays
 
 
-Embedder = Callable[["Encoder", "Items", "State | None", "Context"], Embedded]
+Embedder = Callable[[Any, Items, Arrays | None, "Context"], Embedded]
 """Embeds items; without a state, the encoder learns from these items first."""
 
 
-def _embed(encoder: Encoder, items: Items, state: State | None, context: Context) -> Embedded:
+def _embed(encoder: Embeds, items: Items, state: Arrays | None, context: Context) -> Embedded:
     texts = encoder.texts(items)
     state = encoder.fit(texts, context) if state is None else state
     return Embedded(encoder.encode(texts, state, context), state)
 
 
-Asker = Callable[["Teacher", "Sequence[Chat]", int, "Context"], "list[Answer]"]
+Asker = Callable[[Any, Sequence[Any], int, "Context"], list[Any]]
 """Asks a teacher: chats, a draw number, the context; one answer a chat, in order."""
 
 
-def _ask(teacher: Teacher, chats: Sequence[Chat], draw: int, context: Context) -> list[Answer]:
+def _ask(teacher: Answers[Any, Any], chats: Sequence[Any], draw: int, context: Context) -> list[Any]:
     return teacher.ask(chats, draw, context)
 
 
-def _fit(baseline: Baseline, items: Items, training: Training | None, context: Context) -> Fitted:
+def _fit(baseline: Fits, items: Items, training: Training | None, context: Context) -> Arrays:
     if training is None:
         raise GenrecError(
             f"baseline `{baseline.name}` has not been fitted",
@@ -106,16 +135,16 @@ class Context:
     models: Mapping[str, LanguageModel] = field(default_factory=dict, repr=False)
     embedder: Embedder = field(default=_embed, repr=False)
     asker: Asker = field(default=_ask, repr=False)
-    fitter: Callable[[Baseline, Items, Training | None, Context], Fitted] = field(default=_fit, repr=False)
+    fitter: Callable[[Any, Items, Training | None, Context], Arrays] = field(default=_fit, repr=False)
 
-    def embed(self, encoder: Encoder, items: Items, state: State | None = None) -> NDArray[np.float32]:
+    def embed(self, encoder: Embeds, items: Items, state: Arrays | None = None) -> NDArray[np.float32]:
         """Item embeddings, float32 [N, d]; those of the catalogue are computed once and kept in the store.
 
         With `state`, what the encoder learnt before from others, they lie in the same space as those.
         """
         return self.embedded(encoder, items, state).vectors
 
-    def embedded(self, encoder: Encoder, items: Items, state: State | None = None) -> Embedded:
+    def embedded(self, encoder: Embeds, items: Items, state: Arrays | None = None) -> Embedded:
         """Item embeddings together with what the encoder learnt, which names new items later.
 
         A tokenizer keeps that in `Identifiers.state` under `encoder.…`; `Identifiers.learnt("encoder")` gives
@@ -123,7 +152,7 @@ class Context:
         """
         return self.embedder(encoder, items, state, self)
 
-    def ask(self, teacher: Teacher, chats: Sequence[Chat], draw: int = 0) -> list[Answer]:
+    def ask(self, teacher: Answers[Question, Reply], chats: Sequence[Question], draw: int = 0) -> list[Reply]:
         """The teacher's answers, in order; each question is paid for once and its answer kept on disk.
 
         Args:
@@ -138,7 +167,7 @@ class Context:
             raise ContractError(f"`draw` is `{draw}`, but draws are counted from 0")
         return self.asker(teacher, chats, draw, self)
 
-    def fitted(self, baseline: Baseline, items: Items, training: Training | None = None) -> Fitted:
+    def fitted(self, baseline: Fits, items: Items, training: Training | None = None) -> Arrays:
         """What a baseline has learnt; in a run each is fitted once, in a stage of its own, and kept.
 
         Without `training` it must have been fitted before.

@@ -13,19 +13,19 @@ Most encoders learn nothing and leave `fit` alone:
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.component import Component
-from genrec_core.contracts.context import Context
+from genrec_core.contracts.context import Arrays, Context
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.options import Options
 
-State = Mapping[str, NDArray[Any]]
-"""What an encoder has learnt: numeric arrays by name; empty for most."""
+State = Arrays
+"""What an encoder has learnt; empty for most."""
 
 
 class Encoder(Component):

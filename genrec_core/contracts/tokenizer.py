@@ -12,7 +12,7 @@ pipeline keeps it as an artefact, and later training steps may read the slot lik
 
         def fit(self, items, train, context):
             ...
-            return Fitted(identifiers, model)
+            return FittedTokenizer(identifiers, model)
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
-from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.contracts.options import Options
 from genrec_core.contracts.views import View
 
@@ -51,7 +51,7 @@ LearnFrom = Literal["all", "seen"]
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FittedTokenizer:
     """What fitting a tokenizer gives.
 
     Attributes:
@@ -84,7 +84,7 @@ class Tokenizer(Component):
         as new items are, by what was learnt from the seen ones."""
 
     @abstractmethod
-    def fit(self, items: Items, train: View, context: Context) -> Identifiers | Fitted:
+    def fit(self, items: Items, train: View, context: Context) -> Identifiers | FittedTokenizer:
         """Identifiers for all of `items`, together with the model where the tokenizer owns one.
 
         Args:

@@ -26,7 +26,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import ContractError, examples
 from genrec_core.contracts.identifiers import Identifiers
-from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.contracts.options import Options
 from genrec_core.contracts.views import Training
 

@@ -23,7 +23,7 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import ContractError, GenrecError, examples
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
-from genrec_core.contracts.tokenizer import Fitted, LearnFrom, Tokenizer
+from genrec_core.contracts.tokenizer import FittedTokenizer, LearnFrom, Tokenizer
 from genrec_core.contracts.views import View
 from genrec_core.identifiers.prefixes import Prefixes
 
@@ -57,7 +57,7 @@ def items_to_learn_from(learn_from: LearnFrom, items: Items, train: View) -> NDA
     return None if len(seen) == len(items) else seen
 
 
-def tokenize(tokenizer: Tokenizer, items: Items, train: View, context: Context) -> Fitted:
+def tokenize(tokenizer: Tokenizer, items: Items, train: View, context: Context) -> FittedTokenizer:
     """Identifiers of a catalogue, learnt from the items that the tokenizer's `learn_from` says.
 
     Raises:
@@ -111,15 +111,15 @@ def extended(tokenizer: Tokenizer, identifiers: Identifiers, new: Items, context
     return replace(grown, merged=identifiers.merged, users={**identifiers.users, **grown.users})
 
 
-def _fitted(tokenizer: Tokenizer, items: Items, train: View, context: Context) -> Fitted:
+def _fitted(tokenizer: Tokenizer, items: Items, train: View, context: Context) -> FittedTokenizer:
     found = tokenizer.fit(items, train, context)
-    fitted = found if isinstance(found, Fitted) else Fitted(found)
+    fitted = found if isinstance(found, FittedTokenizer) else FittedTokenizer(found)
     _complete(tokenizer, fitted.identifiers, len(items))
     if bool(tokenizer.slot) != (fitted.model is not None):
         gave = "no model" if fitted.model is None else "a model"
         raise ContractError(
             f"tokenizer `{tokenizer.name}` has the model slot `{tokenizer.slot}` and gave {gave}",
-            hint="`fit` gives `Fitted(identifiers, model)` exactly where the class names a `slot`",
+            hint="`fit` gives `FittedTokenizer(identifiers, model)` exactly where the class names a `slot`",
         )
     return fitted
 

@@ -23,7 +23,7 @@ import numpy as np
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError, examples
 from genrec_core.contracts.identifiers import Identifiers
-from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.language_model import LanguageModel
 
 _BATCH = 50_000
 """Identifiers tokenised in one call: bounds memory for catalogues of millions."""

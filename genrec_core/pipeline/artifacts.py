@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from genrec_core.contracts.backbone import Backbone
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.identifiers import Identifiers
-from genrec_core.contracts.model import Backbone, LanguageModel
+from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.data.prepared import Prepared, load_prepared
 from genrec_core.evaluation.slices import popularity_of
 from genrec_core.identifiers.storage import load_identifiers

@@ -24,7 +24,7 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.grounder import GrounderSession
-from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.contracts.recommender import RecommenderSession
 from genrec_core.contracts.session import Session
 from genrec_core.contracts.views import Request

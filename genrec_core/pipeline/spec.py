@@ -18,9 +18,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
+from genrec_core.contracts.backbone import Backbone
 from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.grounder import Grounder
-from genrec_core.contracts.model import Backbone
 from genrec_core.contracts.observer import Observer
 from genrec_core.contracts.options import Options
 from genrec_core.contracts.recommender import Recommender

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 
+from genrec_core.contracts.backbone import Backbone
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Builder
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.model import Backbone, LanguageModel
+from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.testing.verdicts import NotApplicable
 
 SMALLEST = {"use": "core/tiny-causal", "hidden": 32, "layers": 1, "heads": 2}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from genrec_core.contracts.backbone import Backbone
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.model import Backbone
 from genrec_core.contracts.options import operational
 from genrec_core.engine.choices import Initialisation, Precision
 

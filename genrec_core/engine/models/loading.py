@@ -10,8 +10,12 @@ nothing here imports torch before something is loaded.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from transformers.utils import logging as hf_logging
 
 from genrec_core.contracts.errors import GenrecError
 
@@ -48,10 +52,22 @@ def from_checkpoint(kind: Any, path: str | Path, *, revision: str = "main", **op
     Raises:
         OSError, ValueError, KeyError: as transformers raises them; see `unreadable`.
     """
-    from genrec_core.engine.models.model import quiet
-
     local = is_folder(str(path))
     where = {"local_files_only": True} if local else {"revision": revision}
     name = str(Path(path).expanduser()) if local else str(path)
     with quiet():
         return kind.from_pretrained(name, trust_remote_code=False, **where, **options)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' own bars and messages off the terminal: progress is shown by the context."""
+    verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
+    hf_logging.set_verbosity_error()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        hf_logging.set_verbosity(verbosity)
+        if bars:
+            hf_logging.enable_progress_bar()

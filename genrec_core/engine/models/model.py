@@ -13,8 +13,7 @@ Generation settings that came with a checkpoint (`generation_config`) are never 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,14 +22,13 @@ from typing import Any, Literal, cast
 import orjson
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
-from transformers.utils import logging as hf_logging
 
 from genrec_core.contracts.errors import ContractError, GenrecError, examples
-from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.engine.choices import Precision, Scoring
 from genrec_core.engine.decoding.support import support_of
 from genrec_core.engine.models.dropout import install_dropout
-from genrec_core.engine.models.loading import from_checkpoint, unreadable
+from genrec_core.engine.models.loading import from_checkpoint, quiet, unreadable
 
 Family = Literal["causal", "seq2seq"]
 
@@ -194,17 +192,3 @@ def chosen_device(name: str = "auto") -> torch.device:
     if name != "auto":
         return torch.device(name)
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' own bars and messages off the terminal: progress is shown by the context."""
-    verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
-    hf_logging.set_verbosity_error()
-    hf_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        hf_logging.set_verbosity(verbosity)
-        if bars:
-            hf_logging.enable_progress_bar()

@@ -20,8 +20,8 @@ from torch import Tensor
 from genrec_core.contracts.candidates import Candidate, Candidates
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.groups import Rollout
 from genrec_core.contracts.identifiers import Tokens
+from genrec_core.contracts.reward import Rollout
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.batches import by_tokens
 from genrec_core.engine.choices import Scoring

@@ -23,7 +23,8 @@ from genrec_core.contracts.reward import Reward
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
-from genrec_core.engine.models.model import Model, quiet
+from genrec_core.engine.models.loading import quiet
+from genrec_core.engine.models.model import Model
 from genrec_core.engine.rl.log_probabilities import TreeScorer
 from genrec_core.engine.rl.loop import GRPOLoop, GRPOParts
 from genrec_core.engine.rl.policy import Policy

@@ -19,8 +19,7 @@ import numpy as np
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import StageError
-from genrec_core.contracts.groups import Group
-from genrec_core.contracts.reward import Reward
+from genrec_core.contracts.reward import Group, Reward
 from genrec_core.engine.rl.settings import Spread
 
 NOTHING = 1e-9

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from genrec_core.contracts.candidates import Candidate
-from genrec_core.contracts.groups import Group, Rollout
+from genrec_core.contracts.reward import Group, Rollout
 from genrec_core.contracts.samples import Sample
 
 

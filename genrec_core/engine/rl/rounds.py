@@ -21,7 +21,7 @@ from torch import Tensor
 
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import StageError
-from genrec_core.contracts.groups import Group
+from genrec_core.contracts.reward import Group
 from genrec_core.contracts.samples import Sample
 from genrec_core.engine.rl.log_probabilities import TreeScorer
 from genrec_core.engine.rl.policy import Policy

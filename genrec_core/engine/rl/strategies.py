@@ -31,7 +31,7 @@ from typing import Literal, Protocol
 
 import torch
 
-from genrec_core.contracts.groups import Rollout
+from genrec_core.contracts.reward import Rollout
 from genrec_core.engine.decoding.free_text import FreeSettings, WrittenText, write_freely
 from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.rl.policy import Policy, candidate

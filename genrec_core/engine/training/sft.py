@@ -32,7 +32,8 @@ from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.attention import float32_attention
 from genrec_core.engine.models.freezing import training_only
-from genrec_core.engine.models.model import Model, quiet
+from genrec_core.engine.models.loading import quiet
+from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.arithmetic import chosen_precision
 from genrec_core.engine.training.checkpoints import resumable, work_folder

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from genrec_core.contracts.backbone import Backbone
 from genrec_core.contracts.component import Component
-from genrec_core.contracts.model import Backbone
 from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.identifiers.storage import save_identifiers
 from genrec_core.pipeline.artifacts import IDENTIFIERS, MAIN, MODELS

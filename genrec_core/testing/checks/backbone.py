@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from genrec_core.contracts.model import LanguageModel
+from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.tiny_model import weights_digest
 from genrec_core.testing.toy import toy_catalogue

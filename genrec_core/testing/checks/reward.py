@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from genrec_core.contracts.candidates import Candidate, Candidates
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.groups import Group, Rollout
 from genrec_core.contracts.identifiers import Tokens
+from genrec_core.contracts.reward import Group, Rollout
 from genrec_core.contracts.samples import History, ItemRef, Sample, Text
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.toy import toy_catalogue

@@ -11,7 +11,7 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
-from genrec_core.contracts.tokenizer import Fitted, Tokenizer
+from genrec_core.contracts.tokenizer import FittedTokenizer, Tokenizer
 from genrec_core.contracts.views import View
 from genrec_core.identifiers.storage import load_identifiers, save_identifiers
 from genrec_core.testing.subject import Subject, snapshot
@@ -197,10 +197,10 @@ def _fitted(subject: Subject) -> Identifiers:
     return _fit(subject, subject.component(), toy_items(), toy_views().train, "fitted").identifiers
 
 
-def _fit(subject: Subject, component: Tokenizer, items: Items, view: View, folder: str) -> Fitted:
+def _fit(subject: Subject, component: Tokenizer, items: Items, view: View, folder: str) -> FittedTokenizer:
     """What fitting gives, where a tokenizer that owns a model must give it too."""
     found = component.fit(items, view, subject.context(folder))
-    fitted = found if isinstance(found, Fitted) else Fitted(found)
+    fitted = found if isinstance(found, FittedTokenizer) else FittedTokenizer(found)
     owned = fitted.model is not None
     require(owned == bool(component.slot), f"`slot` is {component.slot!r}, and `fit` gave a model: {owned}")
     return fitted

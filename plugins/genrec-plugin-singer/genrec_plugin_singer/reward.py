@@ -22,8 +22,8 @@ from typing import Literal
 from pydantic import Field
 
 from genrec_core import Catalogue, Context, Group, Reward
-from genrec_core.contracts.groups import Scores
 from genrec_core.contracts.identifiers import Tokens
+from genrec_core.contracts.reward import Scores
 from genrec_core.contracts.samples import IDENTIFIER
 
 HARD = "hard"

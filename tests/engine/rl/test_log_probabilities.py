@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from genrec_core.contracts.groups import Rollout
+from genrec_core.contracts.reward import Rollout
 from genrec_core.engine.decoding.support import Support
 from genrec_core.engine.rl import log_probabilities as module
 from genrec_core.engine.rl import trees as trees_module

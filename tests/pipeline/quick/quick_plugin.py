@@ -22,7 +22,7 @@ from genrec_core import (
     Corpus,
     Dataset,
     Encoder,
-    Fitted,
+    FittedTokenizer,
     History,
     Identifiers,
     ItemRef,
@@ -101,7 +101,9 @@ class Owning(Numbers):
 
     def fit(self, items, train, context):
         identifiers = super().fit(items, train, context)
-        return identifiers if self.options.keep else Fitted(identifiers, Table({"named": len(items)}))
+        return (
+            identifiers if self.options.keep else FittedTokenizer(identifiers, Table({"named": len(items)}))
+        )
 
     def extend(self, identifiers, items, context):
         assert context.models["writer"].network["named"] > 0

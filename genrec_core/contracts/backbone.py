@@ -1,36 +1,26 @@
-"""Backbone and the language model it gives.
+"""Backbone: makes the language model that training starts from, and reads it back.
 
-Contracts know a model only by what the pipeline does with it: keep it in a folder and hand it on. The
-engine's `Model` is the implementation.
+class Small(Backbone):
+    def build(self, catalogue, context):
+        return new_model(vocabulary=catalogue.identifiers.new_tokens, seed=context.seed)
+
+    def load(self, folder):
+        return load_model(folder)
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import ClassVar
 
 from pydantic import Field
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Context
+from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.contracts.options import Options
-
-
-class LanguageModel(Protocol):
-    """A network together with its text tokenizer (None where it reads identifiers' tokens themselves)."""
-
-    network: Any
-    text_tokenizer: Any
-    family: Literal["causal", "seq2seq"]
-
-    def tokenise(self, texts: Sequence[str]) -> list[list[int]]:
-        """Token ids of each text on its own, nothing added."""
-
-    def save(self, folder: Path) -> None:
-        """Write everything needed to load it again, as safetensors and JSON."""
 
 
 class Backbone(Component):
