@@ -101,7 +101,8 @@ def table_columns(path: Path, problems: Problems, written: TableFormat | None = 
             return written.columns
         _, cells = next(_csv_records(path, Problems(), replace(written, quoting="off")), (0, [""]))
         if any('"' in cell for cell in cells):
-            _, cells = next(_csv_records(path, problems, replace(written, quoting="on")), (0, []))
+            written = replace(written, quoting=_quoting(path, written, Problems()))
+            _, cells = next(_csv_records(path, problems, written), (0, []))
         return tuple(cells)
     if kind == "parquet":
         return _parquet_columns(path, problems)

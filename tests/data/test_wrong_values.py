@@ -88,6 +88,17 @@ def test_a_quoted_line_break_is_one_row_and_counted(tmp_path: Path) -> None:
     assert items_of(tmp_path)["a"]["title"] == "Red\ntent, large"
 
 
+@pytest.mark.parametrize(("given", "column"), [((), 't"x'), (("--quoting", "off"), 't"x')])
+def test_a_quote_in_a_header_parted_by_two_colons_is_a_letter(
+    tmp_path: Path, given: tuple[str, ...], column: str
+) -> None:
+    table = f"item_id::{column}\na::Comb\nb::Soap\nc::Gel\n"
+    files: dict[str, str | bytes] = {"i.dat": table, "log.dat": LOG.replace(",", "::")}
+    options = ("--delimiter", "::", "--items", str(tmp_path / "i.dat"), *given)
+    assert run(tmp_path, files, *options, log="log.dat").exit_code == 0
+    assert items_of(tmp_path)["a"] == {column: "Comb"}
+
+
 AMAZON = (
     '{"parent_asin":"a","title":"Tent &amp; peg","features":["wool",null,"red"],'
     '"categories":[["A","B"],["A"]],"images":[{"thumb":"x"}],"videos":[],"details":{"Brand":"Acme"},"price":null}\n'

@@ -1,6 +1,8 @@
 """What fuzzers share: seeded inputs, a time limit each, and one report of what went wrong.
 
     python -m tests.fuzz.pipelines --count 10000 --seed 7
+    python -m tests.fuzz.folders --count 10000
+    python -m tests.fuzz.imports --count 10000
 
 An input fails when it ends in anything but a result or a `GenrecError`, when it takes longer than `LIMIT`
 seconds, or when the fuzzer's own oracle says that what was accepted is wrong. Input number n of a seed is
@@ -14,13 +16,15 @@ import contextlib
 import random
 import signal
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from genrec_core.contracts.errors import GenrecError
 
 LIMIT = 20
 """Seconds after which an input counts as a hang."""
+
+CHARACTERS = "{}[]:,-#&*!|>'\"%@`\t\n\r \\0123456789.eE+~?_é\x00\x1b\ufeff\u2028\U0001f600"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,26 @@ def _limited() -> Iterator[None]:
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+def broken_text(text: str, values: Sequence[str], draw: random.Random) -> str:
+    """A text after one to five slips of the keyboard: letters, odd `values`, lines lost, doubled or mixed."""
+    for _ in range(draw.choice((1, 1, 2, 5))):
+        place = draw.randrange(len(text) + 1)
+        end = min(len(text), place + draw.choice((0, 1, 3, 20)))
+        lines = text.split("\n")
+        row = draw.randrange(len(lines))
+        text = draw.choice((
+            text[:place] + draw.choice(CHARACTERS) + text[end:],
+            text[:place] + text[end:],
+            text[:place] + draw.choice(values) + text[end:],
+            text[:place] + text[place:end] * 3 + text[end:],
+            "\n".join([*lines[:row], *lines[row + 1 :]]),
+            "\n".join([*lines[:row], lines[row], *lines[row:]]),
+            "\n".join(draw.sample(lines, len(lines))),
+        ))  # fmt: skip
+        text = text or "x"
+    return text
 
 
 def main(check: Check, what: str) -> None:

@@ -24,7 +24,7 @@ from genrec_core.pipeline.graph import Graph
 from genrec_core.pipeline.load import load_pipeline
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.registry import Registry
-from tests.fuzz.common import main
+from tests.fuzz.common import broken_text, main
 from tests.pipeline.conftest import PIPELINE, QUICK
 
 FULL = """\
@@ -52,8 +52,6 @@ LONGER = ("{use: core/beam}", "{use: 3}", '"a\\nError: b"', "\u202ex", "a\x1b[2J
 HUGE = ("x" * 300, "/" + "y" * 5000, "[" * 60, "{a: " * 60)
 VALUES = (*WORDS.split(), *LONGER, *HUGE)
 """Values as a file writes them."""
-
-CHARACTERS = "{}[]:,-#&*!|>'\"%@`\t\n\r \\0123456789.eE+~?_é\x00\x1b\ufeff\u2028\U0001f600"
 
 
 @functools.cache
@@ -96,7 +94,7 @@ def _options(options: type[Options]) -> Iterator[str]:
 def check(draw: random.Random) -> tuple[str, Callable[[], str]]:
     """One input: a pipeline whose text was broken, or one with options set to odd values."""
     if draw.random() < 0.4:
-        text = _broken(draw.choice((PIPELINE, FULL)), draw)
+        text = broken_text(draw.choice((PIPELINE, FULL)), VALUES, draw)
         return text, lambda: attempt(text, ())
     changes: list[str] = []
     for _ in range(draw.choice((1, 1, 2, 3))):
@@ -104,25 +102,6 @@ def check(draw: random.Random) -> tuple[str, Callable[[], str]]:
         changes += [before] if before and draw.random() < 0.9 else []
         changes.append(f"{path}={draw.choice(VALUES)}")
     return "\n".join(changes), lambda: attempt(FULL, changes)
-
-
-def _broken(text: str, draw: random.Random) -> str:
-    for _ in range(draw.choice((1, 1, 2, 5))):
-        place = draw.randrange(len(text) + 1)
-        end = min(len(text), place + draw.choice((0, 1, 3, 20)))
-        lines = text.split("\n")
-        row = draw.randrange(len(lines))
-        text = draw.choice((
-            text[:place] + draw.choice(CHARACTERS) + text[end:],
-            text[:place] + text[end:],
-            text[:place] + draw.choice(VALUES) + text[end:],
-            text[:place] + text[place:end] * 3 + text[end:],
-            "\n".join([*lines[:row], *lines[row + 1 :]]),
-            "\n".join([*lines[:row], lines[row], *lines[row:]]),
-            "\n".join(draw.sample(lines, len(lines))),
-        ))  # fmt: skip
-        text = text or "x"
-    return text
 
 
 def attempt(text: str, changes: typing.Sequence[str]) -> str:
