@@ -39,8 +39,7 @@ def add(
     """
 
     from genrec_core.data.new_items import read_new_items
-    from genrec_core.pipeline.add_items import add_items, preview
-    from genrec_core.pipeline.extended_catalogue import summary
+    from genrec_core.pipeline.add_items import add_items, preview, summary
     from genrec_core.pipeline.run_reader import open_run
 
     shop = environment(StoreAndRuns(Path("store"), Path("runs")), quiet=True)

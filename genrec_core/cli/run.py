@@ -14,9 +14,8 @@ from genrec_core.cli.result_table import print_plan, print_results
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.console import echo_json
 from genrec_core.pipeline.load import Pipeline, load_pipeline
-from genrec_core.pipeline.run import Finished, StageSelection, planned, run_pipeline
+from genrec_core.pipeline.run import Finished, ManyFinished, StageSelection, planned, run_pipeline, run_seeds
 from genrec_core.pipeline.runner import RunEnvironment
-from genrec_core.pipeline.seeds import ManyFinished, run_seeds
 
 
 def wishes(command: Callable[..., None]) -> Callable[..., None]:

@@ -6,6 +6,13 @@ opens runs works on it, more items can be added to it, and the same items added 
 
     runs/shop/20261121-090000              trained on 480 items
     runs/shop/20261121-090000+5be01c7d     the same models, 492 items: pipeline.yaml plan.json items.json
+
+`items.json` is a summary of what became of the new items:
+
+    {"known": 480, "new": 12, "sharing": {"1": 12, "2": 9}, "colliding": 0,
+     "unlike": [{"item": "n7", "cosine": 0.0}], "unlike_below": 0.31,
+     "items": [{"item": "n1", "title": "Blue tent", "identifier": "<a_3><b_2>", "shared": 2,
+                "companions": ["i17"], "nearest": [{"item": "i17", "title": "Red tent", "cosine": 0.91}]}]}
 """
 
 from __future__ import annotations
@@ -14,24 +21,26 @@ import glob
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.encoder import Encoder
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.data.lines import write_records
 from genrec_core.data.new_items import appended
-from genrec_core.identifiers.new_items import extended
+from genrec_core.evaluation.report.facts import item_title
+from genrec_core.identifiers.new_items import extended, nearest_known, new_item_report, unlike_known
 from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER
-from genrec_core.pipeline.extended_catalogue import ExtendedCatalogue, summary
 from genrec_core.pipeline.graph import DATA, model_inputs
 from genrec_core.pipeline.plan import Plan, plan_of
 from genrec_core.pipeline.run_folder import (
@@ -46,16 +55,38 @@ from genrec_core.pipeline.run_folder import (
 from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.run_reader import RunReader
 from genrec_core.pipeline.runner import RunEnvironment, Runner
-from genrec_core.pipeline.stages.embed import distinct_encoders, embedded, encoder_key
+from genrec_core.pipeline.stages.data import distinct_encoders, embedded, encoder_key
+from genrec_core.pipeline.stages.identifiers import SEED_NAME
 from genrec_core.pipeline.stages.new_items import EmbedNewStage, ExtendStage, NewItemsStage
 from genrec_core.pipeline.stages.stage import Stage, stage_seed
-from genrec_core.pipeline.stages.tokenize import SEED_NAME
 from genrec_core.pipeline.wiring import TOKENIZE
 from genrec_core.store.arrays import load_arrays
 from genrec_core.store.canonical import fingerprint
 
-MODELS = ("model", "train", "baseline", "tune")
+_MODEL_STAGES = ("model", "train", "baseline", "tune")
 """Kinds of stages whose artefacts an extended run shares with the run it comes from."""
+
+_LOOKED_UP = 20
+"""New items whose nearest known ones are named: for all of many it would take as long as a training."""
+
+
+@dataclass(frozen=True)
+class ExtendedCatalogue:
+    """A catalogue with new items behind the known ones.
+
+    Attributes:
+        items: all of them.
+        identifiers: of all.
+        known: how many were there before.
+        vectors: embeddings by the tokenizer's encoder, float32 [all, d]; None if it has none.
+        folder: the run folder; None when nothing was kept.
+    """
+
+    items: Items
+    identifiers: Identifiers
+    known: int
+    vectors: NDArray[np.float32] | None
+    folder: Path | None = None
 
 
 def preview(opened: RunReader, new: Items) -> ExtendedCatalogue:
@@ -114,6 +145,47 @@ def add_items(
     return extended
 
 
+def summary(extended: ExtendedCatalogue) -> dict[str, Any]:
+    """What became of the new items, as JSON values."""
+    found = new_item_report(extended.identifiers, extended.known)
+    items = []
+    for place, item in enumerate(range(extended.known, len(extended.items))):
+        entry = {
+            "item": extended.items.ids[item],
+            "title": _title(extended, item),
+            "identifier": extended.identifiers.text(item),
+            "shared": int(found.shared[place]),
+            "companions": [extended.items.ids[other] for other in found.companions[place]],
+        }
+        if extended.vectors is not None and place < _LOOKED_UP:
+            entry["nearest"] = [
+                {
+                    "item": extended.items.ids[other],
+                    "title": _title(extended, other),
+                    "cosine": round(cosine, 4),
+                }
+                for other, cosine in nearest_known(extended.vectors, extended.known, item)
+            ]
+        items.append(entry)
+    unlike: dict[str, Any] = {}
+    if extended.vectors is not None:
+        strange, bar = unlike_known(extended.vectors, extended.known)
+        unlike = {
+            "unlike": [
+                {"item": extended.items.ids[item], "cosine": round(cosine, 4)} for item, cosine in strange
+            ],
+            "unlike_below": round(bar, 4),
+        }
+    return {
+        "known": extended.known,
+        "new": len(items),
+        **unlike,
+        "sharing": {str(length): count for length, count in enumerate(found.counts, 1)},
+        "colliding": found.colliding,
+        "items": items,
+    }
+
+
 def _plan(opened: RunReader, new: Items) -> Plan:
     """The three kinds of stages, reading what the run left under their own names."""
     last = opened.pipeline.wiring.last
@@ -170,8 +242,12 @@ def _write(
     write_records(folder / NEW_ITEMS, _records(new))
     write_json(folder / ITEMS, summary(extended))
     replaced = {stage["name"] for stage in record["stages"]}
-    kept = [one for one in opened.plan["stages"] if one["kind"] in MODELS and one["name"] not in replaced]
-    stages = [*record["stages"], *({**stage, "outcome": "reused"} for stage in kept)]
+    kept = [
+        {**stage, "outcome": "reused"}
+        for stage in opened.plan["stages"]
+        if stage["kind"] in _MODEL_STAGES and stage["name"] not in replaced
+    ]
+    stages = [*record["stages"], *kept]
     grown = {"from": str(opened.folder.resolve()), "identifiers": TOKENIZE}
     write_json(folder / PLAN, {**record, "stages": stages, "grown": grown})
     if folder != home:
@@ -203,3 +279,7 @@ def _refuse_taken(home: Path, key: str) -> None:
         raise GenrecError(
             f"`{home}` is there already and holds something else", hint="name a new folder with --out"
         )
+
+
+def _title(extended: ExtendedCatalogue, item: int) -> str:
+    return item_title(Catalogue(extended.items, extended.identifiers), item)

@@ -25,14 +25,11 @@ from genrec_core.pipeline.stages.baseline import (
     baseline_key,
     distinct_baselines,
 )
-from genrec_core.pipeline.stages.data import DataStage
-from genrec_core.pipeline.stages.embed import EmbedStage, distinct_encoders, encoder_key
+from genrec_core.pipeline.stages.data import DataStage, EmbedStage, distinct_encoders, encoder_key
 from genrec_core.pipeline.stages.evaluate import EvaluateStage
-from genrec_core.pipeline.stages.ground import GroundStage
-from genrec_core.pipeline.stages.model import ModelStage
-from genrec_core.pipeline.stages.recommend import RecommendStage, TuneStage
+from genrec_core.pipeline.stages.identifiers import ModelStage, TokenizeStage
+from genrec_core.pipeline.stages.recommend import GroundStage, RecommendStage, TuneStage
 from genrec_core.pipeline.stages.stage import Stage
-from genrec_core.pipeline.stages.tokenize import TokenizeStage
 from genrec_core.pipeline.stages.train import TrainStage
 from genrec_core.pipeline.wiring import TOKENIZE, model_stage, slots_asked
 from genrec_core.registry.registry import Registry

@@ -3,23 +3,31 @@
     pipeline.yaml:9:11: recommender `core/beam` has no option `beems`
       → did you mean `beams`?
 
-Every mistake that can be known is told at once, each on the place where it can be mended.
+Every mistake that can be known is named at once, each on the place where it can be mended.
+
+A relative path is meant from the folder of whoever wrote it: an option typed as `Path` is taken relative to
+the pipeline file's folder when it stands in the file (so a pipeline and its data can be moved together), and
+relative to the current folder when it was given with `--set` (so that the shell completes it). A text option
+that may also be a hub name is left alone. The types are known only from the components' classes, so the raw
+values are walked beside the spec.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Union, get_args, get_origin
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from genrec_core.contracts.component import Component, components_in
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.overrides import override
-from genrec_core.pipeline.paths import Anchor
 from genrec_core.pipeline.spec import Spec, default_blocks, shaped
 from genrec_core.pipeline.wiring import Wiring, wire
 from genrec_core.pipeline.yaml_source import Document, Keys, read
@@ -56,9 +64,9 @@ class Pipeline:
         self.refuse(problems)
 
     def refuse(self, problems: Sequence[Problem]) -> None:
-        """Raise one error that tells all of these mistakes; do nothing when there are none."""
+        """Raise one error that names all of these mistakes; do nothing when there are none."""
         if problems:
-            raise _told(problems, self.document)
+            raise _as_error(problems, self.document)
 
 
 def load_pipeline(file: Path, registry: Registry, overrides: Sequence[str] = ()) -> Pipeline:
@@ -84,7 +92,7 @@ def load_pipeline(file: Path, registry: Registry, overrides: Sequence[str] = ())
     spec = _checked(document, registry, file.absolute().parent)
     wiring, problems = wire(spec)
     if problems:
-        raise _told(problems, document)
+        raise _as_error(problems, document)
     prompts = {
         slot: wiring.prompts.get(slot) or _default_prompt(registry) for slot in type(spec.recommend).slots
     }
@@ -133,15 +141,76 @@ def _checked(document: Document, registry: Registry, folder: Path) -> Spec:
     try:
         return Spec.model_validate_json(orjson.dumps(values), context={"builder": registry})
     except ValidationError as error:
-        raise _told(problems_of(error, Spec, "a pipeline"), document) from error
+        raise _as_error(problems_of(error, Spec, "a pipeline"), document) from error
 
 
-def _told(problems: Sequence[Problem], document: Document) -> GenrecError:
+def _as_error(problems: Sequence[Problem], document: Document) -> GenrecError:
     """One error out of many: each line has its own place and hint."""
-    told = [
+    errors = [
         GenrecError(
             problem.message, where=str(document.place(problem.path, key=problem.on_key)), hint=problem.hint
         )
         for problem in problems
     ]
-    return told[0] if len(told) == 1 else GenrecError("\n".join(str(error) for error in told))
+    return errors[0] if len(errors) == 1 else GenrecError("\n".join(str(error) for error in errors))
+
+
+BaseOf = Callable[[Keys], Path]
+"""From the place of a value to the folder that its relative paths start at."""
+
+
+class Anchor:
+    """Makes relative paths absolute.
+
+    Args:
+        registry: knows the components' classes.
+        base_of: see `BaseOf`.
+    """
+
+    def __init__(self, registry: Registry, base_of: BaseOf) -> None:
+        self.registry, self.base_of = registry, base_of
+
+    def block(self, model: type[BaseModel], values: Any, path: Keys = ()) -> Any:
+        """A block of options with every path in it made absolute; anything malformed stays as it is."""
+        if not isinstance(values, dict):
+            return values
+        fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+        return {
+            key: self._value(fields[key], value, (*path, key)) if key in fields else value
+            for key, value in values.items()
+        }
+
+    def _value(self, annotation: Any, value: Any, path: Keys) -> Any:
+        origin, arguments = get_origin(annotation), get_args(annotation)
+        if isinstance(annotation, type) and origin is None:
+            return self._plain(annotation, value, path)
+        if hasattr(annotation, "__metadata__"):  # Annotated[type, ...]
+            return self._value(arguments[0], value, path)
+        if origin in (Union, types.UnionType):
+            for arm in arguments:
+                value = self._value(arm, value, path)
+            return value
+        if isinstance(value, list) and arguments:
+            return [self._value(arguments[0], entry, (*path, place)) for place, entry in enumerate(value)]
+        if isinstance(value, dict) and len(arguments) == 2:
+            return {key: self._value(arguments[1], entry, (*path, key)) for key, entry in value.items()}
+        return value
+
+    def _plain(self, annotation: type, value: Any, path: Keys) -> Any:
+        if annotation is Path and isinstance(value, str):
+            written = Path(value)
+            with contextlib.suppress(RuntimeError):  # no such user: said when it is looked for
+                written = written.expanduser()
+            return str(self.base_of(path) / written)
+        if issubclass(annotation, BaseModel):
+            return self.block(annotation, value, path)
+        if issubclass(annotation, Component) and isinstance(value, dict):
+            return self._component(annotation.kind, value, path)
+        return value
+
+    def _component(self, kind: str, value: dict[str, Any], path: Keys) -> Any:
+        try:
+            cls = self.registry.resolve(kind, str(value.get("use")))
+        except GenrecError:
+            return value  # building it will say what is wrong, with the place
+        return self.block(cls.Options, value, path)

@@ -4,7 +4,7 @@
                        log.jsonl  report.html
     runs/<name>/latest → the newest that ended well
 
-A run that items were added to (`adding`) has `pipeline.yaml`, `plan.json`, `items.json` and the items.
+A run that items were added to (`add_items`) has `pipeline.yaml`, `plan.json`, `items.json` and the items.
 
 Files are written beside their place and renamed, so a reader never sees half of one; `latest` is a link
 that is exchanged the same way.
@@ -22,8 +22,7 @@ import orjson
 import yaml
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.pipeline.plan import Plan
-from genrec_core.pipeline.reasons import Ingredients
+from genrec_core.pipeline.plan import Ingredients, Plan
 
 LATEST = "latest"
 PIPELINE = "pipeline.yaml"

@@ -19,12 +19,10 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError, StageError
 from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
 from genrec_core.pipeline.console import Console, QuietConsole
-from genrec_core.pipeline.cost import Meter
-from genrec_core.pipeline.plan import Entry, Plan
-from genrec_core.pipeline.reasons import Reason, Why
-from genrec_core.pipeline.run_log import RunLog
+from genrec_core.pipeline.plan import Entry, Plan, Reason, Why
+from genrec_core.pipeline.run_log import Meter, RunLog
 from genrec_core.pipeline.stages.baseline import stored_fitter
-from genrec_core.pipeline.stages.embed import stored_embedder
+from genrec_core.pipeline.stages.data import stored_embedder
 from genrec_core.pipeline.stages.stage import StageContext
 from genrec_core.registry.loading import is_of_an_extra, not_installed
 from genrec_core.registry.registry import Registry

@@ -14,7 +14,7 @@ from genrec_core.builtin.ngrams import NGrams
 from genrec_core.contracts import component
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.load import load_pipeline
-from genrec_core.pipeline.reasons import Why
+from genrec_core.pipeline.plan import Why
 from genrec_core.pipeline.run import StageSelection, planned, run_pipeline
 from genrec_core.pipeline.runner import RunEnvironment
 from genrec_core.registry.discovery import load_plugins

@@ -11,9 +11,8 @@ import pytest
 from genrec_core.contracts.errors import ContractError, GenrecError, StageError
 from genrec_core.pipeline.graph import Graph
 from genrec_core.pipeline.load import load_pipeline
-from genrec_core.pipeline.run import StageSelection, run_pipeline
+from genrec_core.pipeline.run import StageSelection, run_pipeline, run_seeds
 from genrec_core.pipeline.run_reader import open_run
-from genrec_core.pipeline.seeds import run_seeds
 from genrec_core.store.store import Store
 
 

@@ -19,7 +19,7 @@ from genrec_contrib_teachers.stub_server import StubServer, Trouble
 from pydantic import ValidationError
 
 from genrec_core import Answer, Context, ContractError, GenrecError, Message, StageError
-from genrec_core.pipeline.cost import Meter
+from genrec_core.pipeline.run_log import Meter
 from genrec_core.store.answers import Answers
 from genrec_core.testing.contracts import TeacherContract
 

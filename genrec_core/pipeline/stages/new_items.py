@@ -25,7 +25,7 @@ from genrec_core.identifiers.new_items import extended
 from genrec_core.identifiers.spelling import meet_vocabulary
 from genrec_core.identifiers.storage import save_identifiers
 from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER, IDENTIFIERS, MAIN, MODELS, ModelAt
-from genrec_core.pipeline.stages.embed import embedded
+from genrec_core.pipeline.stages.data import embedded
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 from genrec_core.store.arrays import load_arrays, save_arrays
 from genrec_core.store.canonical import fingerprint

@@ -1,4 +1,9 @@
-"""`tune`: options left open are chosen by validation rows. `recommend`: every evaluation row is answered."""
+"""From requests to ranked items: `tune`, `recommend` and `ground`.
+
+tune        options left open are chosen by validation rows
+recommend   every evaluation row is answered: user 9 → `<a_3><b_2>`, `<a_3><b_9>`, …
+ground      what was written becomes ranked items: user 9 → items 17, 4, …
+"""
 
 from __future__ import annotations
 
@@ -10,14 +15,18 @@ from typing import Any, ClassVar
 
 import orjson
 
-from genrec_core.contracts.candidates import Candidates
+from genrec_core.contracts.candidates import Candidates, Ranked
 from genrec_core.contracts.component import Component
+from genrec_core.contracts.context import Advance
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import ContractError
+from genrec_core.contracts.grounder import Grounder, GrounderSession
 from genrec_core.contracts.recommender import Recommender, RecommenderSession
 from genrec_core.contracts.views import View
-from genrec_core.evaluation.candidates_file import write_candidates
-from genrec_core.pipeline.artifacts import CANDIDATES, TUNED, ModelAt
+from genrec_core.evaluation.candidates_file import read_candidates, write_candidates
+from genrec_core.evaluation.rankings import Rankings
+from genrec_core.evaluation.viewed import depth_needed
+from genrec_core.pipeline.artifacts import CANDIDATES, RANKINGS, TUNED, ModelAt
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
@@ -102,3 +111,43 @@ def _counted(answers: Iterator[Candidates], tokens: Counter[str]) -> Iterator[Ca
     for answer in answers:
         tokens.update({f"{phase}_tokens": count for phase, count in answer.phases.items() if phase != "cut"})
         yield answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroundStage(Stage):
+    """Grounds candidates as a stream; the artefact holds one table of rankings a view."""
+
+    kind: ClassVar[str] = "ground"
+
+    grounder: Grounder
+    views: tuple[str, ...]
+    depth: int
+    """How many items of each ranking are evaluated."""
+    filter_viewed: bool
+
+    def components(self) -> Mapping[str, Component]:
+        """The grounder."""
+        return {"ground": self.grounder}
+
+    def settings(self) -> Mapping[str, Any]:
+        """The views, and how much of each ranking is kept."""
+        return {"views": list(self.views), "depth": self.depth, "filter_viewed": self.filter_viewed}
+
+    def run(self, work: StageContext) -> None:
+        """Ground and keep."""
+        catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
+        views = work.artifacts.prepared(work.inputs["data"]).views
+        with self.grounder.open(catalogue, work.context) as session:
+            for name in self.views:
+                view = getattr(views, name)
+                width = depth_needed(self.depth, view.rows, filter_viewed=self.filter_viewed)
+                written = read_candidates(work.inputs["candidates"] / CANDIDATES.format(view=name))
+                with work.context.progress(f"grounding {name}", len(view)) as advance:
+                    rankings = Rankings.of(_ranked(session, written, advance), width)
+                rankings.save(work.folder / RANKINGS.format(view=name))
+
+
+def _ranked(session: GrounderSession, written: Iterator[Candidates], advance: Advance) -> Iterator[Ranked]:
+    for answer in written:
+        yield session.ground(answer)
+        advance(1)
