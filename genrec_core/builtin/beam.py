@@ -3,8 +3,8 @@
 Every identifier it writes belongs to an item of the catalogue. `search: exhaustive` scores every
 identifier instead of the best few, which is exact and affordable for small catalogues.
 
-With a `prior`, any fitted baseline, the model's log-probability of an item and `prior_weight` times that of
-the baseline are added, step by step over the trie, so beams and final scores agree:
+With a `prior`, any fitted baseline, the model's log-probability of an item and `prior_weight` times the logit
+of the baseline are added, step by step over the trie, so beams and final scores agree:
 
     recommend: {use: core/beam, prior: core/transitions}        # the weight is chosen on validation rows
 """
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from genrec_core.engine.decoding.decoder import Decoder
 
 
-WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
+WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Of a prior, to choose among."""
 TOP = 10
 _ROWS = 11
@@ -56,8 +56,8 @@ class Beam(Recommender):
         prior: Baseline | None = None
         """A baseline whose distribution over items is added to the model's."""
         prior_weight: float | None = Field(default=None, ge=0)
-        """What the prior's log-probabilities count beside the model's. null: the best of 0, 0.25, 0.5, 1, 2
-        and 4 by Recall@10 of the identifiers on validation rows."""
+        """What the prior's logits count beside the model's log-probability. null: the best of 0, 0.25, 0.5,
+        1, 2, 4 and 8 by Recall@10 of the identifiers on validation rows."""
         tune_rows: int = Field(default=1000, ge=1)
         """Validation rows that a weight is chosen on, drawn by the seed."""
         scoring: Scoring | None = None

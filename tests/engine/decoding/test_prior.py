@@ -63,9 +63,10 @@ def answers(model, catalogue, **options):
     return [{beam.tokens: beam.score for beam in answer.beams} for answer in found]
 
 
-def shares():
-    """log p of each identifier by popularity, (count + 1) / sum, items that share one added."""
-    p = (COUNTS + 1) / (COUNTS + 1).sum()
+def shares(weight):
+    """log p of each identifier, p in proportion to (count + 1) ** weight, items that share one added."""
+    p = (COUNTS + 1.0) ** weight
+    p /= p.sum()
     found: dict[tuple[str, ...], float] = {}
     for row, share in zip(ROWS, p, strict=True):
         found[row] = found.get(row, 0.0) + share
@@ -76,7 +77,7 @@ def test_a_node_has_the_probability_of_the_items_under_it():
     trie = compile_trie([[5, 7], [5, 8], [6, 7]])
     logits = np.log([0.1, 0.3, 0.6])
     table = Prior(Fixed(logits), 2.0).nodes(trie, REQUESTS[:2], torch.device("cpu"))
-    wanted = 2 * np.log([1.0, 0.4, 0.6, 0.1, 0.3, 0.6])
+    wanted = np.log(np.array([0.46, 0.10, 0.36, 0.01, 0.09, 0.36]) / 0.46)
     assert table.shape == (2, 6)
     np.testing.assert_allclose(table[1], wanted, rtol=1e-5, atol=1e-6)
 
@@ -93,14 +94,14 @@ def test_a_score_is_the_models_plus_the_weighted_priors(model, catalogue, search
     plain = answers(model, catalogue, beams=6, search="exhaustive")
     found = answers(model, catalogue, beams=6, search=search, prior=Popular(), prior_weight=weight)
     for one, both in zip(plain, found, strict=True):
-        wanted = {tokens: score + weight * shares()[tokens] for tokens, score in one.items()}
+        wanted = {tokens: score + shares(weight)[tokens] for tokens, score in one.items()}
         assert both == pytest.approx(wanted, abs=1e-4)
         assert list(both) == sorted(wanted, key=lambda tokens: -wanted[tokens])
 
 
 def test_few_beams_keep_what_the_prior_prefers(model, catalogue):
-    every = answers(model, catalogue, beams=6, prior=Popular(), prior_weight=500.0)
-    few = answers(model, catalogue, beams=1, prior=Popular(), prior_weight=500.0)
+    every = answers(model, catalogue, beams=6, prior=Popular(), prior_weight=300.0)
+    few = answers(model, catalogue, beams=1, prior=Popular(), prior_weight=300.0)
     for one, all_of_them in zip(few, every, strict=True):
         assert list(one) == list(all_of_them)[:1] == [ROWS[2]]
 
@@ -111,7 +112,7 @@ def valid(target):
 
 def test_a_weight_is_chosen_by_validation_rows(model, catalogue, monkeypatch):
     monkeypatch.setattr("genrec_core.builtin.beam.TOP", 1)
-    monkeypatch.setattr("genrec_core.builtin.beam.WEIGHTS", (0.0, 1.0, 500.0, 1000.0))
+    monkeypatch.setattr("genrec_core.builtin.beam.WEIGHTS", (0.0, 1.0, 300.0))
     beam, logged = Beam(beams=6, prior=Popular()), []
     assert beam.undecided()
     context = dataclasses.replace(fitted(), log=lambda event, **values: logged.append(values))
