@@ -96,12 +96,13 @@ class TieOrder:
     """Whether the order of events of one user at one time follows the item ids.
 
     Attributes:
-        tied: share of all interactions that share user and time with another one.
+        tied: share of all interactions that share user and time with another one; None without times, when
+            every adjacent pair may have been one of them.
         pairs: adjacent events of one user at one time, with different items.
         ascending: how many of these pairs ascend by item id; half of them if ids tell nothing.
     """
 
-    tied: float
+    tied: float | None
     pairs: int
     ascending: int
 
@@ -112,7 +113,7 @@ class TieOrder:
 
     @property
     def p_value(self) -> float:
-        """Two-sided binomial test of `ascending` against one half; beyond 1,000 pairs by the normal law."""
+        """Two-sided binomial test of `ascending` against one half; normal beyond 1,000 pairs."""
         far = max(self.ascending, self.pairs - self.ascending)
         if self.pairs > 1_000:
             return math.erfc((far - 0.5 - self.pairs / 2) / math.sqrt(self.pairs / 2))
@@ -124,21 +125,26 @@ class TieOrder:
         """What to say when the order follows the ids; empty when it does not."""
         if abs(self.share - 0.5) < _SLANTED or self.p_value > _UNLIKELY:
             return ""
+        found = (
+            f"{self.share:.1%} of {self.pairs:,} adjacent pairs ascend where 50% are expected "
+            f"(binomial test, p = {self.p_value:.2g}), so a model can learn the next item from the ids"
+        )
+        if self.tied is None:
+            return (
+                f"there are no times, and the order of interactions follows the item ids: {found}; were "
+                "items of one time listed by id, or ids given in order of appearance? Times would tell"
+            )
         return (
             f"{self.tied:.1%} of interactions share user and time with another one, and their order follows "
-            f"the item ids: {self.share:.1%} of {self.pairs:,} adjacent pairs ascend where 50% are expected "
-            f"(binomial test, p = {self.p_value:.2g}), so a model can learn the next item from the ids; "
-            "use `split: {use: core/random-ties, split: …}`"
+            f"the item ids: {found}; use `split: {{use: core/random-ties, split: …}}`"
         )
 
 
-def tie_order(dataset: Dataset) -> TieOrder | None:
-    """How events of one user at one time are ordered; None when the data has no times.
+def tie_order(dataset: Dataset) -> TieOrder:
+    """How events of one user at one time are ordered; all adjacent ones when the data has no times.
 
     Ids that are all whole numbers are compared as numbers, others letter by letter.
     """
-    if dataset.times is None:
-        return None
     ids, values = dataset.items.ids, dataset.sequences.values
     numeric = all(item.isascii() and item.isdigit() for item in ids)
     length = max((len(item) for item in ids), default=0) if numeric else 0
@@ -146,8 +152,10 @@ def tie_order(dataset: Dataset) -> TieOrder | None:
     rank = np.empty(len(ids), dtype=np.int64)
     rank[order] = np.arange(len(ids))
     user = np.repeat(np.arange(len(dataset.users)), dataset.sequences.lengths)
-    adjacent = (user[1:] == user[:-1]) & (dataset.times[1:] == dataset.times[:-1])
-    adjacent &= values[1:] != values[:-1]
+    adjacent = (user[1:] == user[:-1]) & (values[1:] != values[:-1])
+    tied = None
+    if dataset.times is not None:
+        adjacent &= dataset.times[1:] == dataset.times[:-1]
+        tied = count_ties(user, dataset.times) / max(len(values), 1)
     ascending = adjacent & (rank[values[1:]] > rank[values[:-1]])
-    tied = count_ties(user, dataset.times) / max(len(values), 1)
     return TieOrder(tied, int(adjacent.sum()), int(ascending.sum()))

@@ -63,9 +63,8 @@ def prepare(source: Source, split: Split, max_history: int, context: Context) ->
             f"split `{split.name}` made no test row from {len(dataset.users):,} users",
             hint="`genrec data check FOLDER` says which splits the data allows",
         )
-    ties = tie_order(dataset)
-    slanted = (ties.warning,) if ties is not None and ties.warning else ()
-    notes = (*dataset.notes, *slanted, *views.notes)
+    slanted = tie_order(dataset).warning
+    notes = (*dataset.notes, *[slanted] * bool(slanted), *views.notes)
     views = replace(_with_attributes(views, dataset.attributes), notes=notes, oracle=dataset.oracle)
     return Prepared(
         dataset.items, views, protocol_of(dataset.items, views.test, split), dataset.attributes, notes

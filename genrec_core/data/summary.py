@@ -38,9 +38,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "text": _text_coverage(dataset),
         "times": dataset.times is not None,
         "ties": ties,
-        "tie_order": {}
-        if order is None
-        else {
+        "tie_order": {
             "share_of_interactions_tied": order.tied,
             "adjacent_pairs": order.pairs,
             "share_ascending_by_id": order.share,
@@ -50,7 +48,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "users_with_attributes": len(dataset.attributes),
         "valid_rows": len(dataset.valid) if dataset.valid else 0,
         "test_rows": len(dataset.test) if dataset.test else 0,
-        "notes": [*dataset.notes, *([order.warning] if order is not None and order.warning else [])],
+        "notes": [*dataset.notes, *[order.warning] * bool(order.warning)],
     }
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.real_data import real_data
+
 SOUND = {
     "items.jsonl": '{"item_id":"a","title":"Red tent"}\n{"item_id":"b","title":"Lamp"}\n'
     '{"item_id":"c","title":"Mug"}\n',
@@ -35,7 +37,4 @@ def make_folder(tmp_path: Path) -> MakeFolder:
 @pytest.fixture
 def shared_data() -> Path:
     """The real data sets; tests that need them skip where they are absent."""
-    folder = Path(__file__).parents[3] / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"real data sets are not at {folder}")
-    return folder
+    return real_data()

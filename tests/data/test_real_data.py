@@ -10,6 +10,7 @@ from genrec_core.builtin.explicit_rows import ExplicitRows
 from genrec_core.builtin.leave_one_out import LeaveOneOut
 from genrec_core.builtin.temporal import Temporal
 from genrec_core.data.folder import load_folder
+from genrec_core.data.ordering import tie_order
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,12 @@ def test_leave_one_out_on_beauty_has_one_row_a_user(shared_data: Path) -> None:
     views = LeaveOneOut().split(load_folder(shared_data / "amazon-beauty"), max_history=20)
     assert (len(views.test), len(views.valid)) == (22_363, 22_363)
     assert views.notes == ()
+
+
+def test_ties_of_beauty_follow_the_item_ids(shared_data: Path) -> None:
+    order = tie_order(load_folder(shared_data / "amazon-beauty"))
+    assert round(order.share, 2) == 0.69
+    assert "the order of interactions follows the item ids: 69.4% of 176,139" in order.warning
 
 
 def test_temporal_on_movielens_parts_time(shared_data: Path) -> None:

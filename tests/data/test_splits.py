@@ -289,7 +289,13 @@ def test_ties_listed_by_item_id_are_named() -> None:
     assert order.warning.startswith("100.0% of interactions share user and time with another one")
     assert "100.0% of 270 adjacent pairs ascend where 50% are expected" in order.warning
     assert "use `split: {use: core/random-ties, split: …}`" in order.warning
-    assert tie_order(dataset_of("abc")) is None
+
+
+def test_without_times_all_adjacent_interactions_are_tested_against_the_ids() -> None:
+    order = tie_order(dataset_of(*["abcdefghij"] * 30))
+    assert order == TieOrder(None, 270, 270)
+    assert order.warning.startswith("there are no times, and the order of interactions follows the item ids:")
+    assert tie_order(dataset_of(*["abcabacb"] * 30)).warning == ""
 
 
 @pytest.mark.parametrize(

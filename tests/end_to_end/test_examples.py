@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from genrec_core.cli import main
+from tests.real_data import real_data
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ROOT.parent / "shared" / "data"
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem)
@@ -18,9 +18,7 @@ def test_every_example_checks(example, capsys):
     arguments = ["check", str(example)]
     source = yaml.safe_load(example.read_text())["data"]["source"]
     if "path" in source:
-        folder = SHARED / Path(source["path"]).name
-        if not folder.exists():
-            pytest.skip(f"the data folder {folder.name} is not here")
+        folder = real_data(Path(source["path"]).name)
         arguments += ["--set", f"data.source.path={folder}"]
     with pytest.raises(SystemExit) as ended:
         main(arguments)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from genrec_core import Identifiers
 from genrec_core.data.identifier_file import read_identifiers
-
-SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
+from tests.real_data import real_data
 
 
 @pytest.fixture
 def shared_sids() -> Identifiers:
-    file = SHARED / "amazon-industrial" / "published_sids.jsonl.gz"
-    if not file.exists():
-        pytest.skip("the real data sets are not on this machine")
+    file = real_data("amazon-industrial/published_sids.jsonl.gz")
     return Identifiers.of(read_identifiers(file).values())
