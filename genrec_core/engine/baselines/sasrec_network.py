@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genrec_core.engine.baselines.settings import SASRecSettings
-from genrec_core.engine.models.dropout import ByteDropout, dropped
+from genrec_core.engine.models.layers import ByteDropout, dropped
 
 
 class Block(nn.Module):

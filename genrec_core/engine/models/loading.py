@@ -3,7 +3,7 @@
 It is the only place that calls `from_pretrained`. Code that comes with a checkpoint (`auto_map` in its
 config) is never run and nobody is asked whether to run it: a model that cannot do without is refused. A
 folder is read without a look at the network. Planning a pipeline has to know whether a path is a folder, so
-nothing here imports torch before something is loaded.
+nothing here imports transformers before something is loaded.
 
     network = from_checkpoint(AutoModelForCausalLM, "/models/small", use_safetensors=True)
 """
@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-
-from transformers.utils import logging as hf_logging
 
 from genrec_core.contracts.errors import GenrecError
 
@@ -62,6 +60,8 @@ def from_checkpoint(kind: Any, path: str | Path, *, revision: str = "main", **op
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep transformers' own bars and messages off the terminal: progress is shown by the context."""
+    from transformers.utils import logging as hf_logging
+
     verbosity, bars = hf_logging.get_verbosity(), hf_logging.is_progress_bar_enabled()
     hf_logging.set_verbosity_error()
     hf_logging.disable_progress_bar()

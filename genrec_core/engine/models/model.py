@@ -27,7 +27,7 @@ from genrec_core.contracts.errors import ContractError, GenrecError, examples
 from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.engine.choices import Precision, Scoring
 from genrec_core.engine.decoding.support import support_of
-from genrec_core.engine.models.dropout import install_dropout
+from genrec_core.engine.models.layers import install_dropout
 from genrec_core.engine.models.loading import from_checkpoint, quiet, unreadable
 
 Family = Literal["causal", "seq2seq"]

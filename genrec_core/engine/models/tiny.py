@@ -25,7 +25,7 @@ from transformers import (
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
 from genrec_core.engine.choices import Precision
-from genrec_core.engine.models.dropout import RATE, install_dropout
+from genrec_core.engine.models.layers import RATE, install_dropout
 from genrec_core.engine.models.model import Family, Model, chosen_device, torch_dtype
 
 END, PAD = "<|end|>", "<|pad|>"

@@ -30,8 +30,8 @@ from genrec_core.contracts.views import Training
 from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
-from genrec_core.engine.models.attention import float32_attention
 from genrec_core.engine.models.freezing import training_only
+from genrec_core.engine.models.layers import float32_attention
 from genrec_core.engine.models.loading import quiet
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer

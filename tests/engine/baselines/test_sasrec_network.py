@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
 from genrec_core.engine.baselines.settings import SASRecSettings
-from genrec_core.engine.models.dropout import ByteDropout, dropped
+from genrec_core.engine.models.layers import ByteDropout, dropped
 
 N = 11
 
