@@ -11,6 +11,7 @@ from genrec_core.contracts.dataset import Dataset
 from genrec_core.contracts.source import Source
 from genrec_core.data.folder import Reading, data_files, load_folder
 from genrec_core.data.ordering import Duplicates
+from genrec_core.data.values import MissingWords
 
 
 class Folder(Source):
@@ -32,6 +33,9 @@ class Folder(Source):
         domain_field: str = ""
         """Item field that names the domain of an interaction; empty when there is one domain."""
 
+        missing_words: MissingWords = "refuse"
+        """What becomes of `nan`, `None`, `NULL` as a text: refused, taken as no text, or kept."""
+
     options: Options
 
     def inputs(self) -> tuple[Path, ...]:
@@ -41,6 +45,12 @@ class Folder(Source):
     def load(self, context: Context) -> Dataset:
         """The folder's data set."""
         options = self.options
-        reading = Reading(options.tie_key, options.duplicates, options.allow_empty_text, options.domain_field)
+        reading = Reading(
+            options.tie_key,
+            options.duplicates,
+            options.allow_empty_text,
+            options.domain_field,
+            options.missing_words,
+        )
         with context.progress("reading the data folder"):
             return load_folder(options.path, reading)

@@ -33,6 +33,7 @@ from genrec_core.contracts.dataset import Dataset, Rows, Sequences
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.source import Source
+from genrec_core.data.values import mixed_times, year
 from genrec_core.registry.problems import OptionsError, Problem
 
 Parts = Mapping[str, Dataset]
@@ -78,10 +79,11 @@ class Merged(Source):
         """The merged data set.
 
         Raises:
-            DataError: a part has the field already, lacks times that are needed, brings rows of its own that
-                a shared sequence would contradict, or no user is in every part.
+            DataError: a part has the field already, lacks times that are needed, has them in another unit,
+                brings rows of its own that a shared sequence would contradict, or no user is in every part.
         """
         parts = {name: source.load(context) for name, source in self.options.parts.items()}
+        _must_share_a_unit(parts)
         shifts = _shifts(parts)
         items = self._items(parts)
         notes = tuple(f"{name}: {note}" for name, part in parts.items() for note in part.notes)
@@ -173,6 +175,22 @@ def _must_have_times(parts: Parts) -> None:
         raise DataError(
             f"{', '.join(rowed)}: validation and test rows of its own, whose histories know one part only",
             hint="leave these files out and split the merged sequences: `split: core/domain-last`",
+        )
+
+
+def _must_share_a_unit(parts: Parts) -> None:
+    """Refuse parts whose times cannot all be meant in one unit: their order would be that of the units."""
+    spans = {
+        name: (_times(part).min(), _times(part).max()) for name, part in parts.items() if len(_times(part))
+    }
+    if not spans:
+        return
+    doubt = mixed_times(min(first for first, _ in spans.values()), max(last for _, last in spans.values()))
+    if doubt:
+        listed = ", ".join(f"`{name}` {year(first)} to {year(last)}" for name, (first, last) in spans.items())
+        raise DataError(
+            f"{doubt} between the parts: {listed}",
+            hint="bring the times of every part to seconds since 1970; an unknown time is no 0",
         )
 
 

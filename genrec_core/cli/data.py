@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _DUPLICATES = click.Choice(["refuse", "keep", "drop-exact"])
+_MISSING_WORDS = click.Choice(["refuse", "empty", "keep"])
 
 
 @click.group()
@@ -53,7 +54,7 @@ def data() -> None:
     "--min-item", type=click.IntRange(1), help="Least interactions of an item, instead of --k-core."
 )
 @click.option(
-    "--missing-words", type=click.Choice(["refuse", "empty", "keep"]), default="refuse", show_default=True,
+    "--missing-words", type=_MISSING_WORDS, default="refuse", show_default=True,
     help="Item texts that say nan, None or NULL.",
 )  # fmt: skip
 @click.option(
@@ -160,6 +161,10 @@ def _names(listed: str) -> tuple[str, ...]:
 @click.option("--duplicates", type=_DUPLICATES, default="refuse", show_default=True)
 @click.option("--allow-empty-text", is_flag=True, help="Items without any text are no problem.")
 @click.option("--domain-field", default="", help="Item field that names an interaction's domain.")
+@click.option(
+    "--missing-words", type=_MISSING_WORDS, default="refuse", show_default=True,
+    help="Texts of items and users that say nan, None or NULL.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_context
 def check_command(context: click.Context, /, folder: Path, as_json: bool, **options: Any) -> None:

@@ -21,13 +21,13 @@ from genrec_core.contracts.dataset import Dataset, Rows
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
 from genrec_core.data.events import Columns, EventReader
-from genrec_core.data.item_file import NO_TEXT_HINT, read_items
+from genrec_core.data.item_file import NO_TEXT_HINT, read_items, read_users
 from genrec_core.data.lines import state
 from genrec_core.data.ordering import Duplicates, count_ties, resolve_duplicates, sequences_of
 from genrec_core.data.problems import Problems
 from genrec_core.data.row_file import read_rows
 from genrec_core.data.sequence_file import UserSequences, read_sequences
-from genrec_core.data.user_file import read_users
+from genrec_core.data.values import MissingWords
 
 _JSONL = (".jsonl", ".jsonl.gz")
 _ENDINGS = {
@@ -48,6 +48,7 @@ class Reading:
     duplicates: Duplicates = "refuse"
     allow_empty_text: bool = False
     domain_field: str = ""
+    missing_words: MissingWords = "refuse"
 
 
 def data_files(folder: Path) -> dict[str, Path]:
@@ -119,7 +120,7 @@ def examine_folder(folder: Path, reading: Reading) -> tuple[Dataset, Problems]:
     # A broken catalogue would make every item look unknown: then only the form of the rows is checked.
     catalogue = None if problems else {item_id: index for index, item_id in enumerate(items.ids)}
     found = _interactions(files, catalogue, reading, problems, notes)
-    attributes = read_users(files["users"], problems) if "users" in files else {}
+    attributes = read_users(files["users"], problems, reading.missing_words) if "users" in files else {}
     valid, test = (_rows(files.get(role), catalogue, problems) for role in ("valid", "test"))
     known = set(found.users).union(*(rows.users for rows in (valid, test) if rows is not None))
     idle = sum(user not in known for user in attributes)
@@ -134,7 +135,7 @@ def examine_folder(folder: Path, reading: Reading) -> tuple[Dataset, Problems]:
 
 
 def _items(path: Path, reading: Reading, problems: Problems, notes: list[str]) -> Items:
-    items, without_text = read_items(path, problems)
+    items, without_text = read_items(path, problems, reading.missing_words)
     if without_text and reading.allow_empty_text:
         notes.append(f"{len(without_text):,} items have no text in any field")
     elif without_text:

@@ -1,4 +1,8 @@
-"""The item file: `items.jsonl[.gz]` into a catalogue by column."""
+"""The files of fields: `items.jsonl[.gz]` into a catalogue by column, `users.jsonl[.gz]` into attributes.
+
+{"item_id": "a", "title": "Red tent", "colours": ["red", "grey"], "price": null}
+{"user_id": "u1", "occupation": "gardener"}
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,13 @@ from typing import Any
 from genrec_core.contracts.items import Items
 from genrec_core.data.lines import records
 from genrec_core.data.problems import Problems
-from genrec_core.data.values import StrictValues, UnusableValueError, is_missing_word
+from genrec_core.data.values import MissingWords, StrictValues, UnusableValueError, is_missing_text
 
+Place = tuple[Path, int]
 NO_TEXT_HINT = "give it a title, or allow such items with `allow_empty_text: true`"
 
 
-def read_items(path: Path, problems: Problems) -> tuple[Items, list[int]]:
+def read_items(path: Path, problems: Problems, missing: MissingWords = "refuse") -> tuple[Items, list[int]]:
     """The catalogue in file order, and the line of each item that has no text in any field."""
     ids: dict[str, int] = {}
     fields: dict[str, list[Any]] = {}
@@ -26,9 +31,14 @@ def read_items(path: Path, problems: Problems) -> tuple[Items, list[int]]:
             hint = f"it stands on line {ids[item_id]} already; keep one of the two"
             problems.add("item id occurs twice", item_id, path, line, hint)
             continue
-        _append(fields, len(ids), record, path, line, problems)
+        texts = {name: value for name, value in record.items() if name != "item_id"}
+        known = _known(_flat(texts, (path, line), problems), missing, (path, line), problems)
+        for name, value in known.items():
+            column = fields.setdefault(name, [])
+            column.extend([None] * (len(ids) - len(column)))
+            column.append(value)
         ids[item_id] = line
-        if not any(has_text(value) for name, value in record.items() if name != "item_id"):
+        if not any(has_text(values[-1]) for values in fields.values() if len(values) == len(ids)):
             without_text.append(line)
     for values in fields.values():
         values.extend([None] * (len(ids) - len(values)))
@@ -50,27 +60,67 @@ def _item_id(record: dict[str, Any], path: Path, line: int, problems: Problems) 
         return None
 
 
-def _append(
-    fields: dict[str, list[Any]],
-    index: int,
-    record: dict[str, Any],
-    path: Path,
-    line: int,
-    problems: Problems,
-) -> None:
-    for name, value in record.items():
-        if name == "item_id":
+def read_users(
+    path: Path, problems: Problems, missing: MissingWords = "refuse"
+) -> dict[str, dict[str, object]]:
+    """User id → every other field of that line, for tasks that speak of users."""
+    attributes: dict[str, dict[str, object]] = {}
+    for line, record in records(path, problems):
+        user = record.pop("user_id", None)
+        try:
+            user = StrictValues().identity(user, "user_id")
+        except UnusableValueError as error:
+            problems.add(error.what, user, path, line, error.hint)
             continue
+        if user in attributes:
+            problems.add("user id occurs twice", user, path, line, "keep one line a user")
+        attributes[user] = _known(record, missing, (path, line), problems)
+        for name in [name for name, value in record.items() if value == "" and missing == "refuse"]:
+            hint = "write null, or leave the field out; `missing_words: empty` or `keep` takes it"
+            problems.add(f"field `{name}` is empty", None, path, line, hint)
+    return attributes
+
+
+def _flat(record: dict[str, Any], place: Place, problems: Problems) -> dict[str, Any]:
+    """The fields of an item's line; what is nested is noted and left out."""
+    fields = {}
+    for name, value in record.items():
         nested = isinstance(value, dict) or (
             isinstance(value, list) and not all(isinstance(part, str) for part in value)
         )
         if nested:
             hint = "a field is a string, a list of strings, a number or null; flatten it"
-            problems.add(f"field `{name}` holds something nested", value, path, line, hint)
-            continue
-        if any(is_missing_word(part) for part in (value if isinstance(value, list) else [value])):
-            hint = "write null, or leave the field out; a title that is such a word needs another spelling"
-            problems.add(f"field `{name}` is a word for a missing value", value, path, line, hint)
-        column = fields.setdefault(name, [])
-        column.extend([None] * (index - len(column)))
-        column.append(value)
+            problems.add(f"field `{name}` holds something nested", value, *place, hint)
+        else:
+            fields[name] = value
+    return fields
+
+
+def _known(record: dict[str, Any], missing: MissingWords, place: Place, problems: Problems) -> dict[str, Any]:
+    """The fields of a line after words for a missing value were settled."""
+    hint = "write null, or leave the field out; `missing_words: keep` takes it as it is, `empty` as null"
+    return {
+        name: settle_missing_words(name, value, missing, place, problems, hint)
+        for name, value in record.items()
+    }
+
+
+def settle_missing_words(
+    name: str, value: Any, missing: MissingWords, place: Place, problems: Problems, hint: str
+) -> Any:
+    """A field's value (for a list, its parts) after words for a missing value were refused, emptied or kept.
+
+    What is not refused is counted in `problems.decisions`; a refused value comes back as it is.
+    """
+    parts = value if isinstance(value, list) else [value]
+    count = sum(map(is_missing_text, parts))
+    if not count:
+        return value
+    if missing == "refuse":
+        problems.add(f"field `{name}` is a word for a missing value", value, *place, hint)
+        return value
+    if missing == "keep":
+        problems.decided(f"words for a missing value in `{name}`, kept (`missing_words: keep`)", count)
+        return value
+    problems.decided(f"words for a missing value in `{name}`, taken as empty", count)
+    return [part for part in value if not is_missing_text(part)] if isinstance(value, list) else None

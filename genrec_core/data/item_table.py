@@ -23,13 +23,11 @@ from typing import Any, Literal
 
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
-from genrec_core.data.item_file import has_text
+from genrec_core.data.item_file import has_text, settle_missing_words
 from genrec_core.data.problems import Problems
 from genrec_core.data.tables import TableFormat, table_columns, table_rows
-from genrec_core.data.values import LenientValues, UnusableValueError, is_missing_word
+from genrec_core.data.values import LenientValues, MissingWords, UnusableValueError
 
-MissingWords = Literal["refuse", "empty", "keep"]
-"""What becomes of `nan`, `None`, `NULL` as text of an item: refused, taken as no text, or kept."""
 RepeatedItems = Literal["refuse", "first", "last"]
 """Which of several rows of one item stands in a table with one row an item."""
 RESERVED = "item_id"
@@ -199,14 +197,12 @@ class _ItemReader:
         if self.columns.unescape and "&" in text and (undone := html.unescape(text)) != text:
             self.problems.decided("texts with HTML entities, undone")
             text = undone
-        if not is_missing_word(text) or self.columns.missing == "keep":
-            return text
-        if self.columns.missing == "empty":
-            self.problems.decided(f"words for a missing value in `{name}`, taken as empty")
-            return None
         hint = "`--missing-words empty` takes such words as no text, `keep` as they are"
-        self.problems.add(f"field `{name}` is a word for a missing value", text, self.table, self.line, hint)
-        return None
+        place = (self.table, self.line)
+        settled: str | None = settle_missing_words(
+            name, text, self.columns.missing, place, self.problems, hint
+        )
+        return settled
 
 
 def _every_column(table: Path, columns: ItemColumns, problems: Problems) -> dict[str, str]:

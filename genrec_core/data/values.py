@@ -4,11 +4,14 @@ A data folder is read strictly: an id is a non-empty string without spaces aroun
 seconds from 1970 to the year 9999. `genrec data import` uses the lenient twin, which writes whole numbers as
 strings, cuts spaces off ids and reads other time formats, and counts what it changed.
 
-Programs write an absent value as a word: pandas as `nan`, Python as `None`, SQL as `NULL`. Such a word is no
-id and no title: a user called `nan` would be all users who are not known. It is refused
-wherever data comes in.
+Programs write an absent value as a word: pandas as `nan`, Python as `None`, SQL as `NULL`. Such a word
+is no id: a user called `nan` would be all users who are not known. As a text it is refused too unless
+`MissingWords` says otherwise: there is a film called "None". The English word `none` in small letters is a
+text (an occupation in MovieLens), and no id either.
 
-    >>> is_missing_word("NaN"), is_missing_word("Nancy")
+    >>> is_missing_word("NaN"), is_missing_word("none"), is_missing_word("Nancy")
+    (True, True, False)
+    >>> is_missing_text("NaN"), is_missing_text("none")
     (True, False)
 """
 
@@ -20,6 +23,8 @@ from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 
 TimeFormat = Literal["seconds", "milliseconds", "iso"]
+MissingWords = Literal["refuse", "empty", "keep"]
+"""What becomes of `nan`, `None`, `NULL` as text of an item or user: refused, taken as no text, or kept."""
 _MISSING = frozenset({"nan", "none", "null", "<na>", "nat"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _YEAR_10000 = 253_402_300_800
@@ -38,6 +43,11 @@ class UnusableValueError(ValueError):
 def is_missing_word(value: Any) -> bool:
     """Whether a value is a word by which programs write an absent value: `nan`, `None`, `NULL`."""
     return isinstance(value, str) and value.strip().casefold() in _MISSING
+
+
+def is_missing_text(value: Any) -> bool:
+    """Whether a text is such a word, as a program writes it."""
+    return is_missing_word(value) and value.strip() != "none"
 
 
 def mixed_times(earliest: float, latest: float) -> str:

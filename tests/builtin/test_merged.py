@@ -86,6 +86,20 @@ def test_data_without_times_has_no_common_order(part):
     assert Merged(parts=parts, users="separate").load(Context()).times is None
 
 
+@pytest.mark.parametrize("users", ["shared", "separate"])
+def test_parts_whose_times_have_two_units_are_refused(part, users):
+    days = {"ann": [("x", 19_000), ("y", 19_001)]}  # since 1970, where the others count seconds
+    seconds = {"ann": [("a", 1_640_000_000), ("b", 1_641_000_000)]}
+    parts = {"books": part("books", seconds), "films": part("films", days)}
+    with pytest.raises(DataError) as refused:
+        Merged(parts=parts, users=users).load(Context())
+    assert refused.value.message == (
+        "times lie between 1970 and 2022, as if units were mixed between the parts: "
+        "`books` 2021 to 2022, `films` 1970 to 1970"
+    )
+    assert "seconds since 1970" in refused.value.hint
+
+
 def test_parts_without_a_common_user_are_refused(part):
     parts = {"books": part("books", {"ann": BOOKS["ann"]}), "films": part("films", {"cem": FILMS["cem"]})}
     with pytest.raises(DataError, match="no user id occurs in all of books, films"):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from genrec_core import DataError
+from genrec_core import Context, DataError
+from genrec_core.builtin.folder import Folder
 from genrec_core.cli.data import data
 from genrec_core.data import lines
 from genrec_core.data.folder import Reading, examine_folder, load_folder
@@ -153,6 +154,53 @@ def test_a_word_for_a_missing_value_is_no_user_no_item_and_no_title(tmp_path: Pa
         "1  words for a missing value in `title`" in with_items(tmp_path, text, *options, name="i.csv").output
     )
     assert items_of(tmp_path)["a"]["title"] is None
+
+
+def test_a_film_called_none_is_kept_from_import_to_reading(tmp_path: Path) -> None:
+    text = "item_id,title\na,None\nb,Lamp\nc,Mug\n"
+    result = with_items(tmp_path, text, "--missing-words", "keep", name="i.csv")
+    assert "1  words for a missing value in `title`, kept (`missing_words: keep`)" in result.output
+    with pytest.raises(DataError, match="word for a missing value: `None`"):
+        load_folder(tmp_path / "out")
+    source = Folder(path=tmp_path / "out", missing_words="keep")
+    assert source.load(Context()).items.value(0, "title") == "None"
+    checked = CliRunner().invoke(data, ["check", str(tmp_path / "out"), "--missing-words", "keep"])
+    assert checked.exit_code == 0
+    assert "note: 1 words for a missing value in `title`, kept" in checked.output
+    assert CliRunner().invoke(data, ["check", str(tmp_path / "out")]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ('"nan"', "field `job` is a word for a missing value: `nan`"),
+        ('"None"', "field `job` is a word for a missing value: `None`"),
+        ('["a","NULL"]', 'field `job` is a word for a missing value: `["a","NULL"]`'),
+        ('""', "field `job` is empty"),
+    ],
+)
+def test_a_missing_value_of_a_user_is_refused(make_folder, value: str, says: str) -> None:
+    folder = make_folder({"users.jsonl": f'{{"user_id":"u1","job":{value}}}\n'})
+    with pytest.raises(DataError) as refused:
+        load_folder(folder)
+    assert refused.value.message == says
+    assert refused.value.where == f"{folder}/users.jsonl:1"
+
+
+@pytest.mark.parametrize(
+    ("policy", "value", "becomes"),
+    [
+        ("keep", '"nan"', "nan"),
+        ("keep", '""', ""),
+        ("empty", '"nan"', None),
+        ("empty", '["a","nan"]', ["a"]),
+        ("refuse", '"none"', "none"),
+        ("refuse", "null", None),
+    ],
+)
+def test_a_value_of_a_user_follows_the_declared_policy(make_folder, policy, value, becomes) -> None:
+    folder = make_folder({"users.jsonl": f'{{"user_id":"u1","job":{value}}}\n'})
+    assert load_folder(folder, Reading(missing_words=policy)).attributes == {"u1": {"job": becomes}}
 
 
 def test_a_word_for_a_missing_value_is_refused_in_a_folder(make_folder) -> None:

@@ -37,6 +37,7 @@ ODD: tuple[Any, ...] = (
     "x" * 3000, "Tent &amp; peg", '5" nail', '"', "a,b", "a;b", "a::b", "a\tb", "\r", "9" * 400,
 )  # fmt: skip
 """Values that stand where another is expected."""
+WORDS = ("nan", "NaN", "None", "NULL", "null")
 TEXTS = (
     '"', '""', "{}", "[]", "null", "NaN", "-Infinity", '"a"', "\\u0000", "\\ud800", '"item_id":"b",', "1e999",
     "\r\n", "\n\n", "\ufeff", "," * 40, "[" * 50, "{\"a\":" * 40, "\x85", "\x1c", "\x0c",
@@ -54,6 +55,7 @@ def check(draw: random.Random) -> tuple[str, Callable[[], str]]:
         duplicates=draw.choice(("refuse", "keep", "drop-exact")),
         allow_empty_text=draw.random() < 0.5,
         domain_field=draw.choice(("", "", "", "kind")),
+        missing_words=draw.choice(("refuse", "refuse", "keep", "empty")),
     )
     shown = "\n".join(f"{name}: {content!r:.2000}" for name, content in files.items())
     return f"{reading}\n{shown}", lambda: attempt(files, reading)
@@ -209,6 +211,7 @@ def _checked(folder: Path, reading: Reading) -> str:
         "--domain-field",
         reading.domain_field,
     ]
+    options += ["--missing-words", reading.missing_words]
     options += ["--allow-empty-text"] * reading.allow_empty_text
     result = CliRunner().invoke(data, ["check", str(folder), "--json", *options])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
@@ -233,7 +236,7 @@ def differences(dataset: Dataset, folder: Path, reading: Reading) -> str:
     if list(ids) != [line["item_id"] for line in lines["items"]]:
         return f"the items are {ids}"
     for name, column in dataset.items.fields.items():
-        if not same(column, [line.get(name) for line in lines["items"]]):
+        if not same(column, [settled(line.get(name), reading) for line in lines["items"]]):
             return f"field {name} is {column}"
     told = [
         (line["user_id"], item, time)
@@ -246,8 +249,9 @@ def differences(dataset: Dataset, folder: Path, reading: Reading) -> str:
     expected = Counter(dict.fromkeys(told, 1) if _drops(reading, lines) else told)
     if found := _unlike(Counter(events_of(dataset)), expected):
         return found
+    attributes = {user.pop("user_id"): user for user in lines["users"]}
     if dataset.attributes != {
-        u["user_id"]: {k: v for k, v in u.items() if k != "user_id"} for u in lines["users"]
+        u: {k: settled(v, reading) for k, v in a.items()} for u, a in attributes.items()
     }:
         return f"the attributes are {dataset.attributes}"
     for role, rows in (("valid", dataset.valid), ("test", dataset.test)):
@@ -255,6 +259,15 @@ def differences(dataset: Dataset, folder: Path, reading: Reading) -> str:
         if plain != _rows(rows, ids):
             return f"the {role} rows are {_rows(rows, ids)}"
     return ""
+
+
+def settled(value: Any, reading: Reading) -> Any:
+    """A field's value after the reader's policy for words that stand for a missing value."""
+    if reading.missing_words != "empty":
+        return value
+    if isinstance(value, list):
+        return [part for part in value if settled(part, reading) is not None or part is None]
+    return None if isinstance(value, str) and value.strip() in WORDS else value
 
 
 def _drops(reading: Reading, lines: dict[str, list[dict[str, Any]]]) -> bool:

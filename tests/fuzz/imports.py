@@ -21,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from click.testing import CliRunner
 
@@ -154,9 +154,13 @@ def attempt(files: dict[str, bytes], options: list[str]) -> str:
 
 def _checked(out: Path, options: list[str]) -> str:
     """What `genrec data check` has against an imported folder."""
-    allowed = [word for word in options if word == "--allow-empty-text"]
-    result = CliRunner().invoke(data, ["check", str(out), *allowed])
+    allowed = ["--allow-empty-text"] * ("--allow-empty-text" in options)
+    result = CliRunner().invoke(data, ["check", str(out), *allowed, "--missing-words", _kept(options)])
     return "" if result.exit_code == 0 else f"the imported folder is refused: {result.output}"
+
+
+def _kept(options: list[str]) -> Literal["keep", "refuse"]:
+    return "keep" if "--missing-words" in options and "keep" in options else "refuse"
 
 
 def differences(folder: Path, log: Path, options: list[str], steps: dict[str, int]) -> str:
@@ -164,7 +168,10 @@ def differences(folder: Path, log: Path, options: list[str], steps: dict[str, in
     read = steps["interactions read"]
     dropped = sum(count for what, count in steps.items() if "interactions" in what and "dropped" in what)
     dropped -= steps.get("items with too few interactions dropped", 0)
-    dataset = load_folder(folder / "out", Reading(allow_empty_text="--allow-empty-text" in options))
+    dataset = load_folder(
+        folder / "out",
+        Reading(allow_empty_text="--allow-empty-text" in options, missing_words=_kept(options)),
+    )
     if len(dataset.sequences.values) != read - dropped:
         return f"{read} read, {dropped} dropped, {len(dataset.sequences.values)} kept"
     further = sum(count for what, count in steps.items() if f"{log.name} that continue" in what)
@@ -273,8 +280,13 @@ def _picks(options: list[str]) -> bool:
 
 
 def _is_text(value: Any, options: list[str]) -> bool:
-    words = () if "keep" in options else ("nan", "none", "null", "<na>", "nat")
-    return isinstance(value, str) and bool(value.strip()) and value.strip().casefold() not in words
+    words = () if "keep" in options else ("nan", "null", "None")
+    return (
+        isinstance(value, str)
+        and bool(value.strip())
+        and value.strip() not in words
+        and value.strip().casefold() not in words
+    )
 
 
 def _means(cell: Any, value: Any, options: list[str]) -> bool:

@@ -241,6 +241,30 @@ def test_a_path_option_is_hashed_though_the_component_says_nothing_of_inputs(toy
     assert (done.outcomes["data"], done.plan.entry("data").reason.what) == ("run", "data.source/0/prices.npy")
 
 
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("{use: core/folder, path: nowhere}", "data folder `nowhere` does not exist"),
+        ("{use: core/folder, path: p.yaml}", "data folder `p.yaml` is a file, not a data folder"),
+        ("{use: core/folder, path: empty}", "folder has no `items.jsonl`"),
+        (
+            "{use: core/merged, parts: {a: {use: core/folder, path: nowhere}, b: {use: core/synthetic}}}",
+            "data folder `nowhere` does not exist",
+        ),
+    ],
+)
+def test_a_wrong_data_path_is_refused_with_its_line(load, pipeline_file, source, says):
+    (pipeline_file.parent / "empty").mkdir()
+    (pipeline_file.parent / "p.yaml").touch()
+    text = pipeline_file.read_text().replace("quick/shop", source)
+    pipeline_file.write_text(text)
+    with pytest.raises(GenrecError) as caught:
+        load().refuse_missing_files()
+    line = next(n for n, line in enumerate(text.splitlines(), 1) if source in line)
+    assert f"{pipeline_file.name}:{line}:" in str(caught.value)
+    assert says in str(caught.value)
+
+
 @pytest.mark.parametrize("path", ["none.txt", "~nobody/x", "x" * 300])
 def test_a_path_that_leads_nowhere_is_refused_with_its_line(load, pipeline_file, path):
     text = pipeline_file.read_text().replace("quick/shop", f"{{use: quick/shop, prices: {path}}}")
