@@ -47,6 +47,7 @@ Rewards = Annotated[tuple[Reward, ...], BeforeValidator(_several)]
 class GRPO(Trainer):
     """Group-relative policy optimisation with constrained rollouts, selected by validation."""
 
+    version = "2"
     needs_corpora = True
 
     class Options(GRPOSettings, Trainer.Options):

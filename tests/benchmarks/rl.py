@@ -166,7 +166,7 @@ def rounds(world: World, model: Model, policy: Any) -> Rounds:
         lambda *_: None,
         RewardMixer((Hit(),)),
         "population",
-        0,
+        Context(),
     )
 
 

@@ -105,6 +105,7 @@ class Round:
     Attributes:
         ids, learn: int64 and bool [B, T], completions and which of their tokens are learnt.
         advantages: float32 [B].
+        groups: rollouts of each group, which lie after one another; they add up to B.
         trees: the same rollouts laid out for reading.
         reference: float32 [B, T], log-probabilities under the reference; None without one.
         figures: name → mean over the round, for the curves.
@@ -114,6 +115,7 @@ class Round:
     ids: Tensor
     learn: Tensor
     advantages: Tensor
+    groups: tuple[int, ...]
     trees: tuple[PackedTree, ...]
     reference: Tensor | None
     figures: dict[str, float] = field(default_factory=dict)
@@ -155,6 +157,7 @@ class Rounds:
             ids=ids,
             learn=learn,
             advantages=torch.tensor([value for one in groups for value in one.advantages], device=ids.device),
+            groups=tuple(len(one.group.rollouts) for one in groups),
             trees=trees,
             reference=known,
             figures=_figures(groups, learn),

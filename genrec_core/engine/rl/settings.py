@@ -12,6 +12,9 @@ from genrec_core.engine.choices import Arithmetic, Scoring
 Loss = Literal["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo"]
 """Which of TRL's losses; they differ in clipping and in what a token's share is divided by."""
 
+TOKEN_LOSSES: tuple[Loss, ...] = ("bnpo", "dapo", "cispo")
+"""Losses that are a mean over all tokens of an update, whichever rollout or group they are of."""
+
 Spread = Literal["population", "sample", "none"]
 """The standard deviation by which a group's rewards are divided; `none` only subtracts the mean."""
 
@@ -63,6 +66,11 @@ class GRPOSettings(Options):
     loss: Loss = "grpo"
     """`grpo`, `sapo`: mean over a rollout's tokens, then over rollouts; `bnpo`, `dapo`, `cispo`: mean over
     all tokens; `dr_grpo`: sum over a constant, the longest possible completion."""
+    average: Literal["group", "rollout"] | None = None
+    """How rollouts of groups of different sizes are averaged: `group`, first inside each group and then over
+    groups, as the GRPO paper writes it (1/G inside the expectation); `rollout`, over all alike, so that a
+    group weighs as much as it is large. By default `group` for losses that average over rollouts; the others
+    average over tokens and have no such choice."""
     importance: Literal["token", "sequence"] = "token"
     """Whether the ratio to the old policy is taken token by token, or over a whole rollout (GSPO)."""
     epsilon: float = Field(0.2, gt=0)
@@ -101,6 +109,20 @@ class GRPOSettings(Options):
     checkpoint_minutes: float = operational(
         5.0, "Minutes between two checkpoints; there is one at each evaluation too.", ge=0
     )
+
+    @property
+    def by_group(self) -> bool:
+        """Whether the loss is averaged inside each group first."""
+        return self.loss not in TOKEN_LOSSES and self.average != "rollout"
+
+    @model_validator(mode="after")
+    def _average_of_rollouts(self) -> Self:
+        if self.average and self.loss in TOKEN_LOSSES:
+            raise ValueError(
+                f"`average: {self.average}` says how rollouts are averaged, and `loss: {self.loss}` averages "
+                "over tokens: leave `average` out, or write `loss: grpo`"
+            )
+        return self
 
     @model_validator(mode="after")
     def _lookahead_behind_thoughts(self) -> Self:

@@ -5,6 +5,9 @@ figures it gathers on the way (`_compute_loss`), on top of transformers' loop. W
 
 - generation. TRL hands its generator prompts that are already repeated G times, demands groups of one size,
   and rewards strings. Rounds are ours: `_prepare_inputs` asks for the inputs of each step.
+- the average over rollouts. TRL takes all of a batch alike, so that a large group weighs more than a small
+  one; with `average: group` its loss is called once for all groups of one size, and the results are weighed
+  by how many groups they are of. Rounds of groups of one size are one call, TRL's own loss.
 - log-probabilities. TRL's kernel normalises over the whole vocabulary and reads every copy of a prompt; ours
   reads a tree (`trees`) and may normalise over legal tokens (`log_probabilities`).
 - the reference. TRL loads it by the model's name from a hub, which for a model that was just fine-tuned is
@@ -20,6 +23,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +91,7 @@ class PolicyTrainer(PlannedTrainer, GRPOTrainer):
         text_tokenizer: it is not used, but TRL wants one with a pad token.
         beta: weight of the KL divergence.
         scorer: scores rollouts under the policy.
-        options: what `PlannedTrainer` and Trainer take.
+        options: what `PlannedTrainer` and Trainer take; `settings.by_group` says how rollouts are averaged.
     """
 
     def __init__(
@@ -96,7 +100,9 @@ class PolicyTrainer(PlannedTrainer, GRPOTrainer):
         config, generation = network.config, network.generation_config
         self._before = (config.pad_token_id, generation.pad_token_id, config.use_cache)
         self._scorer = scorer
-        self._now: dict[str, Any] = {}
+        self._by_group = options["settings"].by_group
+        self._now: tuple[Tensor, Tensor] | None = None
+        self._learnt: list[int] = []
         super().__init__(
             model=network,
             processing_class=text_tokenizer,
@@ -119,11 +125,16 @@ class PolicyTrainer(PlannedTrainer, GRPOTrainer):
         network.config.use_cache = use_cache
 
     def taken_figures(self) -> dict[str, float]:
-        """What the loss gathered since this was last asked, by our names."""
-        gathered = self._metrics["train"]
+        """What the loss gathered since this was last asked, by our names: means over learnt tokens."""
+        gathered, learnt = self._metrics["train"], self._learnt
         figures = {ours: gathered[theirs] for theirs, ours in FIGURES.items() if gathered.get(theirs)}
-        taken = {name: sum(values) / len(values) for name, values in figures.items()}
+        taken = {
+            name: sum(value * tokens for value, tokens in zip(values, learnt, strict=True))
+            / max(1, sum(learnt))
+            for name, values in figures.items()
+        }
         gathered.clear()
+        learnt.clear()
         return {name: value for name, value in taken.items() if math.isfinite(value)}
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
@@ -147,21 +158,51 @@ class PolicyTrainer(PlannedTrainer, GRPOTrainer):
         return inputs
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Tensor:
-        """TRL's loss; it asks below for the log-probabilities of these inputs."""
-        self._now = inputs
-        loss: Tensor = super()._compute_loss(model, inputs)
-        return loss
-
-    def _get_per_token_logps_and_entropies(
-        self, model: Any, input_ids: Tensor, *_: Any, **__: Any
-    ) -> tuple[Tensor, Tensor, None]:
-        """Log-probabilities and entropies [B, T] of the present inputs, from their trees."""
-        made: Round = self._now["round"]
+        """TRL's loss, averaged over groups or over rollouts; it asks below for log-probabilities."""
+        made: Round = inputs["round"]
         with self.accelerator.autocast():
             scores, entropies = self._scorer.score(made.trees, (len(made.ids), made.ids.shape[1]))
         if not made.old:
             made.old.append(scores.detach())  # the first update of a round is made by the old policy itself
-        return scores, entropies, None
+        alike = rows_by_size(made.groups) if self._by_group else [(1.0, slice(None))]
+        losses: list[Tensor] = []
+        for share, rows in alike:
+            part = inputs if len(alike) == 1 else {name: _rows(value, rows) for name, value in inputs.items()}
+            self._now = scores[rows], entropies[rows]
+            self._learnt.append(int(made.learn[rows].sum()))
+            losses.append(share * super()._compute_loss(model, part))
+        self._now = None
+        return torch.stack(losses).sum()
+
+    def _get_per_token_logps_and_entropies(
+        self, model: Any, input_ids: Tensor, *_: Any, **__: Any
+    ) -> tuple[Tensor, Tensor, None]:
+        """Log-probabilities and entropies [B, T] of the rollouts whose loss is being computed."""
+        assert self._now is not None, "TRL asks while it computes a loss"
+        return *self._now, None
+
+
+def rows_by_size(groups: Sequence[int]) -> list[tuple[float, Tensor | slice]]:
+    """Rollouts put together by the size of their group, and the share of all groups that have this size.
+
+    The mean over such rollouts is the mean over their groups, because all of these are equally large.
+
+        >>> rows_by_size([2, 1, 2])
+        [(0.333…, tensor([2])), (0.666…, tensor([0, 1, 3, 4]))]
+    """
+    sizes = torch.tensor(groups)
+    if len(set(groups)) == 1:
+        return [(1.0, slice(None))]
+    of_row = sizes.repeat_interleave(sizes)
+    return [
+        (groups.count(size) / len(groups), (of_row == size).nonzero().squeeze(1))
+        for size in sorted(set(groups))
+    ]
+
+
+def _rows(value: Any, rows: Tensor | slice) -> Any:
+    """Some rows of an input that has one a rollout."""
+    return value[rows] if isinstance(value, Tensor) and value.ndim else value
 
 
 def frozen_copy(network: Any) -> Any:

@@ -10,9 +10,6 @@ and the log tells what was chosen:
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import torch
 
 from genrec_core.contracts.context import Context
@@ -35,30 +32,3 @@ def has_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     features = torch.cpu.get_capabilities() if device.type == "cpu" else {}
     return bool(features.get("avx512_bf16") or features.get("amx_bf16") or features.get("arm_bf16"))
-
-
-def loop_arguments(settings: Any, seed: int, folder: Path, device: torch.device) -> dict[str, Any]:
-    """What every trainer tells transformers' loop: one pass over our plan, no saving or reporting of its own.
-
-    Args:
-        settings: with `clip`, `learning_rate` and a resolved `precision`.
-        seed: of the run.
-        folder: where the loop may put something; ours do not.
-        device: of the network.
-    """
-    return {
-        "output_dir": str(folder),
-        "num_train_epochs": 1,
-        "max_grad_norm": settings.clip,
-        "learning_rate": settings.learning_rate,
-        "seed": seed,
-        "bf16": settings.precision == "bfloat16",
-        "use_cpu": device.type == "cpu",
-        "logging_strategy": "no",
-        "eval_strategy": "no",
-        "save_strategy": "no",
-        "logging_nan_inf_filter": False,
-        "log_level": "error",
-        "disable_tqdm": True,
-        "report_to": "none",
-    }

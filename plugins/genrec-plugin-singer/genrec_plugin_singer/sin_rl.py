@@ -43,7 +43,7 @@ _DRAWN: Mapping[Sampling, Literal["sample", "dynamic", "beam"]] = {
 class SINRL(GRPO):
     """GRPO that asks hard prompts again behind a part of their answer, less of it as training goes on."""
 
-    version = "1"
+    version = "2"
 
     class Options(GRPO.Options):
         """Those of `core/grpo`, and how trajectories are collected."""

@@ -38,8 +38,8 @@ def batch(network, groups, tries):
     )
 
 
-def loss_of(now, old, reference, gains, mask, settings, longest):
-    """The losses as their papers write them, for rollouts of any groups."""
+def loss_of(now, old, reference, gains, mask, settings, longest, sizes):
+    """The losses as their papers write them, for rollouts of groups of the given sizes, one after another."""
     difference = now - old
     if settings.importance == "sequence":
         difference = ((difference * mask).sum(1) / mask.sum(1).clamp(min=1))[:, None]
@@ -59,10 +59,14 @@ def loss_of(now, old, reference, gains, mask, settings, longest):
         each = each + settings.beta * distance * (ratio if settings.kl == "unbiased" else 1)
     each = each * mask
     if settings.loss in ("grpo", "sapo"):
-        return (each.sum(1) / mask.sum(1).clamp(min=1)).mean()
-    if settings.loss == "dr_grpo":
-        return each.sum() / (len(mask) * longest)
-    return each.sum() / mask.sum()
+        rollouts = each.sum(1) / mask.sum(1).clamp(min=1)
+    elif settings.loss == "dr_grpo":
+        rollouts = each.sum(1) / longest
+    else:
+        return each.sum() / mask.sum()
+    if settings.average == "rollout":
+        return rollouts.mean()
+    return torch.stack([group.mean() for group in rollouts.split(sizes)]).mean()
 
 
 def trained(network, rounds, settings, tries, rewards, longest, rate):
@@ -78,9 +82,10 @@ def trained(network, rounds, settings, tries, rewards, longest, rate):
         with torch.no_grad():
             reference, mask = batch(frozen, groups, tries)
             old, _ = batch(network, groups, tries)
+        sizes = [len(completions) for _, completions, _ in groups]
         for _ in range(settings.updates):
             now, _ = batch(network, groups, tries)
-            loss = loss_of(now, old, reference, torch.tensor(gains), mask, settings, longest)
+            loss = loss_of(now, old, reference, torch.tensor(gains), mask, settings, longest, sizes)
             network.zero_grad()
             loss.backward()
             if settings.clip:
