@@ -22,13 +22,18 @@ if TYPE_CHECKING:
     "--options", "given", default="{}", metavar="JSON",
     help="""Options by component: '{"my-ids/hashed": {"levels": 2}}'. Defaults elsewhere.""",
 )  # fmt: skip
+@click.option(
+    "--allow-unchecked", is_flag=True,
+    help="End with exit code 0 although components need options, so that they were not checked.",
+)  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print every check's result as JSON.")
-def check_plugin(name: str | None, given: str, as_json: bool) -> None:
+def check_plugin(name: str | None, given: str, allow_unchecked: bool, as_json: bool) -> None:
     """Check that the components of plugin NAME (by default of every plugin) keep their contracts.
 
-    Exit code 5 when a check failed or when too few of a component's checks ran to mean anything.
+    Exit code 5 when a check failed, when too few of a component's checks ran to mean anything, or when a
+    component was not checked at all because it needs options.
     """
-    from genrec_core.contracts.errors import ContractError
+    from genrec_core.contracts.errors import ContractError, examples
     from genrec_core.registry.discovery import load_plugins
 
     options = _parsed(given)
@@ -48,6 +53,12 @@ def check_plugin(name: str | None, given: str, as_json: bool) -> None:
     broken = [row["component"] for row in rows if row["broken"]]
     if broken:
         raise ContractError(f"broken contracts: {', '.join(broken)}", hint="each failure is told above")
+    unchecked = [row["component"] for row in rows if row["unchecked"]]
+    if unchecked and not allow_unchecked:
+        raise ContractError(
+            f"{len(unchecked)} components were not checked: {examples(unchecked, len(unchecked))}",
+            hint=f"""give them options, --options '{{"{unchecked[0]}": {{...}}}}', or --allow-unchecked""",
+        )
 
 
 def _checked(component: Registered, registry: Registry, options: dict[str, Any]) -> dict[str, Any]:

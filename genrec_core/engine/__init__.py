@@ -10,6 +10,7 @@ Plugins use the names that stand here, and nothing behind them:
 | to | use |
 |---|---|
 | load, keep and ask a model | `Model`, `Model.of`, `load_model`, `chosen_device` |
+| make a backbone, a tiny one too | `ExtendedBackbone`, `Shape`, `tiny_model` |
 | turn samples into token ids | `Renderer`, `Rendered` |
 | decode under a trie | `Decoder`, `DecoderSettings`, `Constraint`, `prefixes`, `finish` |
 | decode freely, or think first | `FreeDecoder`, `FreeDecoderSettings`, `ThinkSettings`, `think_then_beam` |
@@ -39,7 +40,9 @@ if TYPE_CHECKING:
     from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings, finish, prefixes
     from genrec_core.engine.decoding.free_beam import FreeDecoder, FreeDecoderSettings
     from genrec_core.engine.decoding.free_text import ThinkSettings, think_then_beam
+    from genrec_core.engine.models.backbone import ExtendedBackbone
     from genrec_core.engine.models.model import Model, chosen_device, load_model
+    from genrec_core.engine.models.tiny import Shape, tiny_model
     from genrec_core.engine.rendering.renderer import Rendered, Renderer, Span
     from genrec_core.engine.rl.reinforce import RolloutTask, reinforce
     from genrec_core.engine.rl.rollouts import (
@@ -57,7 +60,9 @@ if TYPE_CHECKING:
     from genrec_core.engine.training.sft import finetune
 
 _HOME = {
+    "models.backbone": "ExtendedBackbone",
     "models.model": "Model load_model chosen_device",
+    "models.tiny": "Shape tiny_model",
     "rendering.renderer": "Rendered Renderer Span",
     "decoding.constraint": "Constraint",
     "decoding.decoder": "Decoder DecoderSettings finish prefixes",
@@ -81,6 +86,7 @@ __all__ = [
     "Decoder",
     "DecoderSettings",
     "DirectAnswers",
+    "ExtendedBackbone",
     "FreeDecoder",
     "FreeDecoderSettings",
     "GRPOSettings",
@@ -97,6 +103,7 @@ __all__ = [
     "RolloutTask",
     "SASRecSettings",
     "SFTSettings",
+    "Shape",
     "Span",
     "ThinkSettings",
     "Thinking",
@@ -111,6 +118,7 @@ __all__ = [
     "reinforce",
     "strategy_for",
     "think_then_beam",
+    "tiny_model",
 ]
 
 

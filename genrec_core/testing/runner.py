@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -48,6 +48,7 @@ def check_component(
     *,
     name: str = "",
     builder: Builder | None = None,
+    only: Collection[str] = (),
 ) -> list[CheckResult]:
     """Run every check of a kind.
 
@@ -57,6 +58,7 @@ def check_component(
         options: values as in a pipeline file, or components as in Python.
         name: what to call it.
         builder: where nested components come from; by default every installed plugin.
+        only: names of the checks to run; by default all.
 
     Raises:
         GenrecError: the component cannot be configured with these options, so nothing can be checked.
@@ -66,6 +68,8 @@ def check_component(
     made: dict[str, Any] = {}
     results = []
     for check in checks_for(kind):
+        if only and check.__name__ not in only:
+            continue
         with tempfile.TemporaryDirectory(prefix="genrec-check-") as folder:
             subject = Subject(kind, cls, options or {}, builder, Path(folder), name, made)
             results.append(_run(check, subject))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from genrec_core import (
     Baseline,
+    Candidate,
     Candidates,
     Corpus,
     Encoder,
@@ -19,6 +21,8 @@ from genrec_core import (
     Identifiers,
     ItemRef,
     Ranked,
+    Recommender,
+    RecommenderSession,
     Reconstruction,
     Reward,
     Sample,
@@ -27,7 +31,9 @@ from genrec_core import (
     Tokenizer,
     View,
     Views,
+    operational,
 )
+from genrec_core.builtin.sft import SFT
 from genrec_core.contracts.baseline import BaselineSession
 from genrec_core.contracts.dataset import Sequences
 
@@ -337,7 +343,122 @@ class Unlisted(Good):
         return ()
 
 
+class Hashing(Good):
+    """Names items by Python's `hash()`, which every process seeds anew."""
+
+    def fit(self, items, train, context):
+        return Identifiers.of([(f"<{hash(title)}>",) for title in items.fields["title"]])
+
+
+class Numbered(Good):
+    """Puts the process id into names."""
+
+    def fit(self, items, train, context):
+        return Identifiers.of([(f"<{n}>", f"<{os.getpid()}>") for n in range(len(items))])
+
+
+class Unordered(Good):
+    """Numbers tokens in the order of a set of texts."""
+
+    def fit(self, items, train, context):
+        words = list({word for title in items.fields["title"] for word in title.split()})
+        firsts = [title.split()[0] for title in items.fields["title"]]
+        return Identifiers.of([(f"<{words.index(first)}>", f"<{n}>") for n, first in enumerate(firsts)])
+
+
+class Chunked(Good):
+    """Numbers items anew in each batch, whose size is called operational."""
+
+    class Options(Tokenizer.Options):
+        """Options."""
+
+        batch: int = operational(12, "Items handled together.", ge=1)
+
+    def fit(self, items, train, context):
+        size = self.options.batch
+        return Identifiers.of([(f"<{n % size}>", f"<{n // size}>") for n in range(len(items))])
+
+
+class Scaled(Encoder):
+    """Scales by a switch that is called operational."""
+
+    class Options(Encoder.Options):
+        """Options."""
+
+        fast: bool = operational(False, "Faster.")
+
+    def encode(self, texts, state, context):
+        scale = 0.5 if self.options.fast else 1.0
+        return scale * np.array([[len(text), text.count("e")] for text in texts], dtype=np.float32)
+
+
+class Everything(Recommender):
+    """Gives all items in catalogue order, those that `kept` keeps."""
+
+    slots = ()
+
+    def open(self, models, catalogue, prompts, context):
+        return EverythingSession(self, catalogue)
+
+    def answered(self, request):
+        return True
+
+    def kept(self, item, request):
+        return True
+
+
+class EverythingSession(RecommenderSession):
+    def __init__(self, recommender, catalogue):
+        self.recommender, self.names = recommender, catalogue.identifiers
+
+    def recommend(self, requests):
+        for request in filter(self.recommender.answered, requests):
+            kept = [item for item in range(23) if self.recommender.kept(item, request)]
+            yield Candidates(tuple(Candidate(self.names.tokens(item), -item) for item in kept))
+
+
+class Skipping(Everything):
+    """Has no answer for a request without a history."""
+
+    def answered(self, request):
+        return bool(request.history)
+
+
+class Speechless(Everything):
+    """Has an empty answer for a request without a history."""
+
+    def kept(self, item, request):
+        return bool(request.history)
+
+
+class Filtering(Everything):
+    """Leaves out what was viewed."""
+
+    def kept(self, item, request):
+        return item not in request.history and item != 22  # item 23 shares the identifier of item 22
+
+
+class Peeking(SFT):
+    """Puts the validation rows, targets and all, behind the training rows."""
+
+    def train(self, models, catalogue, training, context):
+        train, valid = training.train, training.valid
+        rows = [train.rows.row(row) for row in range(len(train.rows))]
+        rows += [np.append(valid.rows.row(row), valid.targets[row]) for row in range(len(valid))]
+        seen = View("train", train.users + valid.users, Sequences.of(rows), None, train.max_history)
+        return super().train(models, catalogue, replace(training, train=seen), context)
+
+
 FAULTS = [
+    (Hashing, "gives_the_same_in_another_process"),
+    (Numbered, "gives_the_same_in_another_process"),
+    (Unordered, "gives_the_same_in_another_process"),
+    (Chunked, "keeps_results_whatever_is_operational"),
+    (Scaled, "keeps_results_whatever_is_operational"),
+    (Skipping, "answers_requests_without_history"),
+    (Speechless, "answers_requests_without_history"),
+    (Filtering, "keeps_viewed_items"),
+    (Peeking, "trains_on_training_rows_alone"),
     (Unlisted, "has_an_identity_in_json"),
     (Forgetful, "names_every_item"),
     (Fickle, "agrees_with_itself"),

@@ -45,9 +45,9 @@ def _run(*arguments):
 def test_a_sound_plugin_passes_and_the_line_says_how_many_checks_ran(shop):
     done = _run("shop")
     assert done.exit_code == 0, done.output
-    assert "tokenizer shop/good: 16 passed, 0 failed, 5 skipped (" in done.output
+    assert "tokenizer shop/good: 17 passed, 0 failed, 6 skipped (" in done.output
     assert "extends_without_moving_anything: cannot name items" in done.output
-    assert "16 checks ran on 1 components; 0 components not checked" in done.output
+    assert "17 checks ran on 1 components; 0 components not checked" in done.output
 
 
 def test_a_broken_promise_is_told_and_gives_exit_code_5(shop):
@@ -65,14 +65,18 @@ def test_results_are_also_there_for_machines(shop):
     assert {check["outcome"] for check in rows[0]["checks"]} == {"passed", "skipped"}
 
 
-def test_a_component_that_needs_options_is_named_as_not_checked_until_it_gets_them(shop):
+def test_a_component_that_needs_options_is_an_error_until_it_gets_them_or_is_allowed(shop):
     shop.write_text(PLUGIN + '    registry.tokenizer("demanding", Demanding)\n')
     done = _run("shop")
-    assert done.exit_code == 0
+    assert isinstance(done.exception, GenrecError)
+    assert done.exception.exit_code == ExitCode.CONTRACT_BROKEN
+    assert done.exception.message == "1 components were not checked: `shop/demanding`"
+    assert "--allow-unchecked" in done.exception.hint
     assert "tokenizer shop/demanding: not checked: path" in done.output
     assert """genrec check-plugin --options '{"shop/demanding": {...}}'""" in done.output
+    assert _run("shop", "--allow-unchecked").exit_code == 0
     given = _run("shop", "--options", '{"shop/demanding": {"path": "here"}}')
-    assert "tokenizer shop/demanding: 16 passed, 0 failed" in given.output
+    assert "tokenizer shop/demanding: 17 passed, 0 failed" in given.output
 
 
 def test_options_that_were_given_and_do_not_fit_are_a_failure(shop):

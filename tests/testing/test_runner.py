@@ -9,7 +9,7 @@ from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.registry import KINDS
 from genrec_core.testing.checks import FLOOR, checks_for
 from genrec_core.testing.runner import CheckResult, check_component, shortfall, summary
-from tests.testing.broken import FAULTS, Demanding, Good
+from tests.testing.broken import FAULTS, Chunked, Demanding, Filtering, Good, Hashing, Skipping
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +19,9 @@ def installed():
 
 @pytest.mark.parametrize(("component", "check"), FAULTS, ids=lambda value: getattr(value, "__name__", value))
 def test_each_fault_is_noticed_by_the_check_meant_for_it(component, check, installed):
-    results = {r.name: r for r in check_component(component.kind, component, builder=installed)}
-    assert results[check].outcome == "failed"
-    assert results[check].reason
+    (result,) = check_component(component.kind, component, builder=installed, only=[check])
+    assert result.outcome == "failed"
+    assert result.reason
 
 
 def test_a_sound_component_passes_every_check_that_applies_to_it(installed):
@@ -33,6 +33,7 @@ def test_a_sound_component_passes_every_check_that_applies_to_it(installed):
         "extends_whatever_order_items_are_in",
         "reconstructs_what_it_quantised",
         "registers_without_torch",
+        "keeps_results_whatever_is_operational",
     }
     assert shortfall("tokenizer", results) == ""
 
@@ -64,6 +65,30 @@ def test_an_exception_inside_a_check_is_a_failure_with_its_place(installed):
     reasons = [r.reason for r in results if r.outcome == "failed"]
     assert len(reasons) > 5
     assert all("ZeroDivisionError: by nought (test_runner.py:" in reason for reason in reasons)
+
+
+REASONS = [
+    (Hashing, "gives_the_same_in_another_process", "use `hashlib`, sort sets"),
+    (
+        Chunked,
+        "keeps_results_whatever_is_operational",
+        "operational option `batch: 1` changes the result, at 0.1.0",
+    ),
+    (
+        Skipping,
+        "answers_requests_without_history",
+        "3 requests, one of them without a history, got 2 answers",
+    ),
+    (Filtering, "keeps_viewed_items", "no candidate of 20 requests is in its history"),
+]
+
+
+@pytest.mark.parametrize(
+    ("component", "check", "part"), REASONS, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_a_reason_says_what_is_wrong_and_what_to_do(component, check, part, installed):
+    (result,) = check_component(component.kind, component, builder=installed, only=[check])
+    assert part in result.reason
 
 
 def test_options_that_do_not_fit_are_told_before_any_check_runs(installed):

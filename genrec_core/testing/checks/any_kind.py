@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import orjson
 from pydantic import ValidationError
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.testing.results import difference, result_elsewhere, result_of
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.verdicts import NotApplicable, require
+
+CLOSE = 1e-4
+"""How far numbers may lie apart that were computed in other batches, as a share."""
 
 
 def is_of_its_kind(subject: Subject) -> None:
@@ -97,6 +103,55 @@ def _heavy_imports(module: str) -> str:
     return done.stdout.strip()
 
 
+def gives_the_same_in_another_process(subject: Subject) -> None:
+    """A result depends neither on Python's `hash()`, another one in each process, nor on the process id."""
+    found = difference(result_of(subject), result_elsewhere(subject))
+    require(
+        not found,
+        f"another process gave another result, {found}: use `hashlib`, sort sets, and draw from the context",
+    )
+
+
+def keeps_results_whatever_is_operational(subject: Subject) -> None:
+    """An operational option changes speed or memory but never the result, since fingerprints leave it out."""
+    component = subject.component()
+    options = component.described().keys() - component.identity()["options"].keys() - {"use"}
+    tried = 0
+    for option in sorted(options):
+        value = getattr(component.options, option)
+        for number, other in enumerate(_others(subject, option, value)):
+            folder = subject.workspace / f"{option}-{number}"
+            folder.mkdir()
+            given = {**subject.options, option: other}
+            changed = replace(subject, options=given, workspace=folder, made={})
+            found = difference(result_of(subject), result_of(changed), CLOSE)
+            require(not found, f"operational option `{option}: {other}` changes the result, {found}")
+            tried += 1
+    if not tried:
+        raise NotApplicable("has no operational option whose value can be changed here")
+
+
+def _others(subject: Subject, option: str, value: Any) -> Iterator[Any]:
+    """Other values that an option can have: for numbers the smallest and a larger one."""
+    field = subject.cls.Options.model_fields[option]
+    if get_origin(field.annotation) is Literal:
+        candidates = list(get_args(field.annotation))
+    elif isinstance(value, bool):
+        candidates = [not value]
+    elif isinstance(value, int):
+        candidates = [1, 3, value * 2]
+    elif isinstance(value, float):
+        candidates = [value / 2, value * 2]
+    else:
+        return
+    for other in [one for one in candidates if one != value][:2]:
+        try:
+            subject.component(**{option: other})
+        except (ValidationError, GenrecError):
+            continue
+        yield other
+
+
 def _json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
@@ -109,4 +164,6 @@ CHECKS = (
     has_an_identity_in_json,
     can_be_written_down,
     registers_without_torch,
+    gives_the_same_in_another_process,
+    keeps_results_whatever_is_operational,
 )

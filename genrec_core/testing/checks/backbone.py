@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.tiny_model import weights_digest
@@ -58,6 +60,12 @@ def agrees_with_itself(subject: Subject) -> None:
 def _build(subject: Subject) -> LanguageModel:
     model: LanguageModel = subject.component().build(toy_catalogue(), subject.context("model"))
     return model
+
+
+def result(subject: Subject) -> Any:
+    """The vocabulary, and a hash of all weights."""
+    model = _build(subject)
+    return [model.text_tokenizer.get_vocab(), weights_digest(model)]
 
 
 CHECKS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,6 +155,11 @@ def _rank(subject: Subject, k: int = K, state: Fitted | None = None) -> list[Ran
     requests = list(toy_views().test.requests())
     with subject.component().open(state, toy_items(), subject.context("rank")) as session:
         return list(session.rank(requests, k))
+
+
+def result(subject: Subject) -> Any:
+    """Scores of every item for every request."""
+    return _scores(subject)
 
 
 CHECKS = (

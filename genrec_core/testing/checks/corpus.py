@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.dataset import Sequences
@@ -141,6 +142,11 @@ def _only_row(view: View, row: int) -> View:
     assert view.targets is not None
     rows = Sequences.of([view.rows.row(row)])
     return View(view.name, view.users[row : row + 1], rows, view.targets[row : row + 1], view.max_history)
+
+
+def result(subject: Subject) -> Any:
+    """Samples of the training view."""
+    return _samples(subject, toy_views().train)
 
 
 CHECKS = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +116,11 @@ def _require_close(found: NDArray[np.float32], wanted: NDArray[np.float32], why:
     scale = float(np.linalg.norm(wanted, axis=1).max()) or 1.0
     gap = float(np.abs(found - wanted).max()) / scale
     require(gap <= CLOSE, f"{why} moved a vector by {gap:.2g} of its length")
+
+
+def result(subject: Subject) -> Any:
+    """The items' vectors."""
+    return _encode(subject, _texts(subject))
 
 
 CHECKS = (

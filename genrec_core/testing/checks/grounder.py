@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from genrec_core.contracts.candidates import Candidate, Candidates, Ranked
 from genrec_core.contracts.context import Context
 from genrec_core.testing.checks.rankings import require_well_formed, same
@@ -61,6 +63,12 @@ def _ground(subject: Subject, *written: int | tuple[str, ...]) -> Ranked:
         beams.append(Candidate(tokens, -1.0 - place, "".join(tokens)))
     ranked: Ranked = subject.component().open(catalogue, Context()).ground(Candidates(tuple(beams)))
     return ranked
+
+
+def result(subject: Subject) -> Any:
+    """The items of an answer that is partly shared and partly nowhere."""
+    ranked = _ground(subject, 22, 7, NOWHERE, 3)
+    return [ranked.items, ranked.scores]
 
 
 CHECKS = (

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
 
 from genrec_core.contracts.candidates import Candidates
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.recommender import Recommender
+from genrec_core.contracts.views import Request
 from genrec_core.testing.sessions import ask
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.tiny_model import tiny_model
 from genrec_core.testing.toy import toy_catalogue, toy_views
-from genrec_core.testing.verdicts import require
+from genrec_core.testing.verdicts import NotApplicable, require
 
 TASK = {"use": "core/next-item"}
 REQUESTS = 6
@@ -50,16 +53,52 @@ def agrees_with_itself(subject: Subject) -> None:
         require(same, "two runs with the same seed gave different candidates")
 
 
+def answers_requests_without_history(subject: Subject) -> None:
+    """A request without a history gets an answer at its place, with candidates."""
+    first, second = list(toy_views().valid.requests())[:2]
+    answers = _asked(subject, [first, replace(first, history=()), second])
+    require(len(answers) == 3, f"3 requests, one of them without a history, got {len(answers)} answers")
+    require(answers[1].beams, "a request without a history got no candidates")
+
+
+def keeps_viewed_items(subject: Subject) -> None:
+    """Items of the history may be recommended: whether they count is decided by who asks, for all systems."""
+    items_of = toy_catalogue().identifiers.items_of
+    requests = list(toy_views().valid.requests())
+    meant = [
+        {item for beam in answer.beams for item in (*beam.items, *items_of(beam.tokens).tolist())}
+        for answer in _asked(subject, requests)
+    ]
+    if not any(meant):
+        raise NotApplicable("nothing that an untrained model wrote with it names an item")
+    viewed = any(items & set(request.history) for request, items in zip(requests, meant, strict=True))
+    require(viewed, f"no candidate of {len(requests)} requests is in its history; filtering is for who asks")
+
+
 def _recommend(subject: Subject, *, again: bool = False) -> list[Candidates]:
     if again or "answers" not in subject.made:
-        component, catalogue = cast("Recommender", subject.component()), toy_catalogue()
-        prompt = component.options.prompt or cast("Corpus", subject.builder.build("corpus", TASK))
-        models = {slot: tiny_model(catalogue, subject.builder) for slot in component.slots}
-        requests = list(toy_views().valid.requests())[:REQUESTS]
-        context = subject.context("recommend")
-        subject.made["answers"] = ask(component, models, requests, catalogue, prompt, context)
+        subject.made["answers"] = _asked(subject, list(toy_views().valid.requests())[:REQUESTS])
     answers: list[Candidates] = subject.made["answers"]
     return answers
 
 
-CHECKS = (answers_every_request, sorts_candidates, gives_distinct_candidates, agrees_with_itself)
+def _asked(subject: Subject, requests: Sequence[Request]) -> list[Candidates]:
+    component, catalogue = cast("Recommender", subject.component()), toy_catalogue()
+    prompt = component.options.prompt or cast("Corpus", subject.builder.build("corpus", TASK))
+    models = {slot: tiny_model(catalogue, subject.builder) for slot in component.slots}
+    return ask(component, models, requests, catalogue, prompt, subject.context("recommend"))
+
+
+def result(subject: Subject) -> Any:
+    """What was written for each request, with its score."""
+    return [[(beam.tokens, beam.text, beam.score) for beam in answer.beams] for answer in _recommend(subject)]
+
+
+CHECKS = (
+    answers_every_request,
+    answers_requests_without_history,
+    sorts_candidates,
+    gives_distinct_candidates,
+    keeps_viewed_items,
+    agrees_with_itself,
+)

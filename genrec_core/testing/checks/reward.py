@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from genrec_core.contracts.candidates import Candidate, Candidates
 from genrec_core.contracts.context import Context
@@ -87,6 +88,11 @@ def _group(items: Sequence[int], more: tuple[Rollout, ...] = (), step: int = 3) 
 
 def _tokens(item: int) -> Tokens:
     return toy_catalogue().identifiers.tokens(item)
+
+
+def result(subject: Subject) -> Any:
+    """Scores of a group with a hit and of one without."""
+    return [_score(subject, _group([3, TARGET, 9, 12])), _score(subject, _group([3, 8, 9, 12]))]
 
 
 CHECKS = (

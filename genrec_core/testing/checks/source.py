@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from genrec_core.contracts.dataset import Dataset, Rows, Sequences
@@ -99,6 +101,13 @@ def _require_inside(sequences: Sequences, items: int, what: str) -> None:
     require(inside, f"{what} point outside the catalogue")
     whole = offsets[0] == 0 and offsets[-1] == len(values) and (np.diff(offsets) >= 0).all()
     require(whole, f"{what} have offsets that do not cut them into rows")
+
+
+def result(subject: Subject) -> Any:
+    """The data."""
+    data = _load(subject)
+    rows = [data.sequences.row(row) for row in range(len(data.sequences))]
+    return [data.items.ids, data.items.fields, data.users, rows, data.times, data.domains, data.attributes]
 
 
 CHECKS = (

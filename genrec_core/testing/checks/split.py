@@ -6,6 +6,8 @@ stands too late.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from genrec_core.contracts.views import View, Views
@@ -119,6 +121,11 @@ def _places() -> dict[str, dict[int, int]]:
     data = toy_dataset()
     rows = ((user, data.sequences.row(n).tolist()) for n, user in enumerate(data.users))
     return {user: {item: place for place, item in enumerate(row)} for user, row in rows}
+
+
+def result(subject: Subject) -> Any:
+    """Users, histories and targets of the three views."""
+    return [_told(view) for view in _each(_split(subject))]
 
 
 CHECKS = (

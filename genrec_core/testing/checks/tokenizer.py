@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import orjson
@@ -204,6 +205,12 @@ def _fit(subject: Subject, component: Tokenizer, items: Items, view: View, folde
     owned = fitted.model is not None
     require(owned == bool(component.slot), f"`slot` is {component.slot!r}, and `fit` gave a model: {owned}")
     return fitted
+
+
+def result(subject: Subject) -> Any:
+    """Identifiers, and the tokens that a model has to learn."""
+    ids = _fitted(subject)
+    return [[ids.tokens(item) for item in range(len(ids))], ids.new_tokens, ids.separator]
 
 
 CHECKS = (

@@ -7,8 +7,15 @@ them from its contract test.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any, cast
 
-from genrec_core.contracts.trainer import Trained
+import numpy as np
+
+from genrec_core.contracts.context import Context
+from genrec_core.contracts.dataset import Sequences
+from genrec_core.contracts.trainer import Trained, Trainer
+from genrec_core.contracts.views import Training, View
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.tiny_model import tiny_model, weights_digest
 from genrec_core.testing.toy import toy_catalogue, toy_training
@@ -47,6 +54,15 @@ def agrees_with_itself(subject: Subject) -> None:
     require(first == second, "two trainings with the same seed gave different weights")
 
 
+def trains_on_training_rows_alone(subject: Subject) -> None:
+    """Validation rows are there to select by: each given twice, which moves no mean, changes no weight."""
+    given = toy_training()
+    doubled = replace(given, valid=_doubled(given.valid))
+    trained, once = _trained(subject, doubled, subject.context("doubled")), _digests(subject)
+    moved = [slot for slot, model in trained.models.items() if weights_digest(model) != once[slot]]
+    require(not moved, f"with each validation row given twice the weights differ, {moved}: it learns them")
+
+
 def resumes_to_the_same_result(subject: Subject) -> None:
     """Run again in the workspace of a finished training, it gives the same weights."""
     first = _digests(subject, "again")
@@ -57,19 +73,33 @@ def _train(subject: Subject, folder: str = "train") -> Trained:
     """One training, remembered by folder; the folder `again` is always run."""
     key = f"trained in {folder}"
     if key not in subject.made or folder == "again":
-        changes = {} if "corpora" in subject.options else {"corpora": [TASK]}
-        subject.made[key] = subject.component(**changes).train(
-            {slot: tiny_model(toy_catalogue(), subject.builder) for slot in subject.component().slots},
-            toy_catalogue(),
-            toy_training(),
-            subject.context(folder),
-        )
+        subject.made[key] = _trained(subject, toy_training(), subject.context(folder))
     trained: Trained = subject.made[key]
     return trained
 
 
+def _trained(subject: Subject, training: Training, context: Context) -> Trained:
+    changes = {} if "corpora" in subject.options else {"corpora": [TASK]}
+    component = cast("Trainer", subject.component(**changes))
+    models = {slot: tiny_model(toy_catalogue(), subject.builder) for slot in component.slots}
+    return component.train(models, toy_catalogue(), training, context)
+
+
+def _doubled(view: View) -> View:
+    """The view with each row twice."""
+    assert view.targets is not None
+    rows = [view.rows.row(row) for row in range(len(view.rows))]
+    targets = np.concatenate([view.targets, view.targets])
+    return replace(view, users=view.users * 2, rows=Sequences.of([*rows, *rows]), targets=targets)
+
+
 def _digests(subject: Subject, folder: str = "train") -> dict[str, str]:
     return {slot: weights_digest(model) for slot, model in _train(subject, folder).models.items()}
+
+
+def result(subject: Subject) -> Any:
+    """Hashes of the weights."""
+    return _digests(subject)
 
 
 CHECKS = (
@@ -77,5 +107,6 @@ CHECKS = (
     moves_the_model,
     gives_finite_curves,
     agrees_with_itself,
+    trains_on_training_rows_alone,
     resumes_to_the_same_result,
 )

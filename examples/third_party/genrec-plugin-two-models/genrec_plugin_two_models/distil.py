@@ -36,8 +36,7 @@ class Distil(Trainer):
         import torch
         from torch.nn.functional import kl_div, log_softmax
 
-        from genrec_core.engine.models.model import Model
-        from genrec_core.engine.rendering.renderer import Renderer
+        from genrec_core.engine import Model, Renderer
 
         options, small, large = self.options, Model.of(models["main"]), Model.of(models["large"])
         rows = [
