@@ -107,7 +107,6 @@ __all__ = [
     "Span",
     "ThinkSettings",
     "Thinking",
-    "",
     "chosen_device",
     "cooccurrence_vectors",
     "finetune",
