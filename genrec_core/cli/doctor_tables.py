@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genrec_core.evaluation.report.numbers import count, percent
+from genrec_core.evaluation.report.figures import count, percent
 from genrec_core.evaluation.report.sections import diagnosis_entries
 from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
 from genrec_core.identifiers.diagnosis.suggestions import suggestions

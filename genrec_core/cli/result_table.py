@@ -13,16 +13,16 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from genrec_core.evaluation.report.facts import ReportFacts
-from genrec_core.evaluation.report.numbers import count, duration, percent, share
-from genrec_core.evaluation.report.systems import (
+from genrec_core.evaluation.report.facts import (
+    ReportFacts,
     System,
     headline_metric,
     metric_columns,
-    short_rows,
+    short_rows_note,
     systems_of,
     title,
 )
+from genrec_core.evaluation.report.figures import count, duration, percent, share
 from genrec_core.pipeline.console import terminal
 from genrec_core.pipeline.plan import Entry
 from genrec_core.pipeline.run_folder import REPORT
@@ -93,7 +93,7 @@ def _remarks(facts: ReportFacts) -> list[str]:
         lines.append(f"{title(metric)} is {percent(of_oracle)} of the oracle's")
     filtered = metrics.get("settings", {}).get("filter_viewed")
     lines.append(f"viewed items {'are' if filtered else 'are not'} taken out of rankings")
-    if short := short_rows(facts):
+    if short := short_rows_note(facts):
         lines.append(short)
     found = metrics.get("identifiers", {}).get("collision_rate")
     if found:

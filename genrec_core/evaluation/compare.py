@@ -19,11 +19,9 @@ import orjson
 from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import DataError
-from genrec_core.evaluation.evaluate import MODEL_SYSTEM, RANKS
+from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, RANKS
 from genrec_core.evaluation.intervals import PairedDifference, differences
 from genrec_core.store.arrays import load_arrays
-
-METRICS_FILE = "metrics.json"
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def load_run(folder: Path, name: str = "") -> ComparedRun:
     Raises:
         DataError: the folder holds no finished run, or its files are damaged.
     """
-    path = folder / METRICS_FILE
+    path = folder / METRICS
     if not path.is_file():
         raise DataError(
             f"`{folder}` holds no finished run",

@@ -6,6 +6,17 @@ when there is no model at all. What it does not know, the pipeline adds: `identi
     result = evaluate(EvaluationInputs(test=views.test, catalogue=..., protocol=..., model=rankings))
     result.metrics["test"]["recall@10"]
     result.save_ranks(run / RANKS)
+
+Where a split cuts at points in time, models are selected on one period and reported on a later one. `drift`
+is how far what users chose had moved in between, which says how much of a gap between both figures the data
+explain:
+
+    targets of validation  a a a b        targets of test  a b b b
+    shares                 a 3/4, b 1/4                    a 1/4, b 3/4
+    distance               half of |3/4 − 1/4| + |1/4 − 3/4| = 0.5: half of the choices went elsewhere
+
+Small periods differ by chance, so the distance stands beside the one that the same rows have, on average,
+when they are dealt to both periods at random.
 """
 
 from __future__ import annotations
@@ -20,14 +31,14 @@ from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.views import View
-from genrec_core.evaluation.drift import drift
 from genrec_core.evaluation.intervals import differences, intervals
-from genrec_core.evaluation.metrics import accuracy, counts, flat, short_rows
-from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.ranks import Ranks, ranks_of
+from genrec_core.evaluation.metrics import Ranks, accuracy, counts, flat, ranks_of, short_rows
+from genrec_core.evaluation.rankings import Rankings, without_viewed
 from genrec_core.evaluation.slices import slices
-from genrec_core.evaluation.viewed import without_viewed
 from genrec_core.store.arrays import save_arrays
+
+METRICS = "metrics.json"
+"""Name of the file that holds what was measured, in a run folder and in the artefact of `evaluate`."""
 
 RANKS = "ranks.safetensors"
 """Name of the file in a run folder that holds every system's rank of every test example."""
@@ -36,6 +47,9 @@ MODEL_SYSTEM = "model"
 """How the tables of systems name the pipeline's own model."""
 
 ORACLE = "core/oracle"
+
+_DEALS = 20
+"""Random deals that the distance by chance is the mean of."""
 
 
 @dataclass(frozen=True)
@@ -244,3 +258,42 @@ def _share_of_oracle(metrics: Mapping[str, Any]) -> dict[str, float]:
         for name, value in metrics["test"].items()
         if name.startswith(("recall@", "ndcg@", "mrr")) and oracle.get(name)
     }
+
+
+def drift(valid: View, test: View, catalogue: int, seed: int = 0) -> dict[str, Any]:
+    """Both periods and the distance between the popularity of their targets.
+
+    Args:
+        valid: the validation view.
+        test: the test view.
+        catalogue: N, how many items there are.
+        seed: of the random deals.
+
+    Returns:
+        `valid_period` and `test_period` (first and last time, seconds), `distance` and `by_chance` (total
+        variation, 0 to 1). Empty where times are unknown, or where the periods overlap because the split does
+        not cut in time.
+    """
+    if valid.times is None or test.times is None or valid.targets is None or test.targets is None:
+        return {}
+    if not len(valid) or not len(test) or not np.isfinite([*valid.times, *test.times]).all():
+        return {}
+    if valid.times.max() > test.times.min():
+        return {}
+    both, generator = np.concatenate([valid.targets, test.targets]), np.random.default_rng(seed)
+    dealt = []
+    for _ in range(_DEALS):
+        mixed = generator.permutation(both)
+        dealt.append(_distance(mixed[: len(valid)], mixed[len(valid) :], catalogue))
+    return {
+        "valid_period": [float(valid.times.min()), float(valid.times.max())],
+        "test_period": [float(test.times.min()), float(test.times.max())],
+        "distance": _distance(valid.targets, test.targets, catalogue),
+        "by_chance": float(np.mean(dealt)),
+    }
+
+
+def _distance(one: NDArray[np.int32], other: NDArray[np.int32], catalogue: int) -> float:
+    """Total variation distance between the shares of each item."""
+    shares = [np.bincount(targets, minlength=catalogue) / len(targets) for targets in (one, other)]
+    return float(np.abs(shares[0] - shares[1]).sum() / 2)

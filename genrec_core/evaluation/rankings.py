@@ -1,6 +1,6 @@
 """Rankings: every user's ranked items, by column.
 
-A `Ranked` is what a grounder or baseline gives for one user; judging wants all users at once. Rankings are
+A `Ranked` is what a grounder or baseline gives for one user; evaluating wants all users at once. Rankings are
 the same thing as a table of fixed width, filled chunk by chunk while the answers stream in, so memory
 grows by about 17 bytes an item kept and never by the Python objects in between.
 
@@ -17,6 +17,10 @@ For people a view's rankings are written as `recommendations.jsonl.gz`, one JSON
 ids instead of indices; `rank` is 0 when the target was not among the items:
 
     {"user":"u1","target":"a7","rank":2,"items":["a3","a7"],"scores":[-0.2,-1.1],"how":["direct","direct"]}
+
+Rankings can be taken without the items that each user had already seen (`without_viewed`). Some published
+figures do so and some do not, and on data where people come back to an item the two differ a lot; so it is
+part of the protocol, printed with every metric, and it works on every system alike.
 """
 
 from __future__ import annotations
@@ -26,25 +30,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
 from genrec_core.contracts.candidates import How, Ranked
+from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import View
 from genrec_core.store.arrays import load_arrays, save_arrays
 
-CHUNK = 4096
+_CHUNK = 4096
 """Users turned from objects into columns at a time."""
 
 RECOMMENDATIONS = "recommendations.jsonl.gz"
 """Name of the file in a run folder."""
 
+_BLOCK = 8192
+"""Rows handled at a time, so that temporary arrays stay small."""
+
 _HOW = {how.value: how.name.lower() for how in How}
+
+S = TypeVar("S", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -79,7 +89,7 @@ class Rankings:
             ContractError: a ranking repeats an item or its arrays differ in length.
         """
         stream, parts, done = iter(ranked), [], 0
-        while chunk := list(islice(stream, CHUNK)):
+        while chunk := list(islice(stream, _CHUNK)):
             parts.append(_columns(chunk, k, done))
             done += len(chunk)
         return cls.joined(parts or [_columns([], k, 0)])
@@ -198,3 +208,72 @@ def _records(
             "candidates": ranked.candidates,
             "invalid": ranked.invalid,
         }
+
+
+def without_viewed(rankings: Rankings, rows: Sequences) -> Rankings:
+    """The rankings without the items that each user had already seen.
+
+    `rows` are the users' whole visible histories, not the ones cut to `max_history`. Items move up; the
+    table keeps its width, so it must be wide enough for what is taken out (`depth_needed`). A beam
+    keeps its place as long as one item it leads to is unseen.
+    """
+    parts = [
+        _unseen(rankings, rows, start, min(start + _BLOCK, len(rankings)))
+        for start in range(0, len(rankings), _BLOCK)
+    ]
+    return Rankings.joined(parts) if parts else rankings
+
+
+def depth_needed(deepest: int, rows: Sequences, *, filter_viewed: bool) -> int:
+    """How many items to ask a baseline for, so that `deepest` are left after viewed ones are removed."""
+    return deepest + (int(rows.lengths.max(initial=0)) if filter_viewed else 0)
+
+
+def _unseen(rankings: Rankings, rows: Sequences, start: int, stop: int) -> Rankings:
+    part = Rankings(**{name: column[start:stop] for name, column in vars(rankings).items()})
+    values = rows.values[rows.offsets[start] : rows.offsets[stop]].astype(np.int64)
+    owner = np.repeat(np.arange(stop - start, dtype=np.int64), rows.lengths[start:stop])
+    span = int(max(values.max(initial=0), part.items.max(initial=0), part.firsts.max(initial=0))) + 1
+    seen = np.unique(owner * span + values)
+    keep = (part.items >= 0) & ~_is_seen(part.items, seen, span)
+    alive = _live_beams(part, keep) | ((part.firsts >= 0) & ~_is_seen(part.firsts, seen, span))
+    return Rankings(
+        items=_packed(part.items, keep, -1),
+        scores=_packed(part.scores, keep, 0),
+        how=_packed(part.how, keep, 0),
+        beams=_packed(part.beams, keep, -1),
+        firsts=_packed(part.firsts, alive, -1),
+        reached=part.reached,
+        candidates=part.candidates,
+        invalid=part.invalid,
+    )
+
+
+def _is_seen(table: NDArray[np.int32], seen: NDArray[np.int64], span: int) -> NDArray[np.bool_]:
+    if not len(seen):
+        return np.zeros(table.shape, dtype=bool)
+    keys = np.arange(len(table), dtype=np.int64)[:, None] * span + table
+    places = np.minimum(np.searchsorted(seen, keys), len(seen) - 1)
+    return np.asarray((seen[places] == keys) & (table >= 0))
+
+
+def _live_beams(part: Rankings, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which places of `firsts` lead to at least one kept item of the table, bool [U, K]."""
+    alive = np.zeros(part.firsts.shape, dtype=bool)
+    users = np.arange(len(part))
+    slots = np.zeros(part.items.shape, dtype=np.int64)
+    for place in range(1, part.width):
+        same = part.beams[:, :place] == part.beams[:, place : place + 1]
+        known = slots[users, same.argmax(axis=1)]
+        slots[:, place] = np.where(same.any(axis=1), known, slots[:, :place].max(axis=1) + 1)
+    owners, places = np.nonzero(keep)
+    alive[owners, slots[owners, places]] = True
+    return alive
+
+
+def _packed(table: NDArray[S], keep: NDArray[np.bool_], empty: int) -> NDArray[S]:
+    """Each row's kept values moved to the left, the places that fall free filled with `empty`."""
+    order = np.argsort(~keep, axis=1, kind="stable")
+    packed = np.take_along_axis(table, order, axis=1)
+    packed[np.arange(table.shape[1]) >= keep.sum(axis=1)[:, None]] = empty
+    return packed

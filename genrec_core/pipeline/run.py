@@ -28,13 +28,12 @@ import orjson
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.reward import Reward
-from genrec_core.evaluation.evaluate import MODEL_SYSTEM, RANKS
+from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, RANKS
 from genrec_core.evaluation.intervals import across_seeds
-from genrec_core.evaluation.rankings import RECOMMENDATIONS, Rankings
+from genrec_core.evaluation.rankings import RECOMMENDATIONS, Rankings, without_viewed
 from genrec_core.evaluation.report.facts import ReportFacts, ShownExample, StageFacts, shown_examples
 from genrec_core.evaluation.report.page import write_report
 from genrec_core.evaluation.report.rendering import Section
-from genrec_core.evaluation.viewed import without_viewed
 from genrec_core.pipeline.artifacts import CURVES, RANKINGS, ArtifactReader
 from genrec_core.pipeline.diagnosed import diagnosed
 from genrec_core.pipeline.graph import DATA, EVALUATE, Graph
@@ -42,7 +41,6 @@ from genrec_core.pipeline.load import Pipeline
 from genrec_core.pipeline.plan import Plan, forced, make_plan, only
 from genrec_core.pipeline.run_folder import (
     LOG,
-    METRICS,
     PIPELINE,
     PLAN,
     REPORT,

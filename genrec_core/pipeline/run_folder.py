@@ -27,7 +27,6 @@ from genrec_core.pipeline.plan import Ingredients, Plan
 LATEST = "latest"
 PIPELINE = "pipeline.yaml"
 PLAN = "plan.json"
-METRICS = "metrics.json"
 ITEMS = "items.json"
 NEW_ITEMS = "new-items.jsonl"
 """The items that were added to a run: what it takes to make its artefacts anew."""

@@ -29,10 +29,11 @@ from genrec_core.contracts.recommender import RecommenderSession
 from genrec_core.contracts.session import Session
 from genrec_core.contracts.views import Request
 from genrec_core.data.prepared import Prepared
+from genrec_core.evaluation.evaluate import METRICS
 from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
 from genrec_core.pipeline.graph import TUNE
 from genrec_core.pipeline.load import Pipeline, load_pipeline
-from genrec_core.pipeline.run_folder import LATEST, METRICS, NEW_ITEMS, PIPELINE, PLAN
+from genrec_core.pipeline.run_folder import LATEST, NEW_ITEMS, PIPELINE, PLAN
 from genrec_core.pipeline.stages.baseline import distinct_baselines, stored_fitter
 from genrec_core.pipeline.stages.recommend import decided
 from genrec_core.pipeline.wiring import slots_asked

@@ -35,10 +35,8 @@ from genrec_core.contracts.views import Training, View
 from genrec_core.data.prepared import Prepared, prepare
 from genrec_core.engine.baselines.fitting import fit_sasrec
 from genrec_core.engine.baselines.settings import SASRecSettings
-from genrec_core.evaluation.metrics import accuracy
-from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.ranks import ranks_of
-from genrec_core.evaluation.viewed import depth_needed, without_viewed
+from genrec_core.evaluation.metrics import accuracy, ranks_of
+from genrec_core.evaluation.rankings import Rankings, depth_needed, without_viewed
 from tests.benchmarks.measuring import argument_parser, machine, ratio, write
 
 BEAUTY = Path(__file__).resolve().parents[3] / "shared" / "data" / "amazon-beauty"

@@ -33,10 +33,8 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request, Training, View
 from genrec_core.data.prepared import Prepared, prepare
-from genrec_core.evaluation.metrics import accuracy
-from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.ranks import ranks_of
-from genrec_core.evaluation.viewed import depth_needed, without_viewed
+from genrec_core.evaluation.metrics import accuracy, ranks_of
+from genrec_core.evaluation.rankings import Rankings, depth_needed, without_viewed
 from tests.benchmarks.measuring import machine, write
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"

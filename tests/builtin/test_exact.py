@@ -12,8 +12,8 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import ContractError, GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
+from genrec_core.evaluation.metrics import identifier_groups, ranks_of
 from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.ranks import identifier_groups, ranks_of
 
 IDENTIFIERS = Identifiers.of([("x",), ("x",), ("y",), ("z",)])
 CATALOGUE = Catalogue(Items(("A", "B", "C", "D"), {}), IDENTIFIERS, np.array([1, 9, 5, 0]))

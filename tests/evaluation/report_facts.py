@@ -19,8 +19,8 @@ from genrec_core.evaluation.evaluate import (
     EvaluationSettings,
     evaluate,
 )
+from genrec_core.evaluation.metrics import identifier_groups
 from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.ranks import identifier_groups
 from genrec_core.evaluation.report.facts import ReportFacts, StageFacts, shown_examples
 from genrec_core.identifiers.diagnosis.diagnosis import IdentifierInputs, examine
 from genrec_core.identifiers.health import health

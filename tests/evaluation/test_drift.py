@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from evaluation_rows import labelled_view
 
-from genrec_core.evaluation.drift import drift
+from genrec_core.evaluation.evaluate import drift
 
 
 def period(targets, start, step=1.0):

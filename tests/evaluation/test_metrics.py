@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec_core.contracts.candidates import How
-from genrec_core.evaluation.metrics import accuracy, counts, coverage, flat, validity
+from genrec_core.evaluation.metrics import accuracy, counts, coverage, flat, ranks_of, validity
 from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.ranks import ranks_of
 
 
 def test_one_unique_hit_in_ten_slots_gives_an_ndcg_of_one():

@@ -12,9 +12,8 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.views import View
-from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.ranks import identifier_groups, ranks_of
-from genrec_core.evaluation.viewed import depth_needed, without_viewed
+from genrec_core.evaluation.metrics import identifier_groups, ranks_of
+from genrec_core.evaluation.rankings import Rankings, depth_needed, without_viewed
 
 
 def test_a_target_that_is_not_in_the_ranking_has_rank_zero():
@@ -108,8 +107,8 @@ def test_rankings_come_back_from_disk_and_as_single_rows(tmp_path):
 def test_chunks_do_not_change_the_table(monkeypatch):
     rows = [ranked([row % 7, 7 + row % 3]) for row in range(23)]
     whole = Rankings.of(rows, 3)
-    monkeypatch.setattr("genrec_core.evaluation.rankings.CHUNK", 4)
-    monkeypatch.setattr("genrec_core.evaluation.viewed.BLOCK", 5)
+    monkeypatch.setattr("genrec_core.evaluation.rankings._CHUNK", 4)
+    monkeypatch.setattr("genrec_core.evaluation.rankings._BLOCK", 5)
     np.testing.assert_array_equal(Rankings.of(iter(rows), 3).items, whole.items)
     histories = Sequences.of([[row % 7] for row in range(23)])
     assert (without_viewed(whole, histories).items[:, 0] >= 7).all()

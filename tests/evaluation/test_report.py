@@ -16,9 +16,8 @@ from markupsafe import escape
 from report_facts import report_facts
 
 from genrec_core import Identifiers, Items
-from genrec_core.evaluation.report.charts import Curve, Scale
 from genrec_core.evaluation.report.facts import ReportFacts, chosen_rows
-from genrec_core.evaluation.report.numbers import duration, p_value
+from genrec_core.evaluation.report.figures import Curve, Scale, duration, p_value
 from genrec_core.evaluation.report.page import write_report
 from genrec_core.evaluation.report.rendering import macro, section, templated
 from genrec_core.evaluation.report.sections import measured

@@ -1,12 +1,14 @@
-"""Facts: all that a report is made of, and which test examples it shows.
+"""Facts: all that a report is made of, which test examples it shows, and which systems stand in its tables.
 
 The pipeline fills these in; the report only lays them out. Whatever is missing (no model, no training, no
-identifiers, no baselines) leaves its section out.
+identifiers, no baselines) leaves its section out. Pages and terminals call systems and metrics the same:
+
+    core/popular → popular      recall@10 → Recall@10      ndcg@5 → NDCG@5
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -17,18 +19,23 @@ from numpy.typing import NDArray
 from genrec_core.contracts.candidates import How
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.views import Example, View
+from genrec_core.evaluation.evaluate import MODEL_SYSTEM, ORACLE
 from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.report.charts import Points
+from genrec_core.evaluation.report.figures import Dot, Interval, Points
 from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
 
-LONGEST = 90
+_LONGEST_TITLE = 90
 """Characters of a title that a report prints."""
 
 SHOWN_SEED = 0
 """Seed by which the examples of a report are drawn."""
 
-SHOWN_ITEMS = 10
+_SHOWN_ITEMS = 10
 """Items of a ranking that an example shows."""
+
+_ROLES = {MODEL_SYSTEM: "model", ORACLE: "oracle"}
+
+_METRIC_WORDS = {"ndcg": "NDCG", "mrr": "MRR", "vr": "VR", "dhr": "DHR"}
 
 
 @dataclass(frozen=True)
@@ -46,16 +53,6 @@ class ShownItem:
     how: str = "direct"
     hit: bool = False
     identifier: str = ""
-
-
-LONGEST = 90
-"""Characters of a title that a report prints."""
-
-SHOWN_SEED = 0
-"""Seed by which the examples of a report are drawn."""
-
-SHOWN_ITEMS = 10
-"""Items of a ranking that an example shows."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ def item_title(catalogue: Catalogue, item: int) -> str:
     items = catalogue.items
     for name in ("title", "name", *items.text_fields):
         if name in items.fields and (text := items.value(item, name)):
-            return text if len(text) <= LONGEST else text[: LONGEST - 1].rstrip() + "…"
+            return text if len(text) <= _LONGEST_TITLE else text[: _LONGEST_TITLE - 1].rstrip() + "…"
     return items.ids[item]
 
 
@@ -164,7 +161,7 @@ def _shown(example: Example, rankings: Rankings, row: int, rank: int, catalogue:
             identifier=catalogue.identifiers.text(item),
         )
         for item, how in zip(
-            ranked.items[:SHOWN_ITEMS].tolist(), ranked.how[:SHOWN_ITEMS].tolist(), strict=True
+            ranked.items[:_SHOWN_ITEMS].tolist(), ranked.how[:_SHOWN_ITEMS].tolist(), strict=True
         )
     )
     return ShownExample(
@@ -176,3 +173,73 @@ def _shown(example: Example, rankings: Rankings, row: int, rank: int, catalogue:
         candidates=ranked.candidates,
         invalid=ranked.invalid,
     )
+
+
+@dataclass(frozen=True)
+class System:
+    """One system: its label, role (`model`, `baseline` or `oracle`), metrics and intervals."""
+
+    label: str
+    role: str
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Sequence[float]]
+
+    def dot(self, metric: str, role: str = "") -> Dot:
+        """The system as a row of a plot of `metric`."""
+        return Dot(self.label, self.metrics[metric], interval_of(self.intervals, metric), role or self.role)
+
+
+def systems_of(facts: ReportFacts) -> list[System]:
+    """The model first, then baselines from best to worst, the oracle last."""
+    metrics, bounds = facts.metrics, facts.metrics.get("intervals", {})
+    found = [
+        System(short(name), _ROLES.get(name, "baseline"), values, bounds.get("baselines", {}).get(name, {}))
+        for name, values in metrics.get("baselines", {}).items()
+    ]
+    deepest = headline_metric(facts)
+    found.sort(key=lambda system: (system.role == "oracle", -system.metrics.get(deepest, 0.0)))
+    if metrics.get("test"):
+        found.insert(0, System(facts.name, "model", metrics["test"], bounds.get("test", {})))
+    return found
+
+
+def short_rows_note(facts: ReportFacts) -> str:
+    """Which systems gave fewer items than the deepest cut-off, and how often; empty where none did."""
+    metrics = facts.metrics
+    examples = metrics.get("counts", {}).get("test", {}).get("examples", 0)
+    names = [
+        f"{facts.name if name == MODEL_SYSTEM else short(name)} {count} of {examples:,}"
+        for name, count in metrics.get("short", {}).items()
+        if count
+    ]
+    deepest = max(metrics.get("settings", {}).get("at", [10]))
+    return f"rows with fewer than {deepest} items: {', '.join(names)}" if names else ""
+
+
+def headline_metric(facts: ReportFacts, name: str = "recall") -> str:
+    """Recall (or another metric) at 10, or at the deepest cut-off where there is no 10."""
+    at = list(facts.metrics.get("settings", {}).get("at", [10]))
+    return f"{name}@{10 if 10 in at else max(at)}"
+
+
+def metric_columns(metrics: Iterable[str], *, coverage: bool = True) -> list[str]:
+    """The metrics that a table of systems has as columns."""
+    wanted = ("recall@", "ndcg@", "mrr") + (("coverage@",) if coverage else ())
+    return [name for name in metrics if name.startswith(wanted) and "_" not in name]
+
+
+def title(metric: str) -> str:
+    """A metric's name as it is printed: `Recall@10`, `NDCG@5`, `MRR`."""
+    name, _, k = metric.partition("@")
+    word = _METRIC_WORDS.get(name, name.capitalize())
+    return f"{word}@{k}" if k else word
+
+
+def short(name: str) -> str:
+    """A baseline's name without its plugin, where that is the core."""
+    return name.removeprefix("core/")
+
+
+def interval_of(intervals: Mapping[str, Any], metric: str) -> Interval | None:
+    """Both ends of a metric's interval, where it has one."""
+    return (intervals[metric][0], intervals[metric][1]) if metric in intervals else None

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from genrec_core.evaluation.compare import Comparison, ProtocolTable
-from genrec_core.evaluation.report.facts import ReportFacts
-from genrec_core.evaluation.report.numbers import count, duration, percent, plain, share
-from genrec_core.evaluation.report.rendering import Section, macro, page, section
-from genrec_core.evaluation.report.sections import SECTIONS
-from genrec_core.evaluation.report.systems import (
+from genrec_core.evaluation.report.facts import (
+    ReportFacts,
     System,
     headline_metric,
     metric_columns,
     systems_of,
     title,
 )
+from genrec_core.evaluation.report.figures import count, duration, percent, plain, share
+from genrec_core.evaluation.report.rendering import Section, macro, page, section
+from genrec_core.evaluation.report.sections import SECTIONS
 
 Figure = dict[str, Any]
 

@@ -20,9 +20,17 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from genrec_core.evaluation.report.charts import scale_of
-from genrec_core.evaluation.report.numbers import count, duration, p_value, percent, plain, share, signed
-from genrec_core.evaluation.report.systems import title
+from genrec_core.evaluation.report.facts import title
+from genrec_core.evaluation.report.figures import (
+    count,
+    duration,
+    p_value,
+    percent,
+    plain,
+    scale_of,
+    share,
+    signed,
+)
 
 
 @dataclass(frozen=True)
@@ -55,12 +63,12 @@ def templated(source: str, **values: Any) -> Markup:
             `signed`, `percent`, `number`, `plain`, `duration`, `p_value` and `metric_title`.
         values: what it names; a name without a value is an error.
     """
-    return Markup(environment().from_string(source).render(**values))
+    return Markup(_environment().from_string(source).render(**values))
 
 
 def macro(template: str, name: str, **values: Any) -> Markup:
     """A macro of a template of this package, called."""
-    written = getattr(environment().get_template(template).module, name)(**values)
+    written = getattr(_environment().get_template(template).module, name)(**values)
     return Markup(written)
 
 
@@ -72,11 +80,11 @@ def core_section(anchor: str, heading: str, lead: str, **values: Any) -> Section
 def page(title: str, lead: str, sections: list[Section], figures: Any = (), made: str = "") -> str:
     """The whole document around ready sections, an HTML file that needs nothing else."""
     values = {"title": title, "lead": lead, "sections": sections, "figures": figures, "made": made}
-    return environment().get_template("page.html.jinja").render(**values)
+    return _environment().get_template("page.html.jinja").render(**values)
 
 
 @cache
-def environment() -> Environment:
+def _environment() -> Environment:
     """Where the templates are found and what they can call."""
     made = Environment(
         loader=PackageLoader("genrec_core.evaluation.report"),

@@ -17,30 +17,31 @@ from datetime import UTC, datetime
 from typing import Any
 
 from genrec_core.evaluation.evaluate import MODEL_SYSTEM, ORACLE
-from genrec_core.evaluation.report.charts import Bar, Curve, Dot
-from genrec_core.evaluation.report.facts import SHOWN_SEED, ReportFacts, StageFacts
-from genrec_core.evaluation.report.glossary import glossary
-from genrec_core.evaluation.report.numbers import count, duration, percent, plain, signed
-from genrec_core.evaluation.report.rendering import Section, core_section
-from genrec_core.evaluation.report.systems import (
+from genrec_core.evaluation.report.facts import (
+    SHOWN_SEED,
+    ReportFacts,
+    StageFacts,
     headline_metric,
     interval_of,
     metric_columns,
     short,
-    short_rows,
+    short_rows_note,
     systems_of,
     title,
 )
+from genrec_core.evaluation.report.figures import Bar, Curve, Dot, count, duration, percent, plain, signed
+from genrec_core.evaluation.report.glossary import glossary
+from genrec_core.evaluation.report.rendering import Section, core_section
 from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
 
-NEWEST = 6
+_NEWEST = 6
 """Newest items of a history shown; the count of older ones is named."""
 
-PREFIX_ADVICE = "thin-prefixes"
+_PREFIX_ADVICE = "thin-prefixes"
 """Advice that is only of use where training gives prefixes of identifiers away."""
 
-SLICES = {
+_SLICES = {
     "history": ("Length of history", "{} items"),
     "popularity": ("Popularity of the target", "{}"),
     "target": ("Target in training", "{}"),
@@ -48,7 +49,7 @@ SLICES = {
 }
 
 
-def accuracy(facts: ReportFacts) -> Section | None:
+def _accuracy(facts: ReportFacts) -> Section | None:
     """Two plots, the table, and the differences to each baseline."""
     systems = systems_of(facts)
     if not systems:
@@ -73,12 +74,12 @@ def accuracy(facts: ReportFacts) -> Section | None:
             if metric in found
         ],
         metric=metric,
-        short=short_rows(facts),
+        short=short_rows_note(facts),
         resamples=facts.metrics.get("settings", {}).get("resamples", 1000),
     )
 
 
-def collisions(facts: ReportFacts) -> Section | None:
+def _collisions(facts: ReportFacts) -> Section | None:
     """The inflated figure beside the honest one, and the valid and direct rates with their denominators."""
     metric, test = headline_metric(facts), facts.metrics.get("test", {})
     inflated = f"{metric}_inflated"
@@ -115,7 +116,7 @@ def collisions(facts: ReportFacts) -> Section | None:
     )
 
 
-def slices(facts: ReportFacts) -> Section | None:
+def _slices(facts: ReportFacts) -> Section | None:
     """One plot for each group of slices that has more than one: the model and the best baseline."""
     metric, baselines = headline_metric(facts), facts.metrics.get("baselines", {})
     rivals = sorted(
@@ -126,7 +127,7 @@ def slices(facts: ReportFacts) -> Section | None:
     groups = {
         group: parts
         for group, parts in facts.metrics.get("slices", {}).items()
-        if len(parts) > 1 and group in SLICES
+        if len(parts) > 1 and group in _SLICES
     }
     if not groups:
         return None
@@ -136,7 +137,7 @@ def slices(facts: ReportFacts) -> Section | None:
         f"{title(metric)} of {' and '.join(labels.values())} on parts of the test examples; n is how many "
         "each holds.",
         plots=[
-            (SLICES[group][0], _slice_dots(SLICES[group][1], parts, metric, labels))
+            (_SLICES[group][0], _slice_dots(_SLICES[group][1], parts, metric, labels))
             for group, parts in groups.items()
         ],
     )
@@ -157,7 +158,7 @@ def _slice_dots(pattern: str, parts: Mapping[str, Any], metric: str, labels: Map
     ]
 
 
-def examples(facts: ReportFacts) -> Section | None:
+def _examples(facts: ReportFacts) -> Section | None:
     """Recommendations for single users, with titles: one card an example."""
     if not facts.examples:
         return None
@@ -169,11 +170,11 @@ def examples(facts: ReportFacts) -> Section | None:
         f"{len(facts.examples)} of {count(total)} test examples, drawn at random by seed {SHOWN_SEED}: "
         f"{found} found, {len(facts.examples) - found} not found. A hit is marked.",
         shown=facts.examples,
-        newest=NEWEST,
+        newest=_NEWEST,
     )
 
 
-def identifiers(facts: ReportFacts) -> Section | None:
+def _identifiers(facts: ReportFacts) -> Section | None:
     """Who shares an identifier, how long they are, and how evenly codes are used: one bar a position."""
     health = facts.metrics.get("identifiers") or {}
     if not health:
@@ -213,7 +214,7 @@ def _health(health: Mapping[str, Any]) -> list[tuple[str, str]]:
     return entries
 
 
-def doctor(facts: ReportFacts) -> Section | None:
+def _doctor(facts: ReportFacts) -> Section | None:
     """What lies under prefixes, who shares an identifier, whether neighbours do, and suggestions."""
     found = facts.diagnosis
     if found is None:
@@ -224,7 +225,7 @@ def doctor(facts: ReportFacts) -> Section | None:
         "Leaves are the distinct identifiers under a prefix. Neighbour recall: of an item's ten nearest in "
         "embedding space, how many a search by shared prefix alone finds. A blind one finds them by chance.",
         entries=diagnosis_entries(found),
-        advice=[one for one in suggestions(found) if facts.rewarded or one.rule != PREFIX_ADVICE],
+        advice=[one for one in suggestions(found) if facts.rewarded or one.rule != _PREFIX_ADVICE],
         prefixes=found.prefixes,
         near={one.length: one for one in found.neighbours.lengths} if found.neighbours else {},
         buckets=found.buckets,
@@ -250,7 +251,7 @@ def diagnosis_entries(found: Diagnosis) -> list[tuple[str, str]]:
     return rows
 
 
-def training(facts: ReportFacts) -> Section | None:
+def _training(facts: ReportFacts) -> Section | None:
     """Small charts of what each training step logged, under its name."""
     steps = [
         (step, [(name.replace("_", " "), Curve.of(points)) for name, points in curves.items()])
@@ -264,7 +265,7 @@ def training(facts: ReportFacts) -> Section | None:
     )
 
 
-def cost(facts: ReportFacts) -> Section | None:
+def _cost(facts: ReportFacts) -> Section | None:
     """One row a stage: time as a bar, what else was measured, whether it was reused and why."""
     costs = facts.metrics.get("cost", {})
     stages = list(facts.plan) or [StageFacts(name, "run") for name in costs]
@@ -305,7 +306,7 @@ def measured(cost: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def protocol(facts: ReportFacts) -> Section | None:
+def _protocol(facts: ReportFacts) -> Section | None:
     """Every field of the protocol, the settings of the evaluation, and what was done to the data."""
     fields = dict(facts.metrics.get("protocol", {}))
     digest = str(fields.pop("hash", ""))
@@ -327,7 +328,7 @@ def _shortened(value: object) -> str:
     return f"{text[:12]}…" if len(text) == 64 and set(text) <= set("0123456789abcdef") else text
 
 
-def drift(facts: ReportFacts) -> Section | None:
+def _drift(facts: ReportFacts) -> Section | None:
     """By how much validation and test part, and how far popularity moved between their periods."""
     moved, metrics = facts.metrics.get("drift"), facts.metrics
     if not moved:
@@ -369,7 +370,7 @@ def _period(ends: Sequence[float]) -> str:
     return first if first == last else f"{first} to {last}"
 
 
-def pipeline(facts: ReportFacts) -> Section | None:
+def _pipeline(facts: ReportFacts) -> Section | None:
     """The pipeline file as resolved, folded away."""
     if not facts.pipeline_yaml:
         return None
@@ -378,16 +379,16 @@ def pipeline(facts: ReportFacts) -> Section | None:
 
 
 SECTIONS = (
-    accuracy,
-    drift,
-    collisions,
-    slices,
-    examples,
-    identifiers,
-    doctor,
-    training,
-    cost,
-    protocol,
+    _accuracy,
+    _drift,
+    _collisions,
+    _slices,
+    _examples,
+    _identifiers,
+    _doctor,
+    _training,
+    _cost,
+    _protocol,
     glossary,
-    pipeline,
+    _pipeline,
 )

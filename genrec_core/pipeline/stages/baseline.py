@@ -19,8 +19,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import ContractError, GenrecError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Training
-from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.viewed import depth_needed
+from genrec_core.evaluation.rankings import Rankings, depth_needed
 from genrec_core.pipeline.artifacts import FITTED, RANKINGS
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 from genrec_core.store.arrays import load_arrays, save_arrays

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.items import Items
 from genrec_core.evaluation.evaluate import (
+    METRICS,
     MODEL_SYSTEM,
     RANKS,
     CatalogueFacts,
@@ -20,12 +21,11 @@ from genrec_core.evaluation.evaluate import (
     EvaluationSettings,
     evaluate,
 )
-from genrec_core.evaluation.rankings import RECOMMENDATIONS, Rankings, write_recommendations
-from genrec_core.evaluation.ranks import identifier_groups
+from genrec_core.evaluation.metrics import identifier_groups
+from genrec_core.evaluation.rankings import RECOMMENDATIONS, Rankings, without_viewed, write_recommendations
 from genrec_core.evaluation.slices import popularity_of
-from genrec_core.evaluation.viewed import without_viewed
 from genrec_core.identifiers.health import health
-from genrec_core.pipeline.artifacts import METRICS, RANKINGS
+from genrec_core.pipeline.artifacts import RANKINGS
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 

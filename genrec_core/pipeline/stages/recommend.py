@@ -24,8 +24,7 @@ from genrec_core.contracts.grounder import Grounder, GrounderSession
 from genrec_core.contracts.recommender import Recommender, RecommenderSession
 from genrec_core.contracts.views import View
 from genrec_core.evaluation.candidates_file import read_candidates, write_candidates
-from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.viewed import depth_needed
+from genrec_core.evaluation.rankings import Rankings, depth_needed
 from genrec_core.pipeline.artifacts import CANDIDATES, RANKINGS, TUNED, ModelAt
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 

@@ -11,8 +11,8 @@ from genrec_plugin_grlm.term_index import TermIndex
 
 from genrec_core import Candidate, Candidates, Catalogue, GenrecError, How, Identifiers, Items
 from genrec_core.contracts.context import Context
+from genrec_core.evaluation.metrics import ranks_of
 from genrec_core.evaluation.rankings import Rankings
-from genrec_core.evaluation.ranks import ranks_of
 
 
 def catalogue_of(*rows, popularity=None):

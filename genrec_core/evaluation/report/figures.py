@@ -1,7 +1,11 @@
-"""Charts: what is drawn, and where on an axis it stands. Templates write the markup.
+"""Figures as people read them: numbers in words, and charts, what is drawn and where on an axis it stands.
 
+>>> share(0.0612), count(12101), duration(192.4)
+('0.0612', '12,101', '3 min 12 s')
 >>> Scale.of(0, 0.23).ticks
 (0.0, 0.1, 0.2)
+
+Templates write the markup.
 """
 
 from __future__ import annotations
@@ -10,14 +14,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from genrec_core.evaluation.report.numbers import share
-
-STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 26
 
-MOST = 240
+_MOST = 240
 """Points of a curve drawn at most; a longer one is thinned, its last point kept."""
 
 Points = Sequence[tuple[float, float]]
@@ -39,7 +41,7 @@ class Scale:
             low, high = low - 0.5, low + 0.5
         rough = (high - low) / wanted
         power = 10.0 ** math.floor(math.log10(rough))
-        step = min((factor * power for factor in STEPS), key=lambda size: abs(size - rough))
+        step = min((factor * power for factor in _STEPS), key=lambda size: abs(size - rough))
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
         return cls(low, high, tuple(round(number * step, 12) for number in range(first, last + 1)))
 
@@ -148,7 +150,7 @@ class Curve:
 
 
 def _thinned(points: Points) -> Points:
-    step = -(-len(points) // MOST)
+    step = -(-len(points) // _MOST)
     return points if step == 1 else [*points[:-1:step], points[-1]]
 
 
@@ -158,3 +160,55 @@ def _x(scale: Scale, value: float) -> str:
 
 def _y(scale: Scale, value: float) -> str:
     return f"{HEIGHT - BOTTOM - scale.place(value) * (HEIGHT - TOP - BOTTOM):.1f}"
+
+
+def share(value: float) -> str:
+    """A metric between 0 and 1, four decimals as papers print it."""
+    return f"{value:.4f}"
+
+
+def signed(value: float) -> str:
+    """A difference with its sign; a true minus, so that columns line up."""
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def percent(value: float, decimals: int = 1) -> str:
+    """A share as per cent."""
+    return f"{100 * value:.{decimals}f} %"
+
+
+def count(value: float) -> str:
+    """A whole number with separators."""
+    return f"{round(value):,}"
+
+
+def plain(value: object) -> str:
+    """Any value of a protocol or cost record."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return count(value) if abs(value) >= 10_000 else str(value)
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(plain(one) for one in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain(one)}" for key, one in value.items())
+    return "none" if value is None else str(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds, in the two largest units that say something."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 1:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
+
+
+def p_value(p: float, resamples: int) -> str:
+    """A p-value, never smaller than the bootstrap can tell."""
+    smallest = 2 / (resamples + 1)
+    return f"p < {smallest:.3f}" if p <= smallest else f"p = {p:.3f}"
