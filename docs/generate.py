@@ -1,15 +1,18 @@
-"""Writes the pages that follow from the code: docs/cli.md and docs/components.md.
+"""Writes what follows from the code: docs/cli.md, docs/components.md and the layers in docs/architecture.md.
 
     python docs/generate.py            # write them anew
     python docs/generate.py --check    # say which are out of date, exit 1 if any
 
 The first is the `--help` of every command, the second what `genrec show` prints of every component of the
-core and of the SID toolkit. `make check` fails while a page is out of date.
+core and of the SID toolkit; layers are those that import-linter holds, with what each package imports of the
+others. `make check` fails while a page is out of date.
 """
 
 from __future__ import annotations
 
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,11 @@ WIDTH = 100
 def pages() -> dict[str, str]:
     """File name → what it should hold."""
     registry, _ = load_plugins()
-    return {"cli.md": _cli_page(), "components.md": _components_page(registry)}
+    return {
+        "cli.md": _cli_page(),
+        "components.md": _components_page(registry),
+        "architecture.md": _with_layers((DOCS / "architecture.md").read_text(encoding="utf-8")),
+    }
 
 
 def _cli_page() -> str:
@@ -68,6 +75,37 @@ def _components_page(registry: Registry) -> str:
 
 def _component(registry: Registry, kind: str, name: str) -> str:
     return f"### {name}\n\n```text\n{described(kind, name, registry.resolve(kind, name)).rstrip()}\n```"
+
+
+def _with_layers(page: str) -> str:
+    """The page with its drawing of the layers as the code has them."""
+    begin = "<!-- layers: written by `python docs/generate.py` -->"
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}\n\n```text\n{_layers()}\n```\n\n<!-- end of layers -->{rest.partition('-->')[2]}"
+
+
+def _layers() -> str:
+    """One line a layer, highest first: its packages, and the packages below that they import."""
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
+    layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
+    names = [[name.strip().partition(".")[2] for name in layer.split("|")] for layer in layers]
+    lines = []
+    for place, packages in enumerate(names):
+        below = [name for lower in names[place + 1 :] for name in lower]
+        for package in packages:
+            used = [name for name in below if name in _imported(package)]
+            lines.append(f"{package:<12} → {', '.join(used)}" if used else package)
+    return "\n".join(lines)
+
+
+def _imported(package: str) -> set[str]:
+    """The packages of the core that the modules of one import, inside functions and for types too."""
+    found = set()
+    for module in (DOCS.parent / "genrec_core" / package).rglob("*.py"):
+        if "templates" not in module.parts:
+            found.update(re.findall(r"from genrec_core\.(\w+)", module.read_text(encoding="utf-8")))
+    return found - {package}
 
 
 def _made_from(source: str) -> str:

@@ -93,6 +93,13 @@ def test_no_marker_stands_alone():
         assert len(markers) == sum(block.file is not None for block in blocks_of(page)), page.name
 
 
+def test_every_file_that_the_architecture_names_is_there():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(genrec_core/[\w/.]+)`", page)
+    assert len(set(named)) > 25
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
 def test_pages_made_from_the_code_are_up_to_date():
     made = [sys.executable, ROOT / "docs" / "generate.py", "--check"]
     ended = subprocess.run(made, capture_output=True, text=True, check=False)
