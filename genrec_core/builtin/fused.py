@@ -14,9 +14,10 @@ other take the best of a few values, twice round.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +49,13 @@ class Answer:
         items: int32 [n], the items it would recommend, best first.
         scores: float64 [n], log-probabilities.
         others: float64 [N], log-probabilities of all items, from a baseline; None from a recommender.
+        phases: tokens that were written, by phase.
     """
 
     items: NDArray[np.int32]
     scores: NDArray[np.float64]
     others: NDArray[np.float64] | None = None
+    phases: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, pool: NDArray[np.int32], by: str) -> NDArray[np.float64]:
         """What it says of each item of a pool, float64 [len(pool)]."""
@@ -66,6 +69,20 @@ class Answer:
         if not len(order):
             return np.zeros(len(pool))
         return np.where(named, self.scores[order][place], self.scores.min())
+
+
+class Pool(NamedTuple):
+    """What is known of one request's best items.
+
+    Attributes:
+        items: int32 [P], those that any part would recommend, ascending.
+        scores: float64 [parts, P], what each part says of each.
+        phases: tokens that were written, by phase.
+    """
+
+    items: NDArray[np.int32]
+    scores: NDArray[np.float64]
+    phases: dict[str, int]
 
 
 class Fused(Recommender):
@@ -193,19 +210,23 @@ class FusedSession(RecommenderSession):
     def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
         """The best items of the pool; each carries the item it means."""
         weights = np.asarray(self._options.weights, dtype=np.float64)
-        for pool, table in self.pools(requests):
+        for pool, table, phases in self.pools(requests):
             scores = weights @ table
             order = np.lexsort((pool, -scores))[: self._options.pool]
-            yield Candidates(tuple(self._written(pool[order], scores[order])))
+            yield Candidates(tuple(self._written(pool[order], scores[order])), phases)
 
-    def pools(self, requests: Sequence[Request]) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float64]]]:
-        """For each request the pooled items int32 [P] and what each part says of them, float64 [parts, P]."""
+    def pools(self, requests: Sequence[Request]) -> Iterator[Pool]:
+        """What every part says of the pooled items, for each request."""
         streams = [self._written_by(session, requests) for session in self._recommenders]
         streams += [self._scored_by(session, requests) for session in self._baselines]
         for request, answers in zip(requests, zip(*streams, strict=True), strict=True):
             pool = np.unique(np.concatenate([answer.items for answer in answers]))
             pool = pool[~np.isin(pool, request.exclude)] if request.exclude else pool
-            yield pool, np.stack([answer.of(pool, self._options.by) for answer in answers])
+            phases: Counter[str] = Counter()
+            for answer in answers:
+                phases.update(answer.phases)
+            table = np.stack([answer.of(pool, self._options.by) for answer in answers])
+            yield Pool(pool, table, dict(phases))
 
     def close(self) -> None:
         """Close every part."""
@@ -219,7 +240,7 @@ class FusedSession(RecommenderSession):
             scores = np.repeat([beam.score for beam in answer.beams], [len(group) for group in groups])
             _, first = np.unique(items, return_index=True)
             kept = np.sort(first)[: self._options.pool]
-            yield Answer(items[kept], scores[kept].astype(np.float64))
+            yield Answer(items[kept], scores[kept].astype(np.float64), phases=answer.phases)
 
     def _scored_by(self, session: BaselineSession, requests: Sequence[Request]) -> Iterator[Answer]:
         chunk = max(1, CELLS // max(1, session.items))
@@ -243,16 +264,14 @@ class FusedSession(RecommenderSession):
             taken.add(tokens)
 
 
-def _ascended(
-    pools: Sequence[tuple[NDArray[np.int32], NDArray[np.float64]]], targets: NDArray[np.int32], parts: int
-) -> list[float]:
+def _ascended(pools: Sequence[Pool], targets: NDArray[np.int32], parts: int) -> list[float]:
     """Weights by coordinate ascent, the first one 1, of equal figures the smaller value."""
-    width = max(len(pool) for pool, _ in pools)
+    width = max(len(pool.items) for pool in pools)
     table = np.full((len(pools), parts, width), -1e9)
     own = np.full(len(pools), -1, dtype=np.int64)
-    for row, (pool, scores) in enumerate(pools):
-        table[row, :, : len(pool)] = scores
-        found = np.flatnonzero(pool == targets[row])
+    for row, pool in enumerate(pools):
+        table[row, :, : len(pool.items)] = pool.scores
+        found = np.flatnonzero(pool.items == targets[row])
         own[row] = found[0] if len(found) else -1
     weights = [1.0] + [0.0] * (parts - 1)
     for _ in range(2):

@@ -38,7 +38,8 @@ class WrittenSession(RecommenderSession):
 
     def recommend(self, requests):
         for _ in requests:
-            yield Candidates(tuple(Candidate(t, s) for t, s in zip(self.names, (-1, -2, -3), strict=True)))
+            pairs = zip(self.names, (-1, -2, -3), strict=True)
+            yield Candidates(tuple(Candidate(*pair) for pair in pairs), {"finish": 3})
 
 
 def context():
@@ -92,6 +93,7 @@ def test_items_that_share_an_identifier_are_both_named():
     session = opened(recommenders=(Written(),), weights=(1.0,))
     (answer,) = session.recommend([REQUEST])
     assert [candidate.items for candidate in answer.beams] == [(4,), (7,), (22,), (23,)]
+    assert answer.phases == {"finish": 3}, "what its parts wrote is what it cost"
     named = [candidate.tokens for candidate in answer.beams if candidate.tokens]
     assert len(set(named)) == len(named) == 3
 
