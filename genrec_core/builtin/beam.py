@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from genrec_core.engine.decoding.decoder import Decoder
 
 
-WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+WEIGHTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Of a prior, to choose among."""
 TOP = 10
 _ROWS = 11
@@ -56,9 +56,9 @@ class Beam(Recommender):
         prior: Baseline | None = None
         """A baseline whose distribution over items is added to the model's."""
         prior_weight: float | None = Field(default=None, ge=0)
-        """What the prior's logits count beside the model's log-probability. null: the best of 0, 0.25, 0.5,
-        1, 2, 4 and 8 by Recall@10 of the identifiers on validation rows."""
-        tune_rows: int = Field(default=1000, ge=1)
+        """What the prior's logits count beside the model's log-probability. null: the best of 0, 0.5, 1, 2,
+        4, 8, 16 and 32 by Recall@10 of the identifiers on validation rows."""
+        tune_rows: int = Field(default=2000, ge=1)
         """Validation rows that a weight is chosen on, drawn by the seed."""
         scoring: Scoring | None = None
         """`full`: log-probability under the whole vocabulary; `legal`: renormalised over legal tokens. By
