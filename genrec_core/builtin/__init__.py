@@ -57,10 +57,10 @@ def _commands(registry: Registry) -> None:
         "run", "genrec_core.cli.run:run", "Run a pipeline; reuse every stage whose inputs are unchanged."
     )
     registry.command(
-        "check", "genrec_core.cli.check:check", "Say what is wrong with a pipeline before anything runs."
+        "check", "genrec_core.cli.run:check", "Say what is wrong with a pipeline before anything runs."
     )
     registry.command(
-        "plugins", "genrec_core.cli.plugins:plugins", "List plugins: components, versions, what is broken."
+        "plugins", "genrec_core.cli.show:plugins", "List plugins: components, versions, what is broken."
     )
     registry.command(
         "show", "genrec_core.cli.show:show", "Show a component's options with types, defaults and docs."

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from genrec_core.contracts.dataset import OracleDistribution
 from genrec_core.contracts.errors import ContractError
-from genrec_core.store.arrays import load_arrays, save_arrays
+from genrec_core.store.content import load_arrays, save_arrays
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from genrec_core.data.lines import read_json, write_json
 from genrec_core.data.markov import load_oracle, save_oracle
 from genrec_core.data.ordering import tie_order
 from genrec_core.data.protocol import Protocol, protocol_of
-from genrec_core.store.arrays import load_arrays, save_arrays
+from genrec_core.store.content import load_arrays, save_arrays
 
 _PARTS = ("train", "valid", "test")
 

@@ -18,7 +18,7 @@ import orjson
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.split import Split
 from genrec_core.contracts.views import View
-from genrec_core.store.canonical import fingerprint
+from genrec_core.store.content import fingerprint
 
 ALL_ITEMS = "all items"
 _HASH_DIGITS = 12

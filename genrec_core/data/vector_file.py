@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.errors import DataError, examples
 from genrec_core.data.lines import UTF8_HINT, byte_lines, records
 from genrec_core.data.problems import Problems
-from genrec_core.store.arrays import load_arrays
+from genrec_core.store.content import load_arrays
 
 ENDINGS = (".npy", ".safetensors", ".parquet")
 

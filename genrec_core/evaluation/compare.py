@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.errors import DataError
 from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, RANKS
 from genrec_core.evaluation.intervals import PairedDifference, differences
-from genrec_core.store.arrays import load_arrays
+from genrec_core.store.content import load_arrays
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from genrec_core.evaluation.intervals import differences, intervals
 from genrec_core.evaluation.metrics import Ranks, accuracy, counts, flat, ranks_of, short_rows
 from genrec_core.evaluation.rankings import Rankings, without_viewed
 from genrec_core.evaluation.slices import slices
-from genrec_core.store.arrays import save_arrays
+from genrec_core.store.content import save_arrays
 
 METRICS = "metrics.json"
 """Name of the file that holds what was measured, in a run folder and in the artefact of `evaluate`."""

@@ -41,7 +41,7 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import View
-from genrec_core.store.arrays import load_arrays, save_arrays
+from genrec_core.store.content import load_arrays, save_arrays
 
 _CHUNK = 4096
 """Users turned from objects into columns at a time."""

@@ -11,7 +11,7 @@ import orjson
 from numpy.typing import NDArray
 
 from genrec_core.contracts.identifiers import Identifiers
-from genrec_core.store.arrays import load_arrays, save_arrays
+from genrec_core.store.content import load_arrays, save_arrays
 
 _FILE = "identifiers.safetensors"
 _USERS = "users.json"

@@ -60,8 +60,7 @@ from genrec_core.pipeline.stages.identifiers import SEED_NAME
 from genrec_core.pipeline.stages.new_items import EmbedNewStage, ExtendStage, NewItemsStage
 from genrec_core.pipeline.stages.stage import Stage, stage_seed
 from genrec_core.pipeline.wiring import TOKENIZE
-from genrec_core.store.arrays import load_arrays
-from genrec_core.store.canonical import fingerprint
+from genrec_core.store.content import fingerprint, load_arrays
 
 _MODEL_STAGES = ("model", "train", "baseline", "tune")
 """Kinds of stages whose artefacts an extended run shares with the run it comes from."""

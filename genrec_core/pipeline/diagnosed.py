@@ -25,7 +25,7 @@ from genrec_core.pipeline.run_reader import RunReader
 from genrec_core.pipeline.runner import Done
 from genrec_core.pipeline.stages.data import EmbedStage, distinct_encoders, encoder_key, stored_embedder
 from genrec_core.pipeline.wiring import TOKENIZE
-from genrec_core.store.canonical import fingerprint
+from genrec_core.store.content import fingerprint
 from genrec_core.store.store import Store
 
 FULL_LIMIT = 20_000

@@ -24,7 +24,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.graph import Graph
 from genrec_core.pipeline.stages.stage import Stage, stage_seed
 from genrec_core.registry.problems import did_you_mean, shown
-from genrec_core.store.canonical import digest_of, fingerprint
+from genrec_core.store.content import digest_of, fingerprint
 from genrec_core.store.manifest import comparable
 from genrec_core.store.store import Presence, Store
 

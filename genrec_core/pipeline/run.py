@@ -54,7 +54,7 @@ from genrec_core.pipeline.run_folder import (
 from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.runner import Done, RunEnvironment, Runner
 from genrec_core.registry.loading import load_object
-from genrec_core.store.arrays import load_arrays
+from genrec_core.store.content import load_arrays
 from genrec_core.store.store import Store
 
 _SEED_FOLDER = "seed-{seed}"

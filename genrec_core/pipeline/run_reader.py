@@ -39,7 +39,7 @@ from genrec_core.pipeline.stages.recommend import decided
 from genrec_core.pipeline.wiring import slots_asked
 from genrec_core.registry.problems import shown
 from genrec_core.registry.registry import Registry
-from genrec_core.store.canonical import fingerprint
+from genrec_core.store.content import fingerprint
 from genrec_core.store.manifest import damage
 from genrec_core.store.store import Store
 

@@ -26,7 +26,7 @@ import orjson
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.teacher import Answer, Chat, Teacher, TeacherSession, answered
-from genrec_core.store.canonical import digest_of, fingerprint
+from genrec_core.store.content import digest_of, fingerprint
 
 FORMAT = 2
 

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from genrec_core.contracts.errors import ContractError, examples
-from genrec_core.store.canonical import canonical, digest_of, fingerprint
+from genrec_core.store.content import canonical, digest_of, fingerprint
 
 MANIFEST = "manifest.json"
 FORMAT = 1

@@ -30,7 +30,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from genrec_core.contracts.errors import ContractError, GenrecError
-from genrec_core.store.canonical import fingerprint
+from genrec_core.store.content import fingerprint
 from genrec_core.store.manifest import Manifest, damage, read_manifest, replace_folder, write_manifest
 
 Build = Callable[[Path], Mapping[str, Any]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from genrec_core.identifiers.storage import load_identifiers
-from genrec_core.store.arrays import load_arrays
+from genrec_core.store.content import load_arrays
 
 NEW = """\
 {"item_id": "n0", "title": "Thing 03"}

@@ -15,7 +15,7 @@ from genrec_core.builtin.synthetic import Synthetic
 from genrec_core.data.folder_writer import write_folder
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
-from genrec_core.store.arrays import load_arrays
+from genrec_core.store.content import load_arrays
 from genrec_core.testing.sessions import ask
 from tests.end_to_end.conftest import SMALL, Place
 from tests.end_to_end.processes import genrec

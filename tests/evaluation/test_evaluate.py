@@ -16,7 +16,7 @@ from genrec_core.evaluation.evaluate import (
     evaluate,
 )
 from genrec_core.evaluation.rankings import Rankings
-from genrec_core.store.arrays import load_arrays
+from genrec_core.store.content import load_arrays
 
 PROTOCOL = {"split": "core/leave-one-out", "hash": "abc123def456"}
 

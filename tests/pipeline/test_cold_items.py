@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from genrec_core.store.arrays import load_arrays
+from genrec_core.store.content import load_arrays
 
 LATE = "data.source.late=6"
 SEEN = "tokenizer.learn_from=seen"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.pipeline.overrides import override
+from genrec_core.pipeline.load import override
 from genrec_core.pipeline.yaml_source import parse, read
 
 NUMBERS = st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)

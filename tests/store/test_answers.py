@@ -8,7 +8,7 @@ import pytest
 from genrec_core import Answer, ContractError, Message, StageError, Teacher, TeacherSession
 from genrec_core.contracts.context import Context
 from genrec_core.store.answers import Answers
-from genrec_core.store.canonical import fingerprint
+from genrec_core.store.content import fingerprint
 
 
 class Echo(Teacher):

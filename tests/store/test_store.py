@@ -13,8 +13,7 @@ import orjson
 import pytest
 
 from genrec_core.contracts.errors import ContractError, DataError, GenrecError
-from genrec_core.store.arrays import load_arrays, save_arrays
-from genrec_core.store.canonical import canonical, digest_of, fingerprint
+from genrec_core.store.content import canonical, digest_of, fingerprint, load_arrays, save_arrays
 from genrec_core.store.manifest import damage, read_manifest
 from genrec_core.store.store import Presence, Store
 

@@ -22,8 +22,7 @@ from genrec_core.contracts.views import Training
 from genrec_core.evaluation.rankings import Rankings, depth_needed
 from genrec_core.pipeline.artifacts import FITTED, RANKINGS
 from genrec_core.pipeline.stages.stage import Stage, StageContext
-from genrec_core.store.arrays import load_arrays, save_arrays
-from genrec_core.store.canonical import fingerprint
+from genrec_core.store.content import fingerprint, load_arrays, save_arrays
 
 
 @dataclass(frozen=True, kw_only=True)

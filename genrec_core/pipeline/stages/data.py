@@ -29,8 +29,7 @@ from genrec_core.data.prepared import prepare, save_prepared
 from genrec_core.identifiers.new_items import items_to_learn_from
 from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER
 from genrec_core.pipeline.stages.stage import Stage, StageContext
-from genrec_core.store.arrays import load_arrays, save_arrays
-from genrec_core.store.canonical import fingerprint
+from genrec_core.store.content import fingerprint, load_arrays, save_arrays
 
 
 @dataclass(frozen=True, kw_only=True)

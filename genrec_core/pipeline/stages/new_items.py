@@ -27,8 +27,7 @@ from genrec_core.identifiers.storage import save_identifiers
 from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER, IDENTIFIERS, MAIN, MODELS, ModelAt
 from genrec_core.pipeline.stages.data import embedded
 from genrec_core.pipeline.stages.stage import Stage, StageContext
-from genrec_core.store.arrays import load_arrays, save_arrays
-from genrec_core.store.canonical import fingerprint
+from genrec_core.store.content import fingerprint, load_arrays, save_arrays
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.baseline import Fitted
 from genrec_core.contracts.candidates import Ranked
 from genrec_core.contracts.items import Items
-from genrec_core.store.arrays import load_arrays, save_arrays
+from genrec_core.store.content import load_arrays, save_arrays
 from genrec_core.testing.checks.rankings import require_well_formed, same
 from genrec_core.testing.subject import Subject, snapshot
 from genrec_core.testing.toy import toy_items, toy_training, toy_views

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.encoder import State
-from genrec_core.store.arrays import load_arrays, save_arrays
+from genrec_core.store.content import load_arrays, save_arrays
 from genrec_core.testing.subject import Subject, snapshot
 from genrec_core.testing.toy import toy_items
 from genrec_core.testing.verdicts import require
