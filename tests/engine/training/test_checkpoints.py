@@ -7,7 +7,7 @@ import pytest
 from genrec_core.contracts.context import Context
 from genrec_core.engine.training.best_tracker import BestTracker
 from genrec_core.engine.training.checkpoints import resumable, write_checkpoint
-from genrec_core.store.manifest import NAME
+from genrec_core.store.manifest import MANIFEST
 
 
 @pytest.fixture
@@ -41,10 +41,10 @@ def test_a_whole_checkpoint_is_gone_on_from(folder):
 @pytest.mark.parametrize(
     "file",
     [
-        f"checkpoint-8/{NAME}",
+        f"checkpoint-8/{MANIFEST}",
         "checkpoint-8/tracker.json",
         "checkpoint-8/weights.bin",
-        f"best-4/{NAME}",
+        f"best-4/{MANIFEST}",
         "best-4/weights.bin",
     ],
 )
