@@ -28,6 +28,7 @@ FREE = (
     "train.sft.scoring=full",
     "train.sft.epochs=10",
     "train.sft.max_steps=200",
+    "train.sft.precision=float32",
     "recommend={use: core/free-beam, beams: 10, max_tokens: 24}",
 )
 TERMS = 'use: grlm/terms, malformed: extract, separator: " "'
@@ -106,17 +107,19 @@ PATHS: dict[str, Callable[[Path], tuple[str, ...]]] = {
 }
 
 
-def row(name: str, extra: tuple[str, ...], home: Path) -> Row:
-    """Figures of a path, with what the log says of its terms."""
-    finished = ran(TINY, (*FREE, *PATHS[name](home.resolve()), *extra), home)
+def row(name: str, seed: int, extra: tuple[str, ...], home: Path) -> Row:
+    """Figures of a path and a seed, with what the log says of its terms."""
+    finished = ran(TINY, (*FREE, *PATHS[name](home.resolve()), *extra, f"seed={seed}"), home)
     assert finished.folder is not None
     metrics = finished.metrics
-    told = map(orjson.loads, (finished.folder / "log.jsonl").read_bytes().splitlines())
+    events = map(orjson.loads, (finished.folder / "log.jsonl").read_bytes().splitlines())
     found = {
         "path": name,
+        "seed": seed,
+        "run": str(finished.folder),
         "test": metrics["test"],
         "popular": metrics.get("baselines", {}).get("core/popular", {}),
-        "log": [line for line in told if line["event"] in REPORTED],
+        "log": [line for line in events if line["event"] in REPORTED],
         "seconds": seconds(metrics),
     }
     figures = ", ".join(f"{key} {found['test'][key]:.4f}" for key in ("recall@10", "vr@10", "dhr@10"))

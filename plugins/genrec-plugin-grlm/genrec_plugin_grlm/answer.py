@@ -9,8 +9,8 @@ blanks.
     [a, b, c, d]          →   malformed: 4 terms, not 5
 
 Nothing is ever added or cut off to reach N: an answer that is wrong is asked for again, and counted. So is
-one
-that the token limit ended: the last list in it may be one that its writer was still turning over.
+one that the token limit ended: the last list in it may be one that its writer was still considering. The
+format of the question written back, `[word1, word2, word3]`, is no answer either.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ LONGEST, MOST_PARTS = 40, 4
 BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 BULLETS = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+(.+?)\s*$", re.MULTILINE)
 THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+PLACEHOLDER = re.compile(r"(?:key)?(?:word|term)[-_]?\d{1,2}")
+"""A word of the format that a question shows; one alone may be a product (`word-97`)."""
 ENDS = " \t\r\n\"'`“”‘’«»*.;:!?"
 
 
@@ -37,13 +39,14 @@ class Malformed:
     """An answer that cannot be used.
 
     Attributes:
-        reason: `cut off`, `no list`, `number`, `empty`, `long` or `repeated`; reports count these.
-        told: the same in words that a teacher can act on.
+        reason: `cut off`, `no list`, `number`, `empty`, `long`, `repeated` or `placeholder`; the log counts
+            these.
+        explanation: the same in words that a teacher can act on.
         answer: what it wrote.
     """
 
     reason: str
-    told: str
+    explanation: str
     answer: str
 
 
@@ -55,7 +58,7 @@ def read_terms(answer: str, count: int, *, finished: bool = True) -> Tokens | Ma
     text = text.rpartition("</think>")[2]
     first: Malformed | None = None
     for words in _lists(text):
-        read = checked_terms(words, count, answer)
+        read = _no_placeholder(checked_terms(words, count, answer), answer)
         if not isinstance(read, Malformed):
             return read
         first = first or read
@@ -77,7 +80,7 @@ def read_open_list(answer: str, count: int, *, finished: bool = True) -> Tokens 
     different = [term for term in words if any(map(str.isalnum, term))]
     if len(different) < count:
         return Malformed("number", f"it has {len(different)} different words, not {count}", answer)
-    return checked_terms(different[:count], count, answer)
+    return _no_placeholder(checked_terms(different[:count], count, answer), answer)
 
 
 def checked_terms(
@@ -103,6 +106,16 @@ def checked_terms(
         twice = next(term for term in terms if terms.count(term) > 1)
         return Malformed("repeated", f"the word `{twice}` occurs twice", answer)
     return terms
+
+
+def _no_placeholder(read: Tokens | Malformed, answer: str) -> Tokens | Malformed:
+    """The terms, unless they are the format of the question, written back in whole or in part."""
+    if isinstance(read, Malformed):
+        return read
+    echoed = [term for term in read if PLACEHOLDER.fullmatch(term)]
+    if len(echoed) < min(2, len(read)):
+        return read
+    return Malformed("placeholder", f"`{echoed[0]}` stands for a word in the format, it is none", answer)
 
 
 def normal_term(word: str) -> str:

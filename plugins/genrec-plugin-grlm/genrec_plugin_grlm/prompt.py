@@ -4,7 +4,8 @@ The seven guidelines are the paper's, the words are ours: dictionary form, order
 in a fixed order, the neighbours' vocabulary for what is shared, one or two words that only this item has,
 one exact format, nothing else. `rules` asks an instruction-tuned model so. `examples` shows three items
 with their terms and leaves the fourth open, which is all that a small model understands; its answer begins
-behind the bracket.
+behind the bracket. A `wording` takes the place of the rules: a text with the slots `{item}`, `{neighbours}`
+and `{count}`, such as that of figure 5 in `paper.yaml`. Items stand there by the values of their fields.
 
 Item blocks can be read back (`shown_in`), which lets a teacher without a language model answer the same
 chats.
@@ -20,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import Literal
 
 from genrec_core import Chat, Items, Message
@@ -55,9 +57,9 @@ ALONE = RULES.replace(
 
 ALONE_CLOSING = "\nThe {count} words in square brackets:"
 
-AGAIN = (
-    "That cannot be used: {told}. Write only one list of exactly {count} different words in square brackets."
-)
+SECOND_QUESTION = """\
+That cannot be used: {explanation}. Write only one list of exactly {count} different words in square \
+brackets."""
 
 EXAMPLES = (
     ("Oak rocking horse for toddlers, hand painted", "toy rocking-horse oak toddler handmade nursery wooden "
@@ -73,6 +75,22 @@ SHOTS, MOST_TERMS = 3, 10
 """Examples shown, and the most terms that they can have."""
 
 
+def check_wording(wording: str, *, context: bool) -> None:
+    """That a question's text has the slots that it needs, and no other.
+
+    Raises:
+        ValueError: it has not, or its braces do not match.
+    """
+    slots = [name for _, name, _, _ in Formatter().parse(wording) if name is not None]
+    needed = ["item", "neighbours"] if context else ["item"]
+    if [name for name in needed if slots.count(name) != 1] or set(slots) - {*needed, "count"}:
+        named = " and ".join(f"{{{name}}}" for name in needed)
+        raise ValueError(
+            f"`wording` with `context: {str(context).lower()}` must contain {named} once, and may contain "
+            "{count} and no other field; write {{ and }} for braces"
+        )
+
+
 @dataclass(frozen=True)
 class Asker:
     """Writes questions about the items of a catalogue.
@@ -84,6 +102,7 @@ class Asker:
         characters: of each field of the item that are shown, and of each neighbour's.
         style: see above.
         drafts: terms of every item, for neighbours that are shown as examples.
+        wording: the question of the style `rules` in other words; empty for ours.
     """
 
     items: Items
@@ -92,11 +111,14 @@ class Asker:
     characters: tuple[int, int]
     style: Style = "rules"
     drafts: Sequence[Tokens] = ()
+    wording: str = ""
 
     def question(self, item: int, neighbours: Sequence[int]) -> Chat:
         """The chat that asks for one item's terms."""
         if self.style == "examples":
             return (Message("user", self._examples(item, neighbours)),)
+        if self.wording:
+            return (Message("user", self._worded(item, neighbours)),)
         rules, closing = (RULES, CLOSING) if len(neighbours) else (ALONE, ALONE_CLOSING)
         blocks = [rules.format(count=self.count), ITEM, self._block(item, self.characters[0])]
         if len(neighbours):
@@ -111,15 +133,24 @@ class Asker:
     def again(self, chat: Chat, answer: Malformed) -> Chat:
         """The same chat with an answer that would not do, and why."""
         if self.style == "examples":
-            # A model that only continues a text cannot be told: it is shown the examples in another order.
+            # A model that only continues a text follows no correction: it sees the examples in another order.
             first, *others, last = chat[-1].text.split("\n\n")
             return (*chat[:-1], Message("user", "\n\n".join([*others, first, last])))
-        told = AGAIN.format(told=answer.told, count=self.count)
-        return (*chat, Message("assistant", answer.answer), Message("user", told))
+        text = SECOND_QUESTION.format(explanation=answer.explanation, count=self.count)
+        return (*chat, Message("assistant", answer.answer), Message("user", text))
 
     def _block(self, item: int, characters: int) -> str:
         values = ((field, " ".join(self.items.value(item, field).split())) for field in self.fields)
         return "\n".join(f"{field}: {value[:characters]}" for field, value in values if value)
+
+    def _worded(self, item: int, neighbours: Sequence[int]) -> str:
+        near = [self._values(other, self.characters[1]) for other in neighbours]
+        own = self._values(item, self.characters[0])
+        return self.wording.format(item=own, neighbours="\n\n".join(near), count=self.count)
+
+    def _values(self, item: int, characters: int) -> str:
+        lines = self._block(item, characters).splitlines()
+        return "\n".join(line.partition(": ")[2] for line in lines)
 
     def _line(self, item: int, characters: int) -> str:
         lines = self._block(item, characters).splitlines()

@@ -32,7 +32,7 @@ from genrec_plugin_grlm.extractive import Extractive
 from genrec_plugin_grlm.given_terms import given_terms
 from genrec_plugin_grlm.neighbours import nearest_items
 from genrec_plugin_grlm.picking import spare_words
-from genrec_plugin_grlm.prompt import MOST_TERMS, Asker, Style
+from genrec_plugin_grlm.prompt import MOST_TERMS, Asker, Style, check_wording
 from genrec_plugin_grlm.repair import told_apart
 from genrec_plugin_grlm.usable import log_picked, log_terms, refuse
 from genrec_plugin_grlm.wordbook import Bag, Wordbook, chosen_fields, item_texts
@@ -95,6 +95,10 @@ class TermIDs(Tokenizer):
         with what `grlm/extractive` picks for them, or without context made-up ones. Of what they write, the
         first different words count."""
 
+        wording: str = ""
+        """The question in other words, with the slots `{item}`, `{neighbours}` (with `context`) and, where
+        wanted, `{count}`; by default the paper's guidelines in ours."""
+
         characters: int = Field(default=600, ge=1)
         """Characters of each field of the item that the teacher is shown."""
 
@@ -126,6 +130,10 @@ class TermIDs(Tokenizer):
         def _one_way_to_ask(self) -> TermIDs.Options:
             if isinstance(self.teacher, Extractive) and self.prompt != "rules":
                 raise ValueError("`grlm/extractive` is no model that could learn from `prompt: examples`")
+            if self.wording:
+                if isinstance(self.teacher, Extractive) or self.prompt != "rules":
+                    raise ValueError("`wording` is for a teacher that is a model, asked by `prompt: rules`")
+                check_wording(self.wording, context=self.context)
             if self.prompt == "examples" and self.terms > MOST_TERMS:
                 raise ValueError(f"`prompt: examples` has examples of at most {MOST_TERMS} terms")
             return self
@@ -209,7 +217,9 @@ class TermIDs(Tokenizer):
         drafts = (
             self._picked(words, range(len(around)), said, context) if options.prompt == "examples" else []
         )
-        asker = Asker(words.items, words.fields, options.terms, shown, options.prompt, drafts)
+        asker = Asker(
+            words.items, words.fields, options.terms, shown, options.prompt, drafts, options.wording
+        )
         return asked_terms(options.teacher, asker, around, options.retries, context)
 
     def _picked(

@@ -25,7 +25,7 @@ def refuse(bad: Mapping[int, Malformed], items: Items, *, asked: bool) -> NoRetu
     reasons = Counter(answer.reason for answer in bad.values())
     counted = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
     shown = "; ".join(
-        f"`{items.ids[item]}`: {answer.told} (`{' '.join(answer.answer.split())[:SHOWN]}`)"
+        f"`{items.ids[item]}`: {answer.explanation} (`{' '.join(answer.answer.split())[:SHOWN]}`)"
         for item, answer in list(bad.items())[:3]
     )
     message = f"{len(bad):,} of {len(items):,} items have no usable terms ({counted}), such as {shown}"

@@ -14,7 +14,12 @@ part (§4.3.1):
       sft: {use: core/sft,      corpora: [{use: singer/tasks, stage: sft, align: both}]}
       rl:  {use: singer/sin-rl, corpora: [{use: singer/tasks, stage: rl,  align: both}]}
 
-The tasks are those of `genrec-plugin-sid`, in our own words, so prompts are rendered as everyone's are. A
+The tasks are those of `genrec-plugin-sid`, in our words. `wordings`, `separator` and `quotes` give others;
+`paper.yaml` has those of the paper's figures 5 to 10:
+
+    separator: ", "    quotes: {titles-to-sid: "'"}         history 'Red tent', 'Oil lamp'
+
+A
 validation view gives the semantic task alone. The paper's appendix shows examples of tasks and says nothing
 about their shares; all five, one sample each, is the default.
 """
@@ -35,6 +40,7 @@ from genrec_core.contracts.samples import IDENTIFIER
 
 Alignment = Literal["title-to-sid", "sid-to-title", "titles-to-sid", "sids-to-title", "description-to-sid"]
 TaskName = Literal[Alignment, "semantic"]
+HistoryTask = Literal["semantic", "titles-to-sid", "sids-to-title"]
 
 ALIGNMENT: tuple[Alignment, ...] = (
     "title-to-sid",
@@ -77,6 +83,10 @@ class Tasks(Corpus):
         """Item field that is the description."""
         wordings: dict[TaskName, tuple[str, ...]] = Field(default_factory=dict)
         """Templates of one's own, task by task: around {history}, or around {item} for an item's task."""
+        separator: str | None = Field(None, min_length=1)
+        """Text between two items of a history; by default `,` between identifiers and `; ` between titles."""
+        quotes: dict[HistoryTask, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+        """Text before and behind each item of a task's histories, such as `'`; none if not named."""
         system: str = ""
         """Text before everything else; the system's turn in a chat."""
         missing: Missing = "refuse"
@@ -127,13 +137,18 @@ class Tasks(Corpus):
             missing=options.missing,
         )
 
-    def _next_item(self, name: TaskName) -> NextItemText:
+    def _next_item(self, name: HistoryTask) -> NextItemText:
         options = self.options
         given = options.title if name == "titles-to-sid" else IDENTIFIER
         answer = options.title if name == "sids-to-title" else IDENTIFIER
+        quote = options.quotes.get(name, "")
+        separator = options.separator or ("," if given == IDENTIFIER else "; ")
+        shown = "{history}".join([quote.replace("{", "{{").replace("}", "}}")] * 2)
         return NextItemText(
             directions=(f"{given} -> {answer}",),
-            wordings=self._wordings(name),
+            wordings=tuple(one.replace("{history}", shown) for one in self._wordings(name)),
+            separator=separator.join([quote] * 2),
+            text_separator=separator.join([quote] * 2),
             system=options.system,
             missing=options.missing,
             max_per_user=options.max_per_user,
