@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.component import Component
     from genrec_core.contracts.context import Context
     from genrec_core.contracts.corpus import Corpus
-    from genrec_core.contracts.dataset import Dataset, OracleDistribution, Rows, Sequences
+    from genrec_core.contracts.dataset import Dataset, EvaluationRows, OracleDistribution, Sequences
     from genrec_core.contracts.encoder import Encoder
     from genrec_core.contracts.errors import ContractError, DataError, ExitCode, GenrecError, StageError
     from genrec_core.contracts.grounder import Grounder, GrounderSession
@@ -47,7 +47,7 @@ _HOME = {
     "component": "Component",
     "context": "Context",
     "corpus": "Corpus",
-    "dataset": "Dataset Rows Sequences OracleDistribution",
+    "dataset": "Dataset EvaluationRows Sequences OracleDistribution",
     "encoder": "Encoder",
     "errors": "ContractError DataError ExitCode GenrecError StageError",
     "grounder": "Grounder GrounderSession",
@@ -75,9 +75,10 @@ _MODULE_OF |= {"hookimpl": "genrec_core.registry.discovery", "Registry": "genrec
 __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",
     "Recommender", "RecommenderSession", "Grounder", "GrounderSession", "Baseline", "Observer",
-    "TeacherSession", "Answer", "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "Example",
-    "FittedTokenizer", "Group", "History", "How", "Identifiers", "ItemRef", "Items", "LanguageModel",
-    "Message", "OracleDistribution", "Ranked", "Reconstruction", "Request", "Rollout", "Rows", "Sample",
+    "TeacherSession", "Answer", "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "EvaluationRows",
+    "Example", "FittedTokenizer", "Group", "History", "How", "Identifiers", "ItemRef", "Items",
+    "LanguageModel", "Message", "OracleDistribution", "Ranked", "Reconstruction", "Request", "Rollout",
+    "Sample",
     "Sequences", "Text", "Trained", "Training", "UserRef", "View", "Views", "Component", "Context",
     "ContractError", "DataError", "ExitCode", "GenrecError", "Options", "Registry", "StageError",
     "hookimpl", "operational",

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core.contracts.dataset import Dataset, Rows
+from genrec_core.contracts.dataset import Dataset, EvaluationRows
 from genrec_core.contracts.errors import DataError, examples
 from genrec_core.contracts.split import Split
 from genrec_core.contracts.views import View, Views
@@ -64,7 +64,7 @@ class ExplicitRows(Split):
         )
 
 
-def _present(rows: Rows | None, name: str) -> Rows:
+def _present(rows: EvaluationRows | None, name: str) -> EvaluationRows:
     if rows is None or not len(rows):
         raise DataError(
             f"the data has no {name} rows",
@@ -73,7 +73,7 @@ def _present(rows: Rows | None, name: str) -> Rows:
     return rows
 
 
-def _visible(dataset: Dataset, parts: Sequence[Rows]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+def _visible(dataset: Dataset, parts: Sequence[EvaluationRows]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """How much of each sequence may be trained on, int64 [rows], and what had to be done."""
     lengths = dataset.sequences.lengths.copy()
     place = {user: row for row, user in enumerate(dataset.users)}
@@ -115,7 +115,7 @@ def locate(sequence: list[int], history: list[int], target: int) -> int | None:
     return None
 
 
-def _view(name: str, rows: Rows, dataset: Dataset, max_history: int) -> View:
+def _view(name: str, rows: EvaluationRows, dataset: Dataset, max_history: int) -> View:
     """A view that owns copies of the rows."""
     domain_of = _domain_of(dataset)
     return View(

@@ -10,7 +10,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.dataset import Dataset
 from genrec_core.contracts.source import Source
 from genrec_core.data.folder import Reading, data_files, load_folder
-from genrec_core.data.ordering import Duplicates
+from genrec_core.data.ordering import DuplicatePolicy
 from genrec_core.data.values import MissingWords
 
 
@@ -26,7 +26,7 @@ class Folder(Source):
         """The folder. Its files' content, not its name, decides what is computed again."""
         tie_key: str = ""
         """Column of the interactions that orders events of one user at one time; by default file order."""
-        duplicates: Duplicates = "refuse"
+        duplicates: DuplicatePolicy = "refuse"
         """What becomes of rows that repeat user, item and time; drop-exact keeps the first."""
         allow_empty_text: bool = False
         """Whether items without any text are allowed."""

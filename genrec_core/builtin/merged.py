@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from genrec_core.contracts.context import Context
-from genrec_core.contracts.dataset import Dataset, Rows, Sequences
+from genrec_core.contracts.dataset import Dataset, EvaluationRows, Sequences
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.source import Source
@@ -232,12 +232,12 @@ def _stacked(parts: Mapping[str, Sequences], shifts: Mapping[str, int]) -> Seque
     )
 
 
-def _rows(parts: Mapping[str, Rows | None], shifts: Mapping[str, int]) -> Rows | None:
+def _rows(parts: Mapping[str, EvaluationRows | None], shifts: Mapping[str, int]) -> EvaluationRows | None:
     """The explicit rows of the parts that bring some."""
     there = {name: rows for name, rows in parts.items() if rows is not None}
     if not there:
         return None
-    return Rows(
+    return EvaluationRows(
         tuple(f"{name}:{user}" for name, rows in there.items() for user in rows.users),
         _stacked({name: rows.histories for name, rows in there.items()}, shifts),
         np.concatenate([rows.targets + np.int32(shifts[name]) for name, rows in there.items()]),

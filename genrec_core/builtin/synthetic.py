@@ -1,10 +1,10 @@
-"""`core/synthetic`: made-up shop data whose true next-item law is known.
+"""`core/synthetic`: made-up shop data whose transition probabilities are known.
 
 Items belong to kinds, kinds to topics; titles and descriptions share words accordingly. What follows an
 item is mostly another of its kind, sometimes one of the next kind in its topic, now and then something
 from elsewhere, and with probability `noise` anything by popularity. A model that reads the items' text
-can therefore learn the law from fewer interactions than one that sees only ids, and no model can beat the
-oracle, which knows it.
+can therefore learn the probabilities from fewer interactions than one that sees only ids, and no model can
+beat the oracle, which knows them.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Synthetic(Source):
         noise: float = Field(0.35, ge=0, le=1)
         """How often the next item ignores the last one."""
         skew: float = Field(0.6, ge=0, le=3)
-        """Exponent of the Zipf law of popularity; 0 makes all items equally popular."""
+        """Zipf exponent of popularity; 0 makes all items equally popular."""
         domains: Literal[1, 2] = 1
         """With 2, every item is labelled `outdoors` or `indoors`, for splits by domain."""
 
@@ -66,12 +66,12 @@ class Synthetic(Source):
     options: Options
 
     def load(self, context: Context) -> Dataset:
-        """The data set, with its truth."""
+        """The data set, with its oracle."""
         generator = np.random.default_rng(self.options.seed)
         grid = _grid(self.options.items, generator)
-        truth = self._law(grid, generator)
+        oracle = self._oracle(grid, generator)
         lengths = generator.integers(self.options.shortest, self.options.longest + 1, self.options.users)
-        values, offsets = truth.walk(lengths, generator)
+        values, offsets = oracle.walk(lengths, generator)
         items = self._items(grid)
         width = len(str(self.options.users - 1))
         labels = items.fields.get("domain", ())
@@ -81,10 +81,10 @@ class Synthetic(Source):
             sequences=Sequences(values, offsets),
             times=_times(lengths, generator),
             domains=tuple(labels[item] for item in values.tolist()) if labels else (),
-            oracle=truth,
+            oracle=oracle,
         )
 
-    def _law(self, grid: list[list[NDArray[np.int32]]], generator: np.random.Generator) -> MarkovOracle:
+    def _oracle(self, grid: list[list[NDArray[np.int32]]], generator: np.random.Generator) -> MarkovOracle:
         count = self.options.items
         successors = np.empty((count, _SAME_KIND + _NEXT_KIND + 1), dtype=np.int32)
         for topic, members_by_kind in enumerate(grid):
@@ -121,7 +121,7 @@ class Synthetic(Source):
 def _grid(count: int, generator: np.random.Generator) -> list[list[NDArray[np.int32]]]:
     """Items of each kind of each topic, in the order in which they tend to follow each other.
 
-    Indices are shuffled, so that the catalogue's order says nothing about the law.
+    Indices are shuffled, so that the catalogue's order says nothing about what follows what.
     """
     shape = [len(of_topic) for of_topic in kinds()]
     shuffled = generator.permutation(count).astype(np.int32)

@@ -27,9 +27,9 @@ from genrec_core.contracts.encoder import Encoder
 from genrec_core.contracts.errors import DataError, GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
+from genrec_core.data.defects import Defects
 from genrec_core.data.identifier_file import in_catalogue_order, read_identifiers
 from genrec_core.data.item_file import read_items
-from genrec_core.data.problems import Problems
 from genrec_core.data.vector_file import read_matrix
 from genrec_core.evaluation.report.figures import count, percent
 from genrec_core.evaluation.report.sections import diagnosis_entries
@@ -135,9 +135,9 @@ def _add(named: dict[str, IdentifierInputs], name: str, inputs: IdentifierInputs
 
 
 def _items(path: Path) -> Items:
-    problems = Problems()
-    items, _ = read_items(path, problems)
-    problems.refuse()
+    defects = Defects()
+    items, _ = read_items(path, defects)
+    defects.refuse()
     return items
 
 

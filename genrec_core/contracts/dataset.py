@@ -54,7 +54,7 @@ class Sequences:
 
 
 @dataclass(frozen=True)
-class Rows:
+class EvaluationRows:
     """Explicit evaluation rows that a data folder brings along (`valid.jsonl`, `test.jsonl`)."""
 
     users: tuple[str, ...]
@@ -95,7 +95,7 @@ class Dataset:
     times: NDArray[np.float64] | None = None
     domains: tuple[str, ...] = ()
     attributes: dict[str, dict[str, object]] = field(default_factory=dict)
-    valid: Rows | None = None
-    test: Rows | None = None
+    valid: EvaluationRows | None = None
+    test: EvaluationRows | None = None
     oracle: OracleDistribution | None = None
     notes: tuple[str, ...] = ()

@@ -21,7 +21,7 @@ class Source(Component):
     kind: ClassVar[str] = "source"
     seeded: ClassVar[bool] = False
     has_oracle: ClassVar[bool] = False
-    """Whether its datasets carry the true law of the next item; the plan then adds the oracle's row."""
+    """Whether its datasets carry an `OracleDistribution`; the plan then adds the oracle's row."""
 
     @abstractmethod
     def load(self, context: Context) -> Dataset:

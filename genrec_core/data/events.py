@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import DataError
-from genrec_core.data.problems import Problems
+from genrec_core.data.defects import Defects
 from genrec_core.data.tables import TableFormat, table_rows
 from genrec_core.data.values import StrictValues, UnusableValueError, mixed_times
 
@@ -95,22 +95,22 @@ class EventReader:
     values: StrictValues = field(default_factory=StrictValues)
     written: TableFormat = field(default_factory=TableFormat)
 
-    def read(self, path: Path, problems: Problems) -> Events:
-        """All sound rows; the others are noted in `problems`."""
+    def read(self, path: Path, defects: Defects) -> Events:
+        """All sound rows; the others are noted in `defects`."""
         users: dict[str, int] = {}
         items = dict(self.catalogue) if self.catalogue is not None else {}
         user, item, time, lines = array("i"), array("i"), array("d"), array("i")
         ties: list[Any] = []
-        for line, row in table_rows(path, self.columns.names, problems, self.written):
+        for line, row in table_rows(path, self.columns.names, defects, self.written):
             try:
                 user_id = self.values.identity(row[0], self.columns.user)
                 item_id = self.values.identity(row[1], self.columns.item)
                 moment = self.values.time(row[2], self.columns.time)
             except UnusableValueError as error:
-                problems.add(error.what, self._culprit(row, error), path, line, error.hint)
+                defects.add(error.what, self._culprit(row, error), path, line, error.hint)
                 continue
             if self.catalogue is not None and item_id not in items:
-                note_unknown_item(item_id, path, line, problems)
+                note_unknown_item(item_id, path, line, defects)
                 continue
             user.append(users.setdefault(user_id, len(users)))
             item.append(items.setdefault(item_id, len(items)))
@@ -118,8 +118,8 @@ class EventReader:
             lines.append(line)
             ties.extend(row[3:4])
         if len(time) and (doubt := mixed_times(min(time), max(time))):
-            note_mixed_times(doubt, path, problems)
-        tie = _tie_order(ties, self.columns.tie, path, problems) if self.columns.tie else None
+            note_mixed_times(doubt, path, defects)
+        tie = _tie_order(ties, self.columns.tie, path, defects) if self.columns.tie else None
         columns = (np.array(user, np.int32), np.array(item, np.int32), np.array(time, np.float64))
         return Events(tuple(users), tuple(items), *columns, tie, np.array(lines, np.int32))
 
@@ -128,32 +128,32 @@ class EventReader:
         return next((value for name, value in cells if f"`{name}`" in error.what), None)
 
 
-def note_unknown_item(item_id: Any, path: Path, line: int, problems: Problems) -> None:
+def note_unknown_item(item_id: Any, path: Path, line: int, defects: Defects) -> None:
     """Note an item id that the catalogue lacks."""
     hint = "add it to items.jsonl or remove it here; ids are compared letter by letter"
-    problems.add("item is not in the catalogue", item_id, path, line, hint)
+    defects.add("item is not in the catalogue", item_id, path, line, hint)
 
 
-def note_mixed_times(doubt: str, path: Path, problems: Problems) -> None:
+def note_mixed_times(doubt: str, path: Path, defects: Defects) -> None:
     """Note that the times of a file cannot all be meant in one unit."""
     hint = "bring all to one unit; a zero that stands for an unknown time must be left out"
-    problems.add(doubt, None, path, hint=hint)
+    defects.add(doubt, None, path, hint=hint)
 
 
-def _tie_order(values: list[Any], column: str, path: Path, problems: Problems) -> NDArray[np.float64]:
+def _tie_order(values: list[Any], column: str, path: Path, defects: Defects) -> NDArray[np.float64]:
     """Numbers as they are, texts as numbers if all are; if none is, texts by the alphabet."""
     numbers = [_as_number(value) for value in values]
     worded = [value for value, number in zip(values, numbers, strict=True) if number is None]
     if worded and len(worded) == len(values) and all(isinstance(value, str) for value in values):
-        problems.decided(f"rows whose tie key `{column}` is text and orders by the alphabet", len(values))
+        defects.decided(f"rows whose tie key `{column}` is text and orders by the alphabet", len(values))
         return np.unique(np.array(values), return_inverse=True)[1].astype(np.float64)
     if worded:
         hint = "use numbers in every row, or texts in every row: as texts, 10 comes before 9"
-        problems.add(f"tie key `{column}` mixes kinds of values", worded[0], path, hint=hint)
+        defects.add(f"tie key `{column}` mixes kinds of values", worded[0], path, hint=hint)
         return np.zeros(len(values))
     order = np.array(numbers, dtype=np.float64)
     if not np.isfinite(order).all():
-        problems.add(f"tie key `{column}` has a value that is not finite", "nan", path, hint="fill the gaps")
+        defects.add(f"tie key `{column}` has a value that is not finite", "nan", path, hint="fill the gaps")
     return order
 
 

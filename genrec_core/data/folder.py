@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from genrec_core.contracts.dataset import Dataset, Rows
+from genrec_core.contracts.dataset import Dataset, EvaluationRows
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
+from genrec_core.data.defects import Defects
 from genrec_core.data.events import Columns, EventReader
 from genrec_core.data.item_file import NO_TEXT_HINT, read_items, read_users
 from genrec_core.data.lines import state
-from genrec_core.data.ordering import Duplicates, count_ties, resolve_duplicates, sequences_of
-from genrec_core.data.problems import Problems
+from genrec_core.data.ordering import DuplicatePolicy, count_ties, resolve_duplicates, sequences_of
 from genrec_core.data.row_file import read_rows
 from genrec_core.data.sequence_file import UserSequences, read_sequences
 from genrec_core.data.values import MissingWords
@@ -45,7 +45,7 @@ class Reading:
     """How a folder is read; the options of `core/folder` say what each means."""
 
     tie_key: str = ""
-    duplicates: Duplicates = "refuse"
+    duplicates: DuplicatePolicy = "refuse"
     allow_empty_text: bool = False
     domain_field: str = ""
     missing_words: MissingWords = "refuse"
@@ -103,44 +103,44 @@ def load_folder(folder: Path, reading: Reading | None = None) -> Dataset:
     Raises:
         DataError: with the first kind of defect, its places and values.
     """
-    dataset, problems = examine_folder(folder, reading or Reading())
-    problems.refuse()
+    dataset, defects = examine_folder(folder, reading or Reading())
+    defects.refuse()
     return dataset
 
 
-def examine_folder(folder: Path, reading: Reading) -> tuple[Dataset, Problems]:
+def examine_folder(folder: Path, reading: Reading) -> tuple[Dataset, Defects]:
     """Everything sound in a folder, and everything that is not; the dataset is whole if nothing was found.
 
     Raises:
         DataError: files are absent or ambiguous, so that there is nothing to read.
     """
-    files, problems = data_files(folder), Problems()
+    files, defects = data_files(folder), Defects()
     notes: list[str] = []
-    items = _items(files["items"], reading, problems, notes)
+    items = _items(files["items"], reading, defects, notes)
     # A broken catalogue would make every item look unknown: then only the form of the rows is checked.
-    catalogue = None if problems else {item_id: index for index, item_id in enumerate(items.ids)}
-    found = _interactions(files, catalogue, reading, problems, notes)
-    attributes = read_users(files["users"], problems, reading.missing_words) if "users" in files else {}
-    valid, test = (_rows(files.get(role), catalogue, problems) for role in ("valid", "test"))
+    catalogue = None if defects else {item_id: index for index, item_id in enumerate(items.ids)}
+    found = _interactions(files, catalogue, reading, defects, notes)
+    attributes = read_users(files["users"], defects, reading.missing_words) if "users" in files else {}
+    valid, test = (_rows(files.get(role), catalogue, defects) for role in ("valid", "test"))
     known = set(found.users).union(*(rows.users for rows in (valid, test) if rows is not None))
     idle = sum(user not in known for user in attributes)
     if idle:
         notes.append(f"{idle:,} users of `{files['users'].name}` have no interaction")
-    domains = () if problems else _domains(items, found, reading.domain_field, files["items"])
-    notes.extend(f"{count:,} {what}" for what, count in problems.decisions.items())
+    domains = () if defects else _domains(items, found, reading.domain_field, files["items"])
+    notes.extend(f"{count:,} {what}" for what, count in defects.decisions.items())
     dataset = Dataset(
         items, found.users, found.sequences, found.times, domains, attributes, valid, test, None, tuple(notes)
     )
-    return dataset, problems
+    return dataset, defects
 
 
-def _items(path: Path, reading: Reading, problems: Problems, notes: list[str]) -> Items:
-    items, without_text = read_items(path, problems, reading.missing_words)
+def _items(path: Path, reading: Reading, defects: Defects, notes: list[str]) -> Items:
+    items, without_text = read_items(path, defects, reading.missing_words)
     if without_text and reading.allow_empty_text:
         notes.append(f"{len(without_text):,} items have no text in any field")
     elif without_text:
         for line in without_text:
-            problems.add("item has no text in any field", None, path, line, NO_TEXT_HINT)
+            defects.add("item has no text in any field", None, path, line, NO_TEXT_HINT)
     return items
 
 
@@ -148,7 +148,7 @@ def _interactions(
     files: dict[str, Path],
     catalogue: dict[str, int] | None,
     reading: Reading,
-    problems: Problems,
+    defects: Defects,
     notes: list[str],
 ) -> UserSequences:
     if "sequences" in files:
@@ -158,10 +158,10 @@ def _interactions(
                 where=str(files["sequences"]),
                 hint="sequences are in order already; leave `tie_key` out",
             )
-        return read_sequences(files["sequences"], catalogue, problems)
+        return read_sequences(files["sequences"], catalogue, defects)
     path = files["interactions"]
-    events = EventReader(Columns(tie=reading.tie_key), catalogue).read(path, problems)
-    events, duplicate_notes = resolve_duplicates(events, reading.duplicates, path, problems)
+    events = EventReader(Columns(tie=reading.tie_key), catalogue).read(path, defects)
+    events, duplicate_notes = resolve_duplicates(events, reading.duplicates, path, defects)
     notes.extend(duplicate_notes)
     ties = count_ties(events.user, events.time)
     if ties:
@@ -171,8 +171,8 @@ def _interactions(
     return UserSequences(events.users, sequences, times)
 
 
-def _rows(path: Path | None, catalogue: dict[str, int] | None, problems: Problems) -> Rows | None:
-    return None if path is None else read_rows(path, catalogue, problems)
+def _rows(path: Path | None, catalogue: dict[str, int] | None, defects: Defects) -> EvaluationRows | None:
+    return None if path is None else read_rows(path, catalogue, defects)
 
 
 def _domains(items: Items, found: UserSequences, field: str, path: Path) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from typing import Any
 from genrec_core.contracts.errors import DataError, examples
 from genrec_core.contracts.identifiers import Tokens
 from genrec_core.contracts.items import Items
+from genrec_core.data.defects import Defects
 from genrec_core.data.lines import records
-from genrec_core.data.problems import Problems
 
 HINT = 'an identifier is a list of texts, like ["<a_1>", "<b_7>"]'
 
@@ -30,19 +30,19 @@ def read_identifiers(path: Path, field: str = "") -> dict[str, Tokens]:
     Raises:
         DataError: the file cannot be read, or rows have no such field, bad tokens or an id twice.
     """
-    problems = Problems()
+    defects = Defects()
     named: dict[str, Tokens] = {}
-    for line, record in records(path, problems):
+    for line, record in records(path, defects):
         item_id = record.get("item_id")
         if not isinstance(item_id, str) or not item_id:
-            problems.add("`item_id` is not a text", item_id, path, line, 'write "item_id": "…" on every line')
+            defects.add("`item_id` is not a text", item_id, path, line, 'write "item_id": "…" on every line')
             continue
-        tokens = _tokens(record, field, path, line, problems)
+        tokens = _tokens(record, field, path, line, defects)
         if item_id in named:
-            problems.add("item id occurs twice", item_id, path, line, "keep one of the two")
+            defects.add("item id occurs twice", item_id, path, line, "keep one of the two")
         elif tokens:
             named[item_id] = tokens
-    problems.refuse()
+    defects.refuse()
     return named
 
 
@@ -71,13 +71,13 @@ def in_catalogue_order(named: Mapping[str, Tokens], items: Items, where: str) ->
     return [named[item_id] for item_id in items.ids]
 
 
-def _tokens(record: Mapping[str, Any], field: str, path: Path, line: int, problems: Problems) -> Tokens:
+def _tokens(record: Mapping[str, Any], field: str, path: Path, line: int, defects: Defects) -> Tokens:
     names = [name for name in record if name != "item_id"]
     if not field and len(names) != 1:
         hint = "name the field that holds the tokens" if names else HINT
-        problems.add("it is not clear which field holds the tokens", ", ".join(names), path, line, hint)
+        defects.add("it is not clear which field holds the tokens", ", ".join(names), path, line, hint)
         return ()
     tokens = tokens_of(record.get(field or names[0]))
     if not tokens:
-        problems.add("row has no usable identifier", record.get(field or names[0]), path, line, HINT)
+        defects.add("row has no usable identifier", record.get(field or names[0]), path, line, HINT)
     return tokens

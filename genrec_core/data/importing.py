@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genrec_core.contracts.dataset import Dataset
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
+from genrec_core.data.defects import Defects
 from genrec_core.data.events import Columns, EventReader, Events
 from genrec_core.data.folder_writer import refuse_existing, write_folder
 from genrec_core.data.item_table import ItemColumns, items_from_table
-from genrec_core.data.k_core import k_core
 from genrec_core.data.ordering import count_ties, exact_duplicates, in_time_order, sequences_of
-from genrec_core.data.problems import Problems
 from genrec_core.data.tables import TableFormat
 from genrec_core.data.values import LenientValues, TimeFormat
 
@@ -83,10 +83,10 @@ def import_table(table: Path, out: Path, rules: ImportRules) -> ImportReport:
     """
     refuse_existing(out)
     rules.columns.check()
-    problems, report = Problems(), ImportReport()
+    defects, report = Defects(), ImportReport()
     values = LenientValues(rules.time_format)
-    events = EventReader(rules.columns, None, values, rules.written).read(table, problems)
-    problems.refuse()
+    events = EventReader(rules.columns, None, values, rules.written).read(table, defects)
+    defects.refuse()
     report.steps.append(("interactions read", len(events)))
     if values.numbers:
         report.steps.append(("ids that were numbers, now strings", values.numbers))
@@ -94,9 +94,9 @@ def import_table(table: Path, out: Path, rules: ImportRules) -> ImportReport:
         report.steps.append(("ids with spaces around them, cut off", values.spaces))
     items = rules.items
     named = items if items.table else items.inside(table, rules.columns.item, rules.written)
-    catalogue = items_from_table(named.table or table, named, problems)
-    problems.refuse()
-    report.steps.extend(problems.decisions.items())
+    catalogue = items_from_table(named.table or table, named, defects)
+    defects.refuse()
+    report.steps.extend(defects.decisions.items())
     events = _known(events, catalogue, rules, table, report)
     events = _deduplicated(events, rules.dedupe, report)
     kept = k_core(events.user, events.item, rules.least_user, rules.least_item)
@@ -128,12 +128,12 @@ def _known(events: Events, catalogue: Items, rules: ImportRules, table: Path, re
     places = np.array([index.get(item_id, -1) for item_id in events.items], dtype=np.int32)[events.item]
     unknown = np.flatnonzero(places < 0)
     if len(unknown) and rules.unknown_items == "refuse":
-        problems = Problems()
+        defects = Defects()
         hint = "add the items to the item table, or leave such interactions out with --unknown-items drop"
         for row in unknown:
             item_id, line = events.items[events.item[row]], int(events.line[row])
-            problems.add("item is not in the item table", item_id, table, line, hint)
-        problems.refuse()
+            defects.add("item is not in the item table", item_id, table, line, hint)
+        defects.refuse()
     _note(report, "interactions with unknown items dropped", len(unknown))
     return replace(events, items=catalogue.ids, item=places).kept(places >= 0)
 
@@ -167,3 +167,27 @@ def _dataset(catalogue: Items, events: Events, least_item: int, report: ImportRe
     items = catalogue.subset(np.flatnonzero(kept).tolist())
     report.users, report.items, report.interactions = len(present), len(items), len(events)
     return Dataset(items, tuple(events.users[code] for code in present), sequences, times)
+
+
+def k_core(
+    user: NDArray[np.int32], item: NDArray[np.int32], least_user: int, least_item: int
+) -> NDArray[np.bool_]:
+    """Which interactions remain when rare users and items are left out until none is rare, bool [n].
+
+    Taking out an item can make a user rare and the other way round, so both are repeated until nothing
+    changes. What remains does not depend on the order.
+
+    Args:
+        user: user codes, int32 [n].
+        item: item codes, int32 [n].
+        least_user: interactions that a user needs; 1 or less asks for nothing.
+        least_item: interactions that an item needs.
+    """
+    kept = np.ones(len(user), dtype=bool)
+    while True:
+        before = int(kept.sum())
+        for codes, least in ((user, least_user), (item, least_item)):
+            counts = np.bincount(codes[kept], minlength=int(codes.max(initial=-1)) + 1)
+            kept &= counts[codes] >= least
+        if int(kept.sum()) == before:
+            return kept

@@ -10,29 +10,29 @@ from pathlib import Path
 from typing import Any
 
 from genrec_core.contracts.items import Items
+from genrec_core.data.defects import Defects
 from genrec_core.data.lines import records
-from genrec_core.data.problems import Problems
 from genrec_core.data.values import MissingWords, StrictValues, UnusableValueError, is_missing_text
 
 Place = tuple[Path, int]
 NO_TEXT_HINT = "give it a title, or allow such items with `allow_empty_text: true`"
 
 
-def read_items(path: Path, problems: Problems, missing: MissingWords = "refuse") -> tuple[Items, list[int]]:
+def read_items(path: Path, defects: Defects, missing: MissingWords = "refuse") -> tuple[Items, list[int]]:
     """The catalogue in file order, and the line of each item that has no text in any field."""
     ids: dict[str, int] = {}
     fields: dict[str, list[Any]] = {}
     without_text: list[int] = []
-    for line, record in records(path, problems):
-        item_id = _item_id(record, path, line, problems)
+    for line, record in records(path, defects):
+        item_id = _item_id(record, path, line, defects)
         if item_id is None:
             continue
         if item_id in ids:
             hint = f"it stands on line {ids[item_id]} already; keep one of the two"
-            problems.add("item id occurs twice", item_id, path, line, hint)
+            defects.add("item id occurs twice", item_id, path, line, hint)
             continue
         texts = {name: value for name, value in record.items() if name != "item_id"}
-        known = _known(_flat(texts, (path, line), problems), missing, (path, line), problems)
+        known = _known(_flat(texts, (path, line), defects), missing, (path, line), defects)
         for name, value in known.items():
             column = fields.setdefault(name, [])
             column.extend([None] * (len(ids) - len(column)))
@@ -52,36 +52,36 @@ def has_text(value: Any) -> bool:
     return isinstance(value, list) and any(isinstance(part, str) and part.strip() for part in value)
 
 
-def _item_id(record: dict[str, Any], path: Path, line: int, problems: Problems) -> str | None:
+def _item_id(record: dict[str, Any], path: Path, line: int, defects: Defects) -> str | None:
     try:
         return StrictValues().identity(record.get("item_id"), "item_id")
     except UnusableValueError as error:
-        problems.add(error.what, record.get("item_id"), path, line, error.hint)
+        defects.add(error.what, record.get("item_id"), path, line, error.hint)
         return None
 
 
 def read_users(
-    path: Path, problems: Problems, missing: MissingWords = "refuse"
+    path: Path, defects: Defects, missing: MissingWords = "refuse"
 ) -> dict[str, dict[str, object]]:
     """User id → every other field of that line, for tasks that speak of users."""
     attributes: dict[str, dict[str, object]] = {}
-    for line, record in records(path, problems):
+    for line, record in records(path, defects):
         user = record.pop("user_id", None)
         try:
             user = StrictValues().identity(user, "user_id")
         except UnusableValueError as error:
-            problems.add(error.what, user, path, line, error.hint)
+            defects.add(error.what, user, path, line, error.hint)
             continue
         if user in attributes:
-            problems.add("user id occurs twice", user, path, line, "keep one line a user")
-        attributes[user] = _known(record, missing, (path, line), problems)
+            defects.add("user id occurs twice", user, path, line, "keep one line a user")
+        attributes[user] = _known(record, missing, (path, line), defects)
         for name in [name for name, value in record.items() if value == "" and missing == "refuse"]:
             hint = "write null, or leave the field out; `missing_words: empty` or `keep` takes it"
-            problems.add(f"field `{name}` is empty", None, path, line, hint)
+            defects.add(f"field `{name}` is empty", None, path, line, hint)
     return attributes
 
 
-def _flat(record: dict[str, Any], place: Place, problems: Problems) -> dict[str, Any]:
+def _flat(record: dict[str, Any], place: Place, defects: Defects) -> dict[str, Any]:
     """The fields of an item's line; what is nested is noted and left out."""
     fields = {}
     for name, value in record.items():
@@ -90,37 +90,37 @@ def _flat(record: dict[str, Any], place: Place, problems: Problems) -> dict[str,
         )
         if nested:
             hint = "a field is a string, a list of strings, a number or null; flatten it"
-            problems.add(f"field `{name}` holds something nested", value, *place, hint)
+            defects.add(f"field `{name}` holds something nested", value, *place, hint)
         else:
             fields[name] = value
     return fields
 
 
-def _known(record: dict[str, Any], missing: MissingWords, place: Place, problems: Problems) -> dict[str, Any]:
+def _known(record: dict[str, Any], missing: MissingWords, place: Place, defects: Defects) -> dict[str, Any]:
     """The fields of a line after words for a missing value were settled."""
     hint = "write null, or leave the field out; `missing_words: keep` takes it as it is, `empty` as null"
     return {
-        name: settle_missing_words(name, value, missing, place, problems, hint)
+        name: settle_missing_words(name, value, missing, place, defects, hint)
         for name, value in record.items()
     }
 
 
 def settle_missing_words(
-    name: str, value: Any, missing: MissingWords, place: Place, problems: Problems, hint: str
+    name: str, value: Any, missing: MissingWords, place: Place, defects: Defects, hint: str
 ) -> Any:
     """A field's value (for a list, its parts) after words for a missing value were refused, emptied or kept.
 
-    What is not refused is counted in `problems.decisions`; a refused value comes back as it is.
+    What is not refused is counted in `defects.decisions`; a refused value comes back as it is.
     """
     parts = value if isinstance(value, list) else [value]
     count = sum(map(is_missing_text, parts))
     if not count:
         return value
     if missing == "refuse":
-        problems.add(f"field `{name}` is a word for a missing value", value, *place, hint)
+        defects.add(f"field `{name}` is a word for a missing value", value, *place, hint)
         return value
     if missing == "keep":
-        problems.decided(f"words for a missing value in `{name}`, kept (`missing_words: keep`)", count)
+        defects.decided(f"words for a missing value in `{name}`, kept (`missing_words: keep`)", count)
         return value
-    problems.decided(f"words for a missing value in `{name}`, taken as empty", count)
+    defects.decided(f"words for a missing value in `{name}`, taken as empty", count)
     return [part for part in value if not is_missing_text(part)] if isinstance(value, list) else None

@@ -23,8 +23,8 @@ from typing import Any, Literal
 
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
+from genrec_core.data.defects import Defects
 from genrec_core.data.item_file import has_text, settle_missing_words
-from genrec_core.data.problems import Problems
 from genrec_core.data.tables import TableFormat, table_columns, table_rows
 from genrec_core.data.values import LenientValues, MissingWords, UnusableValueError
 
@@ -80,30 +80,30 @@ class ItemColumns:
         return replace(self, item=item, repeated=True, written=written)
 
 
-def items_from_table(table: Path, columns: ItemColumns, problems: Problems) -> Items:
-    """The catalogue, in order of first appearance; what was decided is counted in `problems.decisions`.
+def items_from_table(table: Path, columns: ItemColumns, defects: Defects) -> Items:
+    """The catalogue, in order of first appearance; what was decided is counted in `defects.decisions`.
 
-    Defects go into `problems`; the result is whole if there are none.
+    Defects go into `defects`; the result is whole if there are none.
     """
-    fields = columns.fields or _every_column(table, columns, problems)
+    fields = columns.fields or _every_column(table, columns, defects)
     if RESERVED in fields:
         hint = "name the columns you want with `--item-field NAME=COLUMN`, this one under another name"
-        problems.add(f"a field called `{RESERVED}` would take the place of the ids", "", table, hint=hint)
+        defects.add(f"a field called `{RESERVED}` would take the place of the ids", "", table, hint=hint)
         return Items((), {})
-    reader = _ItemReader(table, columns, tuple(fields), problems)
-    for line, cells in _item_rows(table, columns, fields, problems):
+    reader = _ItemReader(table, columns, tuple(fields), defects)
+    for line, cells in _item_rows(table, columns, fields, defects):
         reader.take(line, cells)
     return reader.items()
 
 
-def _item_rows(table: Path, columns: ItemColumns, fields: Mapping[str, str], problems: Problems) -> Any:
+def _item_rows(table: Path, columns: ItemColumns, fields: Mapping[str, str], defects: Defects) -> Any:
     """(line, id and one value a field); `details.Brand` that no header has is a path into `details`."""
-    present = set(table_columns(table, Problems(), columns.written))
+    present = set(table_columns(table, Defects(), columns.written))
     paths = {
         name: column.split(".") for name, column in fields.items() if "." in column and column not in present
     }
     wanted = [paths[name][0] if name in paths else column for name, column in fields.items()]
-    for line, row in table_rows(table, (columns.item, *wanted), problems, columns.written):
+    for line, row in table_rows(table, (columns.item, *wanted), defects, columns.written):
         cells = list(row)
         for place, name in enumerate(fields, start=1):
             for key in paths.get(name, ("",))[1:]:
@@ -114,10 +114,8 @@ def _item_rows(table: Path, columns: ItemColumns, fields: Mapping[str, str], pro
 class _ItemReader:
     """Gathers rows into a catalogue by column."""
 
-    def __init__(
-        self, table: Path, columns: ItemColumns, fields: tuple[str, ...], problems: Problems
-    ) -> None:
-        self.table, self.columns, self.problems = table, columns, problems
+    def __init__(self, table: Path, columns: ItemColumns, fields: tuple[str, ...], defects: Defects) -> None:
+        self.table, self.columns, self.defects = table, columns, defects
         self.ids: dict[str, int] = {}
         self.values: dict[str, list[Any]] = {name: [] for name in fields}
         self.cells = LenientValues()
@@ -131,7 +129,7 @@ class _ItemReader:
         try:
             item_id = self.cells.identity(row[0], self.columns.item)
         except UnusableValueError as error:
-            self.problems.add(error.what, row[0], self.table, line, error.hint)
+            self.defects.add(error.what, row[0], self.table, line, error.hint)
             return
         plain = [self._plain(name, value) for name, value in zip(self.values, row[1:], strict=True)]
         place = self.ids.get(item_id, -1)
@@ -143,9 +141,9 @@ class _ItemReader:
             self._fill(place, plain)
         elif self.columns.duplicates == "refuse":
             hint = "keep one row an item, or choose `--duplicate-items first` or `last`"
-            self.problems.add("item id occurs twice", item_id, self.table, line, hint)
+            self.defects.add("item id occurs twice", item_id, self.table, line, hint)
         else:
-            self.problems.decided(f"rows of an item that has several ({self.columns.duplicates} stands)")
+            self.defects.decided(f"rows of an item that has several ({self.columns.duplicates} stands)")
             if self.columns.duplicates == "last":
                 for column, value in zip(self.values.values(), plain, strict=True):
                     column[place] = value
@@ -154,16 +152,16 @@ class _ItemReader:
         """The catalogue; columns that hold nothing but dictionaries are left out."""
         if self.differing:
             what = "items whose rows differ in text (the first text stands)"
-            self.problems.decided(what, len(self.differing))
+            self.defects.decided(what, len(self.differing))
         for name, count in self.nested.items():
-            self.problems.decided(f"nested values of column `{name}` left out", count)
+            self.defects.decided(f"nested values of column `{name}` left out", count)
             if all(value is None for value in self.values[name]):
                 del self.values[name]
         if self.cells.spaces:
-            self.problems.decided("item ids with spaces around them, cut off", self.cells.spaces)
+            self.defects.decided("item ids with spaces around them, cut off", self.cells.spaces)
         items = Items(tuple(self.ids), self.values)
         if not self.columns.allow_empty_text:
-            _check_texts(items, self.table, self.problems)
+            _check_texts(items, self.table, self.defects)
         return items
 
     def _fill(self, place: int, plain: Sequence[Any]) -> None:
@@ -180,12 +178,12 @@ class _ItemReader:
             plain = _plain(value)
         except _NestedError as error:
             if self.columns.fields:
-                self.problems.add(f"field `{name}` {error.what}", value, self.table, self.line, error.hint)
+                self.defects.add(f"field `{name}` {error.what}", value, self.table, self.line, error.hint)
             else:
                 self.nested[name] = self.nested.get(name, 0) + 1
             return None
         except UnusableValueError as error:
-            self.problems.add(f"field `{name}` {error.what}", str(value), self.table, self.line, error.hint)
+            self.defects.add(f"field `{name}` {error.what}", str(value), self.table, self.line, error.hint)
             return None
         if isinstance(plain, str) and (separator := self.columns.separators.get(name)):
             plain = [part.strip() for part in plain.split(separator) if part.strip()]
@@ -195,20 +193,20 @@ class _ItemReader:
 
     def _text(self, name: str, text: str) -> str | None:
         if self.columns.unescape and "&" in text and (undone := html.unescape(text)) != text:
-            self.problems.decided("texts with HTML entities, undone")
+            self.defects.decided("texts with HTML entities, undone")
             text = undone
         hint = "`--missing-words empty` takes such words as no text, `keep` as they are"
         place = (self.table, self.line)
         settled: str | None = settle_missing_words(
-            name, text, self.columns.missing, place, self.problems, hint
+            name, text, self.columns.missing, place, self.defects, hint
         )
         return settled
 
 
-def _every_column(table: Path, columns: ItemColumns, problems: Problems) -> dict[str, str]:
+def _every_column(table: Path, columns: ItemColumns, defects: Defects) -> dict[str, str]:
     if columns.repeated:
         return {}
-    names = table_columns(table, problems, columns.written)
+    names = table_columns(table, defects, columns.written)
     return {name: name for name in names if name != columns.item}
 
 
@@ -234,8 +232,8 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float)) else str(value)
 
 
-def _check_texts(items: Items, table: Path, problems: Problems) -> None:
+def _check_texts(items: Items, table: Path, defects: Defects) -> None:
     hint = "name more columns with `--item-field NAME=COLUMN`, or pass `--allow-empty-text`"
     for place, item_id in enumerate(items.ids):
         if not any(has_text(column[place]) for column in items.fields.values()):
-            problems.add("item has no text in any field", item_id, table, hint=hint)
+            defects.add("item has no text in any field", item_id, table, hint=hint)

@@ -1,6 +1,6 @@
 """JSON lines, plain or gzipped: read with line numbers, written with the same bytes every time.
 
-Reading never stops at one bad line: it goes into `Problems` and the next line is read. Only damage to the
+Reading never stops at one bad line: it goes into `Defects` and the next line is read. Only damage to the
 file as a whole (cut-off gzip, missing file) ends it.
 """
 
@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 import orjson
 
 from genrec_core.contracts.errors import DataError
-from genrec_core.data.problems import Problems
+from genrec_core.data.defects import Defects
 
 UTF8_HINT = "save the file as UTF-8; `iconv -f latin1 -t utf-8` converts an old one"
 LONGEST_LINE = 64 << 20
@@ -47,7 +47,7 @@ def state(path: Path) -> str:
     return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
 
 
-def byte_lines(path: Path, problems: Problems) -> Iterator[tuple[int, bytes]]:
+def byte_lines(path: Path, defects: Defects) -> Iterator[tuple[int, bytes]]:
     """(line number from 1, bytes) of each line; damage to the file is noted and ends the reading.
 
     Only a regular file is read, so that a pipe or a device cannot keep a command waiting, and no more of a
@@ -55,58 +55,58 @@ def byte_lines(path: Path, problems: Problems) -> Iterator[tuple[int, bytes]]:
     """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            problems.add(
+            defects.add(
                 "is not a regular file", path.name, path, hint="a pipe, a device or a folder has no rows"
             )
             return
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as stream:
-            yield from _bounded_lines(cast("IO[bytes]", stream), path, problems)
+            yield from _bounded_lines(cast("IO[bytes]", stream), path, defects)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         what = "gzip file is cut off" if isinstance(error, EOFError) else "file is not a sound gzip file"
-        problems.add(what, path.name, path, hint="copy or download it again; `gzip -t` tests a file")
+        defects.add(what, path.name, path, hint="copy or download it again; `gzip -t` tests a file")
     except (OSError, ValueError) as error:  # ValueError: a name with a null character
         reason = getattr(error, "strerror", None) or str(error)
-        problems.add("file cannot be read", reason, path, hint="check path and rights")
+        defects.add("file cannot be read", reason, path, hint="check path and rights")
 
 
-def _bounded_lines(stream: IO[bytes], path: Path, problems: Problems) -> Iterator[tuple[int, bytes]]:
+def _bounded_lines(stream: IO[bytes], path: Path, defects: Defects) -> Iterator[tuple[int, bytes]]:
     packed = path.stat().st_size if path.suffix == ".gz" else 0
     number = unpacked = 0
     while line := stream.readline(LONGEST_LINE + 1):
         number, unpacked = number + 1, unpacked + len(line)
         if len(line) > LONGEST_LINE:
             hint = f"a line may have {LONGEST_LINE:,} bytes; is this a text file of rows?"
-            problems.add("line is too long", f"{LONGEST_LINE:,} bytes and more", path, number, hint)
+            defects.add("line is too long", f"{LONGEST_LINE:,} bytes and more", path, number, hint)
             return
         if packed and unpacked > UNPACKED_FREE and unpacked > packed * UNPACKED_RATIO:
             hint = "unpack it yourself (`gunzip`) if it is what it should be"
             what = f"gzip file unpacks to more than {UNPACKED_RATIO} times its size"
-            problems.add(what, path.name, path, number, hint)
+            defects.add(what, path.name, path, number, hint)
             return
         yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 
-def records(path: Path, problems: Problems) -> Iterator[tuple[int, dict[str, Any]]]:
+def records(path: Path, defects: Defects) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of each line of a `.jsonl` or `.jsonl.gz` file; blank lines are skipped."""
     empty = True
-    for number, line in byte_lines(path, problems):
+    for number, line in byte_lines(path, defects):
         if not line or line.isspace():
             continue
         empty = False
         try:
             record = orjson.loads(line)
         except orjson.JSONDecodeError:
-            _note_bad_line(path, number, line, problems)
+            _note_bad_line(path, number, line, defects)
             continue
         if not isinstance(record, dict):
             hint = 'write one `{"name": value}` a line'
-            problems.add("line is not a JSON object", record, path, number, hint)
+            defects.add("line is not a JSON object", record, path, number, hint)
         elif defect := _defect(record, line):
-            problems.add(*defect, path, number, "keep one value a name, and no deep nesting")
+            defects.add(*defect, path, number, "keep one value a name, and no deep nesting")
         else:
             yield number, record
-    if empty and not problems.concern(path):
-        problems.add("file is empty", path.name, path, hint="it needs one JSON object a line; or delete it")
+    if empty and not defects.concern(path):
+        defects.add("file is empty", path.name, path, hint="it needs one JSON object a line; or delete it")
 
 
 def _defect(record: dict[str, Any], line: bytes) -> tuple[str, str] | None:
@@ -136,19 +136,19 @@ def _depth(record: Any) -> int:
     return depth
 
 
-def _note_bad_line(path: Path, number: int, line: bytes, problems: Problems) -> None:
+def _note_bad_line(path: Path, number: int, line: bytes, defects: Defects) -> None:
     try:
         text = line.decode().strip()
     except UnicodeDecodeError as error:
         value = line[max(0, error.start - 10) : error.start + 10].decode(errors="replace").strip()
         if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             value = "UTF-16, by its first two bytes"
-        problems.add("line is not UTF-8", value, path, number, UTF8_HINT)
+        defects.add("line is not UTF-8", value, path, number, UTF8_HINT)
         return
     hint = "write one complete JSON object a line, names and texts in double quotes"
     if "NaN" in text or "Infinity" in text:
         hint = "NaN and Infinity are no JSON values; leave such rows out or write the true number"
-    problems.add("line is not JSON", text, path, number, hint)
+    defects.add("line is not JSON", text, path, number, hint)
 
 
 def write_records(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:

@@ -1,7 +1,7 @@
-"""A true law of the next item, small enough to be known exactly.
+"""Transition probabilities of made-up data, small enough to be known exactly.
 
 The next item depends on the last one alone: with probability 1 − noise it is one of that item's
-successors, each with its weight; otherwise it is drawn by popularity. Being first-order, the law is exact
+successors, each with its weight; otherwise it is drawn by popularity. Being first-order, they are exact
 however short the history is cut, so an oracle can stand in every report.
 
     successors[0] = (3, 5), weights[0] = (.75, .25), noise = .2
@@ -25,12 +25,12 @@ from genrec_core.store.content import load_arrays, save_arrays
 
 @dataclass(frozen=True)
 class MarkovOracle:
-    """A first-order law over N items.
+    """First-order transition probabilities over N items.
 
     Attributes:
         successors: int32 [N, S], distinct within a row.
         weights: float64 [N, S], each row sums to one.
-        popularity: float64 [N], sums to one; also the law of a first item.
+        popularity: float64 [N], sums to one; also the distribution of a first item.
         noise: the probability that the last item is ignored.
     """
 
@@ -44,14 +44,14 @@ class MarkovOracle:
         if len(history) == 0:
             return self.popularity.copy()
         last = int(history[-1])
-        law = self.noise * self.popularity
-        law[self.successors[last]] += (1 - self.noise) * self.weights[last]
-        return law
+        probabilities = self.noise * self.popularity
+        probabilities[self.successors[last]] += (1 - self.noise) * self.weights[last]
+        return probabilities
 
     def walk(
         self, lengths: NDArray[np.int64], generator: np.random.Generator
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-        """Sequences of the given lengths drawn from the law: values after one another, and offsets."""
+        """Sequences of the given lengths, drawn at random: values after one another, and offsets."""
         users, steps = len(lengths), int(lengths.max())
         popular, successive = np.cumsum(self.popularity), np.cumsum(self.weights, axis=1)
         path = np.empty((users, steps), dtype=np.int32)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from genrec_core.contracts.items import Items
+from genrec_core.data.defects import Defects
 from genrec_core.data.item_file import has_text, read_items
 from genrec_core.data.lines import records
-from genrec_core.data.problems import Problems
 
 _NO_TEXT = "give it a text, or allow such items with --allow-empty-text"
 
@@ -29,21 +29,21 @@ def read_new_items(path: Path, known: Items, *, allow_empty_text: bool = False) 
     Raises:
         DataError: with the first kind of defect, how often it occurs, its places and values.
     """
-    problems = Problems()
-    items, without_text = read_items(path, problems)
+    defects = Defects()
+    items, without_text = read_items(path, defects)
     for line in () if allow_empty_text else without_text:
-        problems.add("item has no text in any field", None, path, line, _NO_TEXT)
+        defects.add("item has no text in any field", None, path, line, _NO_TEXT)
     taken = set(known.ids)
     textual = set(known.text_fields)
     # Lines that are no JSON objects were noted above; this second reading is for what the catalogue knows.
-    for line, record in records(path, Problems()):
+    for line, record in records(path, Defects()):
         if record.get("item_id") in taken:
             hint = "give a new item an id of its own; to change an item's text, run the pipeline anew"
-            problems.add("item is in the catalogue already", record["item_id"], path, line, hint)
+            defects.add("item is in the catalogue already", record["item_id"], path, line, hint)
         for name, value in record.items():
             if name != "item_id":
-                _check_field(name, value, known, textual, path, line, problems)
-    problems.refuse()
+                _check_field(name, value, known, textual, path, line, defects)
+    defects.refuse()
     return items
 
 
@@ -55,11 +55,11 @@ def appended(known: Items, new: Items) -> Items:
 
 
 def _check_field(
-    name: str, value: Any, known: Items, textual: set[str], path: Path, line: int, problems: Problems
+    name: str, value: Any, known: Items, textual: set[str], path: Path, line: int, defects: Defects
 ) -> None:
     listed = ", ".join(known.fields)
     if name not in known.fields:
-        problems.add("items of the catalogue have no such field", name, path, line, f"fields are: {listed}")
+        defects.add("items of the catalogue have no such field", name, path, line, f"fields are: {listed}")
     elif name not in textual and has_text(value):
         hint = f"fields with text are: {', '.join(sorted(textual))}"
-        problems.add(f"field `{name}` holds text, in the catalogue it holds none", value, path, line, hint)
+        defects.add(f"field `{name}` holds text, in the catalogue it holds none", value, path, line, hint)

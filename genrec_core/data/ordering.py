@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.dataset import Dataset, Sequences
+from genrec_core.data.defects import Defects
 from genrec_core.data.events import Events
-from genrec_core.data.problems import Problems
 
-Duplicates = Literal["refuse", "keep", "drop-exact"]
+DuplicatePolicy = Literal["refuse", "keep", "drop-exact"]
 """What becomes of rows with the same user, item and time as an earlier row."""
 _SLANTED, _UNLIKELY = 0.05, 1e-3
 """An order is said to follow the ids when it is so far from one half, and that unlikely by chance."""
@@ -60,7 +60,7 @@ def _neighbours(*columns: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.b
 
 
 def resolve_duplicates(
-    events: Events, policy: Duplicates, path: Path, problems: Problems
+    events: Events, policy: DuplicatePolicy, path: Path, defects: Defects
 ) -> tuple[Events, list[str]]:
     """Events after the policy, and a note with the count when there was anything to decide."""
     repeated = exact_duplicates(events.user, events.item, events.time)
@@ -73,7 +73,7 @@ def resolve_duplicates(
             value = (
                 f"{events.users[events.user[row]]} {events.items[events.item[row]]} {events.time[row]:.15g}"
             )
-            problems.add(
+            defects.add(
                 "row repeats an earlier one (user, item, time)", value, path, int(events.line[row]), hint
             )
         return events, []

@@ -1,6 +1,6 @@
 """Tables: chosen columns of a CSV, Parquet or JSON-lines file, row by row, with the place of each row.
 
-    for line, (user, item) in table_rows(Path("log.csv"), ("user", "item"), problems):
+    for line, (user, item) in table_rows(Path("log.csv"), ("user", "item"), defects):
         ...
 
 CSV values arrive as strings, the other formats keep their types. A value that is absent is None.
@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from genrec_core.contracts.errors import DataError, GenrecError
+from genrec_core.data.defects import Defects
 from genrec_core.data.lines import UTF8_HINT, byte_lines, records
-from genrec_core.data.problems import Problems
 
 TableRow = tuple[int, Sequence[Any]]
 Quoting = Literal["auto", "on", "off"]
@@ -81,49 +81,49 @@ def table_format(path: Path, written: TableFormat | None = None) -> str:
 
 
 def table_rows(
-    path: Path, columns: Sequence[str], problems: Problems, written: TableFormat | None = None
+    path: Path, columns: Sequence[str], defects: Defects, written: TableFormat | None = None
 ) -> Iterator[TableRow]:
     """(line, values of `columns`) of each row; a column that the table lacks is noted and ends it."""
     kind = table_format(path, written)
     if kind == "csv":
-        return _csv_rows(path, columns, problems, written or TableFormat())
+        return _csv_rows(path, columns, defects, written or TableFormat())
     if kind == "parquet":
-        return _parquet_rows(path, columns, problems)
-    return ((line, [row.get(name) for name in columns]) for line, row in records(path, problems))
+        return _parquet_rows(path, columns, defects)
+    return ((line, [row.get(name) for name in columns]) for line, row in records(path, defects))
 
 
-def table_columns(path: Path, problems: Problems, written: TableFormat | None = None) -> tuple[str, ...]:
+def table_columns(path: Path, defects: Defects, written: TableFormat | None = None) -> tuple[str, ...]:
     """Names of a table's columns; of JSON lines, every name that any object has."""
     kind = table_format(path, written)
     if kind == "csv":
         written = (written or TableFormat()).of(path)
         if written.columns:
             return written.columns
-        _, cells = next(_csv_records(path, Problems(), replace(written, quoting="off")), (0, [""]))
+        _, cells = next(_csv_records(path, Defects(), replace(written, quoting="off")), (0, [""]))
         if any('"' in cell for cell in cells):
-            written = replace(written, quoting=_quoting(path, written, Problems()))
-            _, cells = next(_csv_records(path, problems, written), (0, []))
+            written = replace(written, quoting=_quoting(path, written, Defects()))
+            _, cells = next(_csv_records(path, defects, written), (0, []))
         return tuple(cells)
     if kind == "parquet":
-        return _parquet_columns(path, problems)
+        return _parquet_columns(path, defects)
     names: dict[str, None] = {}
-    for _, row in records(path, Problems()):
+    for _, row in records(path, Defects()):
         names.update(dict.fromkeys(row))
     return tuple(names)
 
 
 def _csv_rows(
-    path: Path, columns: Sequence[str], problems: Problems, written: TableFormat
+    path: Path, columns: Sequence[str], defects: Defects, written: TableFormat
 ) -> Iterator[TableRow]:
     written = written.of(path)
-    written = replace(written, quoting=_quoting(path, written, problems))
-    rows = _csv_records(path, problems, written)
+    written = replace(written, quoting=_quoting(path, written, defects))
+    rows = _csv_records(path, defects, written)
     last, header = (0, list(written.columns)) if written.columns else next(rows, (0, []))
     if not header:
-        if not problems.concern(path):
-            problems.add("file is empty", path.name, path, hint="it needs a header line and rows")
+        if not defects.concern(path):
+            defects.add("file is empty", path.name, path, hint="it needs a header line and rows")
         return
-    if not _has_columns(path, columns, header, problems):
+    if not _has_columns(path, columns, header, defects):
         return
     places, count, further = [header.index(name) for name in columns], 0, 0
     for line, row in rows:
@@ -134,20 +134,20 @@ def _csv_rows(
             yield line, [row[place] for place in places]
         elif row:
             what = f"row has another number of cells than the header's {len(header)}"
-            problems.add(what, len(row), path, line, "quote cells that hold the delimiter or a line break")
+            defects.add(what, len(row), path, line, "quote cells that hold the delimiter or a line break")
     if further:
-        problems.decisions[f"lines of {path.name} that continue a quoted cell of the line before"] = further
-    if not count and not problems.concern(path):
-        problems.add("table has a header but no rows", path.name, path, hint="it needs at least one row")
+        defects.decisions[f"lines of {path.name} that continue a quoted cell of the line before"] = further
+    if not count and not defects.concern(path):
+        defects.add("table has a header but no rows", path.name, path, hint="it needs at least one row")
 
 
-def _quoting(path: Path, written: TableFormat, problems: Problems) -> Quoting:
+def _quoting(path: Path, written: TableFormat, defects: Defects) -> Quoting:
     """`on` or `off`; a file is read once more for it, if it has a quote at all."""
     if len(written.delimiter) > 1:
         return "off"  # the csv module parts cells by one letter only, and such files quote nothing
     if written.quoting != "auto":
         return written.quoting
-    silent = Problems()
+    silent = Defects()
     quoted_lines, lines = 0, 0
     for _, line in _text_lines(path, silent, written.encoding):
         lines += not line.isspace()
@@ -162,15 +162,15 @@ def _quoting(path: Path, written: TableFormat, problems: Problems) -> Quoting:
         if _fits(path, replace(written, quoting="on"), 0):
             hint = "say `--quoting on` if cells do hold line breaks, `--quoting off` if quotes are letters"
             what = "a quote joins lines that are whole rows without it"
-            problems.add(what, f"{quoted_lines} lines with quotes", path, hint=hint)
+            defects.add(what, f"{quoted_lines} lines with quotes", path, hint=hint)
         return "on"
-    problems.decisions[f"lines of {path.name} with a quote that is a letter (quoting: off)"] = quoted_lines
+    defects.decisions[f"lines of {path.name} with a quote that is a letter (quoting: off)"] = quoted_lines
     return "off"
 
 
 def _fits(path: Path, written: TableFormat, lines: int) -> bool:
     """Whether all rows have as many cells as the first one, and are as many as `lines` (0: any number)."""
-    found, count, width = Problems(), 0, len(written.columns)
+    found, count, width = Defects(), 0, len(written.columns)
     for _, row in _csv_records(path, found, written):
         if not row or (len(row) == 1 and not row[0].strip()):
             continue
@@ -180,9 +180,9 @@ def _fits(path: Path, written: TableFormat, lines: int) -> bool:
     return not found and lines in (0, count)
 
 
-def _csv_records(path: Path, problems: Problems, written: TableFormat) -> Iterator[tuple[int, list[str]]]:
+def _csv_records(path: Path, defects: Defects, written: TableFormat) -> Iterator[tuple[int, list[str]]]:
     """(last line, cells) of each row."""
-    lines = _text_lines(path, problems, written.encoding)
+    lines = _text_lines(path, defects, written.encoding)
     if written.quoting == "off":
         for number, line in lines:
             text = line.rstrip("\r\n")
@@ -197,26 +197,26 @@ def _csv_records(path: Path, problems: Problems, written: TableFormat) -> Iterat
         if "field limit" in what:
             what = f"a cell is longer than {csv.field_size_limit():,} letters"
             hint = "a quote that nothing closes swallows what follows: close it, or say `--quoting off`"
-        problems.add("CSV cannot be read", what, path, reader.line_num, hint)
+        defects.add("CSV cannot be read", what, path, reader.line_num, hint)
 
 
-def _text_lines(path: Path, problems: Problems, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
-    for number, line in byte_lines(path, problems):
+def _text_lines(path: Path, defects: Defects, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    for number, line in byte_lines(path, defects):
         try:
             text = line.decode(encoding)
         except UnicodeDecodeError:
             text = line.decode(errors="replace").strip()
             if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
-                problems.add("line is not UTF-8", text, path, number, f"{UTF8_HINT}; or `--encoding latin-1`")
+                defects.add("line is not UTF-8", text, path, number, f"{UTF8_HINT}; or `--encoding latin-1`")
             else:
-                problems.add(f"line is not {encoding}", text, path, number, "name another `--encoding`")
+                defects.add(f"line is not {encoding}", text, path, number, "name another `--encoding`")
             return
         yield number, text
 
 
-def _parquet_rows(path: Path, columns: Sequence[str], problems: Problems) -> Iterator[TableRow]:
-    present = _parquet_columns(path, problems)
-    if not present or not _has_columns(path, columns, present, problems):
+def _parquet_rows(path: Path, columns: Sequence[str], defects: Defects) -> Iterator[TableRow]:
+    present = _parquet_columns(path, defects)
+    if not present or not _has_columns(path, columns, present, defects):
         return
     line = 0
     try:
@@ -228,27 +228,25 @@ def _parquet_rows(path: Path, columns: Sequence[str], problems: Problems) -> Ite
     except (OSError, ValueError) as error:
         what = "a text is not UTF-8" if isinstance(error, UnicodeDecodeError) else _first_line(error)
         hint = "write it again, with texts in UTF-8 and times as seconds or text"
-        problems.add("Parquet file cannot be read", what, path, line + 1, hint)
+        defects.add("Parquet file cannot be read", what, path, line + 1, hint)
         return
     if not line:
-        problems.add("table has no rows", path.name, path, hint="it needs at least one row")
+        defects.add("table has no rows", path.name, path, hint="it needs at least one row")
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _parquet_columns(path: Path, problems: Problems) -> tuple[str, ...]:
+def _parquet_columns(path: Path, defects: Defects) -> tuple[str, ...]:
     if path.exists() and not path.is_file():
-        problems.add(
-            "is not a regular file", path.name, path, hint="a pipe, a device or a folder has no rows"
-        )
+        defects.add("is not a regular file", path.name, path, hint="a pipe, a device or a folder has no rows")
         return ()
     try:
         return tuple(_parquet_file(path).schema_arrow.names)
     except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of these
         hint = "write or copy it again"
-        problems.add("file is not a sound Parquet file", _first_line(error), path, hint=hint)
+        defects.add("file is not a sound Parquet file", _first_line(error), path, hint=hint)
         return ()
 
 
@@ -264,12 +262,12 @@ def _parquet_file(path: Path) -> Any:
     return ParquetFile(path)
 
 
-def _has_columns(path: Path, wanted: Sequence[str], present: Sequence[str], problems: Problems) -> bool:
+def _has_columns(path: Path, wanted: Sequence[str], present: Sequence[str], defects: Defects) -> bool:
     twice = sorted({name for name in present if present.count(name) > 1} & set(wanted))
     for name in twice:
-        problems.add("two columns have one name", name, path, 1, "rename one of them in the header")
+        defects.add("two columns have one name", name, path, 1, "rename one of them in the header")
     missing = [name for name in dict.fromkeys(wanted) if name not in present]
     for name in missing:
         hint = f"columns are: {', '.join(present)}; {_COLUMN_HINT}"
-        problems.add("table has no such column", name, path, 1, hint)
+        defects.add("table has no such column", name, path, 1, hint)
     return not missing and not twice

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import DataError, examples
+from genrec_core.data.defects import Defects
 from genrec_core.data.lines import UTF8_HINT, byte_lines, records
-from genrec_core.data.problems import Problems
 from genrec_core.store.content import load_arrays
 
 ENDINGS = (".npy", ".safetensors", ".parquet")
@@ -148,29 +148,27 @@ def _tensor(arrays: dict[str, NDArray[Any]], path: Path, name: str) -> NDArray[A
 
 
 def _ids(path: Path) -> list[str]:
-    problems = Problems()
+    defects = Defects()
     names: list[str] = []
     if path.name.endswith((".jsonl", ".jsonl.gz")):
-        for line, record in records(path, problems):
+        for line, record in records(path, defects):
             name = record.get("item_id")
             if isinstance(name, str) and name:
                 names.append(name)
             else:
-                problems.add(
-                    "`item_id` is not a text", name, path, line, 'write "item_id": "…" on every line'
-                )
+                defects.add("`item_id` is not a text", name, path, line, 'write "item_id": "…" on every line')
     else:
-        for line, raw in byte_lines(path, problems):
+        for line, raw in byte_lines(path, defects):
             try:
                 name = raw.decode("utf-8-sig" if line == 1 else "utf-8").rstrip("\r\n")
             except UnicodeDecodeError:
-                problems.add("line is not UTF-8", "", path, line, UTF8_HINT)
+                defects.add("line is not UTF-8", "", path, line, UTF8_HINT)
                 continue
             if name:
                 names.append(name)
             else:
-                problems.add("line has no id", "", path, line, "write one id a line, as many as rows")
-    problems.refuse()
+                defects.add("line has no id", "", path, line, "write one id a line, as many as rows")
+    defects.refuse()
     return names
 
 

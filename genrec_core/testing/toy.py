@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.catalogue import Catalogue
-from genrec_core.contracts.dataset import Dataset, Rows, Sequences
+from genrec_core.contracts.dataset import Dataset, EvaluationRows, Sequences
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Training, View, Views
@@ -48,8 +48,8 @@ def toy_dataset() -> Dataset:
         sequences=Sequences.of(histories),
         times=times.astype(np.float64),
         domains=tuple("odd" if item % 2 else "even" for item in histories.reshape(-1)),
-        valid=Rows(users, Sequences.of(histories[:, :-2]), histories[:, -2].copy()),
-        test=Rows(users, Sequences.of(histories[:, :-1]), histories[:, -1].copy()),
+        valid=EvaluationRows(users, Sequences.of(histories[:, :-2]), histories[:, -2].copy()),
+        test=EvaluationRows(users, Sequences.of(histories[:, :-1]), histories[:, -1].copy()),
         oracle=toy_oracle(),
     )
 

@@ -34,8 +34,8 @@ from genrec_core import Context, Encoder, Items, Sequences, Tokenizer, View
 from genrec_core.builtin.given import Given
 from genrec_core.builtin.ngrams import NGrams
 from genrec_core.builtin.sentence import Sentence
+from genrec_core.data.defects import Defects
 from genrec_core.data.item_file import read_items
-from genrec_core.data.problems import Problems
 from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis, IdentifierInputs, examine
 from genrec_core.identifiers.diagnosis.neighbours import NeighbourRecall, neighbours
 from genrec_core.identifiers.prefixes import Prefixes
@@ -120,9 +120,9 @@ def row_of(
 
 def judged(data: str, folder: Path | None, quick: bool) -> list[dict[str, Any]]:
     """A row for the published identifiers, and two for each of ours."""
-    problems = Problems()
-    items, _ = read_items(SHARED / data / "items.jsonl.gz", problems)
-    problems.refuse()
+    defects = Defects()
+    items, _ = read_items(SHARED / data / "items.jsonl.gz", defects)
+    defects.refuse()
     vectors = embedded(data, items, folder, quick)
     author, levels = PUBLISHED[data]
     spelling = vectors if quick else Context().embed(NGrams(), items)

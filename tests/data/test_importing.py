@@ -14,9 +14,8 @@ from genrec_core.builtin.synthetic import Synthetic
 from genrec_core.data.events import Columns
 from genrec_core.data.folder import load_folder
 from genrec_core.data.folder_writer import write_folder
-from genrec_core.data.importing import ImportReport, ImportRules, import_table
+from genrec_core.data.importing import ImportReport, ImportRules, import_table, k_core
 from genrec_core.data.item_table import ItemColumns
-from genrec_core.data.k_core import k_core
 from genrec_core.data.tables import TableFormat
 
 TITLES = ItemColumns(fields={"title": "title"})

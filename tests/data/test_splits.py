@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genrec_core import DataError, Dataset, Items, Rows, Sequences, Split, View
+from genrec_core import DataError, Dataset, EvaluationRows, Items, Sequences, Split, View
 from genrec_core.builtin.domain_last import DomainLast
 from genrec_core.builtin.explicit_rows import ExplicitRows
 from genrec_core.builtin.leave_one_out import LeaveOneOut
@@ -29,11 +29,13 @@ def dataset_of(*sequences: str, times: list[float] | None = None, domains: str =
     return Dataset(items, users, Sequences.of(rows), clock, tuple(domains), **more)
 
 
-def rows_of(*rows: tuple[str, str, str]) -> Rows:
+def rows_of(*rows: tuple[str, str, str]) -> EvaluationRows:
     """Explicit rows from (user, history, target)."""
     users, histories, targets = zip(*rows, strict=True)
     indices = [[LETTERS.index(letter) for letter in history] for history in histories]
-    return Rows(users, Sequences.of(indices), np.array([LETTERS.index(t) for t in targets], dtype=np.int32))
+    return EvaluationRows(
+        users, Sequences.of(indices), np.array([LETTERS.index(t) for t in targets], dtype=np.int32)
+    )
 
 
 def shown(view: View) -> list[str]:

@@ -1,4 +1,4 @@
-"""The made data set: its law is exact, it is easy for the oracle and hard for popularity."""
+"""The made data set: its oracle is exact, it is easy for the oracle and hard for popularity."""
 
 from __future__ import annotations
 
@@ -34,10 +34,12 @@ def test_observed_steps_follow_the_law() -> None:
     last, following = rows[:, :-1].ravel(), rows[:, 1:].ravel()
     for item in (0, 50):
         seen = np.bincount(following[last == item], minlength=240)
-        law = dataset.oracle.next_item(np.array([item]))
-        deviation = (seen / seen.sum() - law) / np.sqrt(law * (1 - law) / seen.sum())
+        probabilities = dataset.oracle.next_item(np.array([item]))
+        deviation = (seen / seen.sum() - probabilities) / np.sqrt(
+            probabilities * (1 - probabilities) / seen.sum()
+        )
         assert np.abs(deviation).max() < 5
-        assert law.sum() == pytest.approx(1)
+        assert probabilities.sum() == pytest.approx(1)
 
 
 def test_the_oracle_is_good_and_popularity_is_far_behind(made: Dataset) -> None:
@@ -45,8 +47,8 @@ def test_the_oracle_is_good_and_popularity_is_far_behind(made: Dataset) -> None:
     popular = set(np.argsort(-np.bincount(views.train.rows.values, minlength=len(made.items)))[:10].tolist())
     oracle = popularity = 0
     for example in views.test.examples():
-        law = views.oracle.next_item(np.array(example.history))
-        oracle += example.target in np.argsort(-law, kind="stable")[:10]
+        probabilities = views.oracle.next_item(np.array(example.history))
+        oracle += example.target in np.argsort(-probabilities, kind="stable")[:10]
         popularity += example.target in popular
     assert 0.5 < oracle / len(views.test) < 0.75
     assert popularity * 6 < oracle

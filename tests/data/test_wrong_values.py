@@ -13,9 +13,9 @@ from genrec_core import Context, DataError
 from genrec_core.builtin.folder import Folder
 from genrec_core.cli.data import data
 from genrec_core.data import lines
+from genrec_core.data.defects import Defects
 from genrec_core.data.folder import Reading, examine_folder, load_folder
 from genrec_core.data.lines import records
-from genrec_core.data.problems import Problems
 
 LOG = "user_id,item_id,timestamp\nu,a,1\nu,b,2\nu,c,3\n"
 
@@ -273,20 +273,20 @@ def test_spaces_around_ids_are_refused_in_a_folder_and_cut_off_by_an_import(
     ],
 )
 def test_json_that_no_data_needs_is_refused(tmp_path: Path, line: str, says: str) -> None:
-    path, problems = tmp_path / "x.jsonl", Problems()
+    path, defects = tmp_path / "x.jsonl", Defects()
     path.write_text(line + "\n")
-    assert list(records(path, problems)) == []
-    assert says in str(problems.found[0])
+    assert list(records(path, defects)) == []
+    assert says in str(defects.found[0])
 
 
 @pytest.mark.parametrize(
     "line", ['{"a" : "x\\":y", "b": {"c": 1, "d": {"e": [{"f": 2}, {"f": 3}]}}}', '{"a":"b","c":["d:e"]}']
 )
 def test_names_are_not_counted_inside_texts(tmp_path: Path, line: str) -> None:
-    path, problems = tmp_path / "x.jsonl", Problems()
+    path, defects = tmp_path / "x.jsonl", Defects()
     path.write_text("\ufeff" + line + "\n")
-    assert len(list(records(path, problems))) == 1
-    assert not problems
+    assert len(list(records(path, defects))) == 1
+    assert not defects
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
@@ -371,14 +371,14 @@ def test_a_path_that_is_too_long_is_said_to_be(tmp_path: Path) -> None:
 def test_a_gzip_file_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(lines, "UNPACKED_FREE", 1 << 20)
     (tmp_path / "x.jsonl.gz").write_bytes(gzip.compress(b'{"a":1}\n' * 400_000))
-    problems = Problems()
-    assert len(list(records(tmp_path / "x.jsonl.gz", problems))) < 400_000
-    assert "gzip file unpacks to more than 200 times its size" in str(problems.found[0])
+    defects = Defects()
+    assert len(list(records(tmp_path / "x.jsonl.gz", defects))) < 400_000
+    assert "gzip file unpacks to more than 200 times its size" in str(defects.found[0])
 
 
 def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(lines, "LONGEST_LINE", 1_000)
     (tmp_path / "x.jsonl").write_bytes(b"x" * 5_000)
-    problems = Problems()
-    assert list(records(tmp_path / "x.jsonl", problems)) == []
-    assert "line is too long" in str(problems.found[0])
+    defects = Defects()
+    assert list(records(tmp_path / "x.jsonl", defects)) == []
+    assert "line is too long" in str(defects.found[0])

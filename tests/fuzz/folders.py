@@ -23,7 +23,7 @@ from typing import Any
 from click.testing import CliRunner
 
 from genrec_core.cli.data import data
-from genrec_core.contracts.dataset import Dataset, Rows
+from genrec_core.contracts.dataset import Dataset, EvaluationRows
 from genrec_core.contracts.errors import DataError
 from genrec_core.data.folder import Reading, load_folder
 from genrec_core.data.row_file import repeated_rows
@@ -238,13 +238,11 @@ def differences(dataset: Dataset, folder: Path, reading: Reading) -> str:
     for name, column in dataset.items.fields.items():
         if not same(column, [settled(line.get(name), reading) for line in lines["items"]]):
             return f"field {name} is {column}"
-    told = [
-        (line["user_id"], item, time)
-        for line in lines["sequences"]
-        for item, time in zip(
-            line["item_ids"], line.get("timestamps") or [None] * len(line["item_ids"]), strict=True
-        )
-    ]
+    told: list[tuple[str, str, float | None]] = []
+    for line in lines["sequences"]:
+        times = line.get("timestamps") or [None] * len(line["item_ids"])
+        moments = [None if time is None else float(time) for time in times]
+        told += [(line["user_id"], *pair) for pair in zip(line["item_ids"], moments, strict=True)]
     told += [(line["user_id"], line["item_id"], float(line["timestamp"])) for line in lines["interactions"]]
     expected = Counter(dict.fromkeys(told, 1) if _drops(reading, lines) else told)
     if found := _unlike(Counter(events_of(dataset)), expected):
@@ -299,7 +297,7 @@ def events_of(dataset: Dataset) -> Iterator[tuple[str, str, float | None]]:
             yield user, dataset.items.ids[item], time
 
 
-def _rows(rows: Rows | None, ids: tuple[str, ...]) -> list[tuple[str, list[str], str]]:
+def _rows(rows: EvaluationRows | None, ids: tuple[str, ...]) -> list[tuple[str, list[str], str]]:
     if rows is None:
         return []
     histories = [[ids[item] for item in rows.histories.row(index)] for index in range(len(rows))]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from genrec_core.contracts.dataset import Dataset, Rows, Sequences
+from genrec_core.contracts.dataset import Dataset, EvaluationRows, Sequences
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.verdicts import NotApplicable, require
 
@@ -52,7 +52,7 @@ def keeps_time_order(subject: Subject) -> None:
 def gives_rows_that_fit(subject: Subject) -> None:
     """Explicit validation and test rows point at items of the catalogue."""
     data = _load(subject)
-    rows: list[Rows] = [rows for rows in (data.valid, data.test) if rows is not None]
+    rows: list[EvaluationRows] = [rows for rows in (data.valid, data.test) if rows is not None]
     if not rows:
         raise NotApplicable("the data brings no explicit rows")
     for part in rows:
@@ -63,13 +63,15 @@ def gives_rows_that_fit(subject: Subject) -> None:
 
 
 def knows_a_law_that_sums_to_one(subject: Subject) -> None:
-    """A true law of the next item is a probability for every item."""
+    """An oracle gives the next item a probability for every item."""
     data = _load(subject)
     if data.oracle is None:
-        raise NotApplicable("the data's true law is unknown")
-    law = data.oracle.next_item(data.sequences.row(0)[:3])
-    require(law.shape == (len(data.items),), f"the law has shape {law.shape}")
-    require((law >= 0).all() and abs(float(law.sum()) - 1) < 1e-6, "the law is no distribution")
+        raise NotApplicable("the data has no oracle")
+    probabilities = data.oracle.next_item(data.sequences.row(0)[:3])
+    shape = probabilities.shape
+    require(shape == (len(data.items),), f"the oracle's probabilities have shape {shape}")
+    total = float(probabilities.sum())
+    require((probabilities >= 0).all() and abs(total - 1) < 1e-6, "the oracle gives no distribution")
 
 
 def agrees_with_itself(subject: Subject) -> None:

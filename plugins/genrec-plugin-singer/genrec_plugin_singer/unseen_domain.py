@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from genrec_core import DataError, Dataset, Rows, Sequences, Split, View, Views
+from genrec_core import DataError, Dataset, EvaluationRows, Sequences, Split, View, Views
 from genrec_core.builtin.explicit_rows import ExplicitRows
 from genrec_core.contracts.errors import examples
 
@@ -101,7 +101,7 @@ def _only(dataset: Dataset, keep: NDArray[np.bool_]) -> Dataset:
     return replace(dataset, sequences=sequences, times=times, domains=(), valid=None, test=None)
 
 
-def _within(rows: Rows | None, keep: NDArray[np.bool_]) -> Rows | None:
+def _within(rows: EvaluationRows | None, keep: NDArray[np.bool_]) -> EvaluationRows | None:
     """The explicit rows that lie in kept domains with history and target; None where there are none."""
     if rows is None:
         return None
@@ -111,13 +111,13 @@ def _within(rows: Rows | None, keep: NDArray[np.bool_]) -> Rows | None:
     if not whole:
         return None
     histories = Sequences.of(rows.histories.row(row).copy() for row in whole)
-    return Rows(tuple(rows.users[row] for row in whole), histories, rows.targets[whole].copy())
+    return EvaluationRows(tuple(rows.users[row] for row in whole), histories, rows.targets[whole].copy())
 
 
-def _last_of_each(dataset: Dataset, shortest: int) -> Rows:
+def _last_of_each(dataset: Dataset, shortest: int) -> EvaluationRows:
     """Every user's last item given those before it, for users with at least `shortest` items."""
     rows = np.flatnonzero(dataset.sequences.lengths >= shortest).tolist()
     sequences = [dataset.sequences.row(row) for row in rows]
     targets = np.array([sequence[-1] for sequence in sequences], dtype=np.int32)
     histories = Sequences.of(sequence[:-1].copy() for sequence in sequences)
-    return Rows(tuple(dataset.users[row] for row in rows), histories, targets)
+    return EvaluationRows(tuple(dataset.users[row] for row in rows), histories, targets)

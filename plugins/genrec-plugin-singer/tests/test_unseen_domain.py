@@ -7,7 +7,7 @@ import pytest
 from genrec_plugin_singer.unseen_domain import UnseenDomain
 from pydantic import ValidationError
 
-from genrec_core import Context, DataError, Dataset, Items, Rows, Sequences, Source
+from genrec_core import Context, DataError, Dataset, EvaluationRows, Items, Sequences, Source
 from genrec_core.builtin.merged import Merged
 
 
@@ -23,8 +23,8 @@ class Shop(Source):
         sequences = Sequences.of([[0, 1, 2, 3, 4, 5], [5, 4]])
         data = Dataset(Items(tuple("abcdef"), {"title": titles}), ("u", "v"), sequences)
         if self.options.rows:
-            row = Rows(("u",), Sequences.of([[1, 2]]), np.array([3], np.int32))
-            later = Rows(("u",), Sequences.of([[2, 3]]), np.array([4], np.int32))
+            row = EvaluationRows(("u",), Sequences.of([[1, 2]]), np.array([3], np.int32))
+            later = EvaluationRows(("u",), Sequences.of([[2, 3]]), np.array([4], np.int32))
             data = replace(data, valid=row, test=later)
         return data
 

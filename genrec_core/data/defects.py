@@ -1,11 +1,11 @@
-"""Problems: what is wrong with somebody's data, collected before anything is refused.
+"""Defects: what is wrong with somebody's data, collected before anything is refused.
 
 One bad row is rarely alone. A reader therefore notes each defect and reads on; at the end the defects of
 one kind become one message with their number, the first places and the values.
 
-    >>> problems = Problems()
-    >>> problems.add("item is not in the catalogue", "x9", Path("test.jsonl"), 3, "add it to items.jsonl")
-    >>> print(problems.found[0])
+    >>> defects = Defects()
+    >>> defects.add("item is not in the catalogue", "x9", Path("test.jsonl"), 3, "add it to items.jsonl")
+    >>> print(defects.found[0])
     test.jsonl:3: item is not in the catalogue: `x9`
       → add it to items.jsonl
 """
@@ -25,7 +25,7 @@ _LONGEST = 60
 
 
 @dataclass
-class Problem:
+class Defect:
     """All defects of one kind in one file.
 
     Attributes:
@@ -65,11 +65,11 @@ class Problem:
         return f"{self.where}: {self.message}" + (f"\n  → {self.hint}" if self.hint else "")
 
 
-class Problems:
+class Defects:
     """Collects defects; `refuse()` turns them into one error."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[str, Path], Problem] = {}
+        self._kinds: dict[tuple[str, Path], Defect] = {}
         self.decisions: dict[str, int] = {}
         """What a reader decided without refusing anything → how often, for the summary of an import."""
 
@@ -79,15 +79,15 @@ class Problems:
 
     def add(self, what: str, value: Any, path: Path, line: int = 0, hint: str = "") -> None:
         """Note one defective row; `value` None or "" means that there is no value to show."""
-        problem = self._kinds.setdefault((what, path), Problem(what, hint, path))
-        problem.count += 1
-        if len(problem.examples) < _EXAMPLES:
-            problem.examples.append((line, shown(value)))
+        defect = self._kinds.setdefault((what, path), Defect(what, hint, path))
+        defect.count += 1
+        if len(defect.examples) < _EXAMPLES:
+            defect.examples.append((line, shown(value)))
 
     @property
-    def found(self) -> list[Problem]:
+    def found(self) -> list[Defect]:
         """Every kind of defect as it was met; what is wrong with a file as a whole comes first."""
-        return sorted(self._kinds.values(), key=lambda problem: problem.examples[0][0] > 0)
+        return sorted(self._kinds.values(), key=lambda defect: defect.examples[0][0] > 0)
 
     def __bool__(self) -> bool:
         return bool(self._kinds)
