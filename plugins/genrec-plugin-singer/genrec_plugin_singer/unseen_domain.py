@@ -23,6 +23,7 @@ from pydantic import Field, model_validator
 from genrec_core import DataError, Dataset, EvaluationRows, Sequences, Split, View, Views
 from genrec_core.builtin.explicit_rows import ExplicitRows
 from genrec_core.contracts.errors import examples
+from genrec_core.data.row_file import repeated_rows
 
 _SHORTEST = 3
 """A user needs two items to train on and one to be held out."""
@@ -64,7 +65,12 @@ class UnseenDomain(Split):
         known = _only(dataset, seen)
         selected = _within(dataset.valid, seen) or _last_of_each(known, _SHORTEST)
         later = _within(dataset.test, seen) or selected
-        views = ExplicitRows().split(replace(known, valid=selected, test=later), max_history)
+        apart = later is not selected  # without later rows, those of validation say where training ends
+        rows = ExplicitRows(repeated="refuse" if apart else "keep")
+        views = rows.split(replace(known, valid=selected, test=later), max_history)
+        if not apart:
+            twofold = {*repeated_rows(selected, later)} - {*repeated_rows(selected, None)}
+            views = replace(views, notes=tuple(note for note in views.notes if note not in twofold))
         judged = _within(dataset.test, unseen) or _last_of_each(_only(dataset, unseen), _SHORTEST - 1)
         if not len(judged):
             raise DataError(
