@@ -1,4 +1,8 @@
-"""core/pretrained: any causal or encoder-decoder language model in Hugging Face format."""
+"""core/pretrained and core/gguf: trained language models, in Hugging Face format or in that of llama.cpp.
+
+model: {use: core/pretrained, path: Qwen/Qwen3-0.6B, initialisation: mean}
+model: {use: core/gguf, path: models/small-q8.gguf}
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,8 @@ from genrec_core.engine.choices import ChatUse
 from genrec_core.engine.models.backbone import ExtendedBackbone
 from genrec_core.engine.models.loading import is_folder
 
+if TYPE_CHECKING:
+    from genrec_core.engine.models.model import Model
 if TYPE_CHECKING:
     from genrec_core.engine.models.model import Model
 
@@ -50,6 +56,34 @@ class Pretrained(ExtendedBackbone):
             device=options.device,
             chat=options.chat,
             revision=options.revision,
+        )
+        model.max_length = options.max_length or model.max_length
+        return model
+
+
+class Gguf(ExtendedBackbone):
+    """A model from a `.gguf` file, dequantised once and kept as safetensors."""
+
+    class Options(ExtendedBackbone.Options):
+        """Which file, and how the model is prompted."""
+
+        path: Path
+        """The `.gguf` file."""
+        chat: ChatUse = "auto"
+        """Whether prompts go through the chat template; `auto`: when there is one."""
+        max_length: int | None = Field(None, gt=1)
+        """Most tokens a sample may take; by default 1024, or fewer if the model cannot read so many."""
+
+    options: Options
+
+    def start(self, catalogue: Catalogue, context: Context) -> Model:
+        """The file's weights as floats."""
+        # Checking and explaining a pipeline must not import torch.
+        from genrec_core.engine.models.pretrained import gguf_model
+
+        options = self.options
+        model = gguf_model(
+            options.path.expanduser(), dtype=options.dtype, device=options.device, chat=options.chat
         )
         model.max_length = options.max_length or model.max_length
         return model

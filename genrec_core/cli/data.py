@@ -210,9 +210,8 @@ def _examine(folder: Path, reading: Reading) -> tuple[dict[str, Any], dict[str, 
 
 def _try_splits(dataset: Dataset) -> dict[str, str]:
     """Each built-in split by name, with what came of it."""
-    from genrec_core.builtin.domain_last import DomainLast
     from genrec_core.builtin.explicit_rows import ExplicitRows
-    from genrec_core.builtin.leave_one_out import LeaveOneOut
+    from genrec_core.builtin.leave_one_out import DomainLast, LeaveOneOut
     from genrec_core.builtin.temporal import Temporal
     from genrec_core.contracts.errors import DataError
 

@@ -38,7 +38,7 @@ from trl import GRPOConfig, GRPOTrainer
 from genrec_core.builtin.grpo import GRPO
 from genrec_core.builtin.hit import Hit
 from genrec_core.builtin.next_item import NextItem
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.dataset import Sequences

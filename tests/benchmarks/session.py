@@ -25,7 +25,7 @@ from genrec_core import Catalogue, Context, Identifiers, Items, Request
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.exact import Exact
 from genrec_core.builtin.next_item import NextItem
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from tests.benchmarks.measuring import arguments, machine, medians, ratio, write
 
 GOALS = {500: 0.030, 12_101: 0.060}

@@ -9,7 +9,7 @@ from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.exact import Exact
 from genrec_core.builtin.free_beam import FreeBeam
 from genrec_core.builtin.next_item import NextItem
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.recommender import excluding
 from genrec_core.testing.sessions import ask
 

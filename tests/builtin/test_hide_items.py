@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from genrec_core import Context, DataError
-from genrec_core.builtin.domain_last import DomainLast
 from genrec_core.builtin.hide_items import HideItems
-from genrec_core.builtin.leave_one_out import LeaveOneOut
+from genrec_core.builtin.leave_one_out import DomainLast, LeaveOneOut
 from genrec_core.builtin.synthetic import Synthetic
 from genrec_core.builtin.temporal import Temporal
 

@@ -8,7 +8,7 @@ import torch
 from genrec_core import Context, ContractError, GenrecError, Message
 from genrec_core.builtin import local_teacher
 from genrec_core.builtin.local_teacher import LocalTeacher, SlotTeacher
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.engine.decoding.free_text import chat_prompt
 from genrec_core.store.answers import Answers
 from genrec_core.testing.contracts import TeacherContract

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from genrec_core import Context, DataError
-from genrec_core.builtin.domain_last import DomainLast
 from genrec_core.builtin.folder import Folder
+from genrec_core.builtin.leave_one_out import DomainLast
 from genrec_core.builtin.merged import Merged
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.problems import OptionsError

@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 import torch
 
-from genrec_core.builtin.tiny_seq2seq import TinySeq2Seq
+from genrec_core.builtin.tiny_backbones import TinySeq2Seq
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import ItemRef, Sample, Text

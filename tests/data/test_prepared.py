@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from genrec_core import Context, DataError
-from genrec_core.builtin.domain_last import DomainLast
 from genrec_core.builtin.folder import Folder
-from genrec_core.builtin.leave_one_out import LeaveOneOut
+from genrec_core.builtin.leave_one_out import DomainLast, LeaveOneOut
 from genrec_core.builtin.synthetic import Synthetic
 from genrec_core.builtin.temporal import Temporal
 from genrec_core.data.prepared import Prepared, load_prepared, prepare, save_prepared

@@ -10,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec_core import DataError, Dataset, EvaluationRows, Items, Sequences, Split, View
-from genrec_core.builtin.domain_last import DomainLast
 from genrec_core.builtin.explicit_rows import ExplicitRows
-from genrec_core.builtin.leave_one_out import LeaveOneOut
+from genrec_core.builtin.leave_one_out import DomainLast, LeaveOneOut
 from genrec_core.builtin.random_ties import RandomTies
 from genrec_core.builtin.temporal import Temporal
 from genrec_core.data.ordering import TieOrder, tie_order

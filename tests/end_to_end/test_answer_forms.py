@@ -12,7 +12,7 @@ from genrec_core.builtin.exact import Exact
 from genrec_core.builtin.free_beam import FreeBeam
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.sft import SFT
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.candidates import How
 
 NAMES = [("red", "tent"), ("red", "pole"), ("blue", "lamp"), ("blue", "lamp"), ("warm", "socks")]

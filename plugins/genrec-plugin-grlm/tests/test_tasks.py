@@ -21,7 +21,7 @@ from genrec_core import (
     Sequences,
     View,
 )
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.engine import Renderer
 
 TERMS = [

@@ -254,7 +254,7 @@ def test_options_that_cannot_be_meant_are_refused(options, complaint):
 @pytest.mark.parametrize("separator", [", ", " "])
 def test_a_constrained_decoder_writes_every_identifier_and_no_other(separator):
     from genrec_core import ItemRef, Sample, Text
-    from genrec_core.builtin.tiny_causal import TinyCausal
+    from genrec_core.builtin.tiny_backbones import TinyCausal
     from genrec_core.engine import Decoder, DecoderSettings
 
     items = toy.toy_items()

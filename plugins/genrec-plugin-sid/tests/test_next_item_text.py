@@ -93,7 +93,7 @@ def test_directions_that_say_nothing_are_refused(directions):
 
 def tiny_chat_model(catalogue):
     """A tiny model with a chat template."""
-    from genrec_core.builtin.tiny_causal import TinyCausal
+    from genrec_core.builtin.tiny_backbones import TinyCausal
 
     shape = {"hidden": 16, "layers": 1, "heads": 2, "intermediate": 16, "vocabulary": 300}
     model = TinyCausal(**shape, device="cpu").build(catalogue, Context())

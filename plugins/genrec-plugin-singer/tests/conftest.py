@@ -28,7 +28,7 @@ def catalogue():
 @pytest.fixture
 def model(catalogue):
     """A fresh tiny model that knows the catalogue's tokens."""
-    from genrec_core.builtin.tiny_causal import TinyCausal
+    from genrec_core.builtin.tiny_backbones import TinyCausal
 
     shape = {"hidden": 32, "layers": 1, "heads": 2, "intermediate": 48, "vocabulary": 300}
     return TinyCausal(**shape, device="cpu").build(catalogue, Context(seed=3))

@@ -7,7 +7,7 @@ import torch
 from genrec_core import Catalogue, Context, Identifiers, Items, Request, Sample, Text
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.next_item import NextItem
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings, finish, prefixes
 from genrec_core.engine.decoding.free_text import ThinkSettings, think_then_beam

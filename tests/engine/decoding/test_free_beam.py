@@ -8,7 +8,7 @@ import torch
 from genrec_core import Candidates, Catalogue, Context, Identifiers, Items, Request
 from genrec_core.builtin.free_beam import FreeBeam
 from genrec_core.builtin.next_item import NextItem
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import ItemRef, Sample, Text
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings

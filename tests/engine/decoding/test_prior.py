@@ -12,7 +12,7 @@ from genrec_core import Catalogue, Context, Identifiers, Items, Request
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.popular import Popular
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.baseline import BaselineSession
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.views import Example

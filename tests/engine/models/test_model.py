@@ -4,7 +4,7 @@ import orjson
 import pytest
 import torch
 
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.models.model import Model, load_model

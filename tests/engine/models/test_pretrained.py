@@ -7,8 +7,7 @@ import pytest
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from genrec_core.builtin.gguf import Gguf
-from genrec_core.builtin.pretrained import Pretrained
+from genrec_core.builtin.pretrained import Gguf, Pretrained
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.beam import SearchSettings, search

@@ -1,6 +1,6 @@
 import pytest
 
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.identifiers import Identifiers

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genrec_core.builtin.next_item import NextItem
-from genrec_core.builtin.tiny_causal import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.samples import ItemRef, Sample, Text
 from genrec_core.engine.rl.policy import Policy

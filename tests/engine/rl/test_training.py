@@ -75,7 +75,7 @@ def same(first, second):
 @pytest.fixture(scope="module")
 def taught(tmp_path_factory, catalogue, training):
     """A folder with a model that was fine-tuned a little."""
-    from genrec_core.builtin.tiny_causal import TinyCausal
+    from genrec_core.builtin.tiny_backbones import TinyCausal
 
     model = TinyCausal(hidden=32, layers=1, heads=2, intermediate=48, vocabulary=280, device="cpu").build(
         catalogue, Context(seed=1)

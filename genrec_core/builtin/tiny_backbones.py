@@ -1,4 +1,12 @@
-"""core/tiny-causal: a small Qwen3-architecture model made from nothing but the catalogue and a seed."""
+"""core/tiny-causal and core/tiny-seq2seq: small models made from nothing but the catalogue and a seed.
+
+`core/tiny-causal` has the Qwen3 architecture: one stack reads history and identifier in a row. In
+`core/tiny-seq2seq`, of the T5 architecture, the encoder reads the history and the decoder writes the
+identifier, as in TIGER. It cannot learn inside a history: use corpora with `each: prefix`. T5's output matrix
+is always its embedding matrix.
+
+    model: {use: core/tiny-seq2seq, hidden: 128, layers: 4, dropout: 0.1}
+"""
 
 from __future__ import annotations
 
@@ -90,3 +98,9 @@ class TinyCausal(TinyBackbone):
         """The options as the engine's `Shape`."""
         options = self.options
         return super().shape(tie=options.tie, attention_dropout=options.attention_dropout, **more)
+
+
+class TinySeq2Seq(TinyBackbone):
+    """A small encoder-decoder with a byte-level BPE text tokenizer trained on the pipeline's own texts."""
+
+    family = "seq2seq"
