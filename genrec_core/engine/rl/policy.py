@@ -117,16 +117,23 @@ class Policy:
         return self._completions(prompts, width, rows)
 
     def draw(
-        self, prompts: Sequence[RolloutPrompt], count: int, noise: torch.Generator
+        self,
+        prompts: Sequence[RolloutPrompt],
+        count: int,
+        noise: torch.Generator,
+        top_k: int | None = None,
     ) -> list[list[Completion]]:
-        """`count` independent draws for each prompt from the constrained policy."""
+        """`count` independent draws for each prompt from the constrained policy.
+
+        With `top_k` each token is one of the k likeliest legal ones; scores stay those of the whole policy.
+        """
 
         def rows(batch: list[RolloutPrompt], form: str, starts: Tensor) -> Found:
             constraint = self.decoder.constraint(form)
             settings = SearchSettings(count, self.scoring, noise, self.temperature)
             state = decode_state_for(self.model, steps=constraint.depth, width=count)
             ids = [(*one.ids, *one.prefix_ids) for one in batch]
-            return draw(state, self.decoder.head, constraint, ids, settings, starts)
+            return draw(state, self.decoder.head, constraint, ids, settings, starts, top_k)
 
         return self._completions(prompts, count, rows)
 
@@ -210,6 +217,7 @@ def draw(
     prompts: Sequence[Sequence[int]],
     settings: SearchSettings,
     starts: Tensor,
+    top_k: int | None = None,
 ) -> Found:
     """`settings.beams` independent samples of the constrained policy behind each prompt, which is read once.
 
@@ -223,6 +231,7 @@ def draw(
         prompts: token ids, one row each.
         settings: number of draws, normalisation, temperature and noise.
         starts: int64 [R], the trie node each row starts from.
+        top_k: how many of the likeliest legal tokens are drawn among at every node; None for all.
 
     Raises:
         GenrecError: there is no noise to draw with, or a row has no legal token.
@@ -247,13 +256,23 @@ def draw(
         choices = constraint.choices(nodes, live)
         flat = hidden.reshape(-1, hidden.shape[-1])
         gained = log_probabilities(head, flat, choices, settings.scoring, settings.temperature)
-        drawn = _one_each(gained, choices, settings.noise)
+        likely = gained if top_k is None else _likeliest(gained, choices, top_k)
+        drawn = _one_each(likely, choices, settings.noise)
         beams = choices.beams[drawn]
         nodes.view(-1)[beams] = choices.nodes[drawn]
         scores.view(-1)[beams] += gained[drawn]
         tokens = torch.zeros_like(nodes)
         tokens.view(-1)[beams] = choices.tokens[drawn]
     return Found(nodes, scores, steps)
+
+
+def _likeliest(gained: Tensor, choices: Choices, top_k: int) -> Tensor:
+    """Log-probabilities, -inf for all but the `top_k` highest of each beam; of equal ones the first stay."""
+    falling = torch.argsort(gained, descending=True, stable=True)
+    order = falling[torch.argsort(choices.beams[falling], stable=True)]
+    sorted_beams = choices.beams[order]
+    place = torch.arange(len(order), device=order.device) - torch.searchsorted(sorted_beams, sorted_beams)
+    return gained.index_fill(0, order[place >= top_k], -torch.inf)
 
 
 def _one_each(gained: Tensor, choices: Choices, noise: torch.Generator) -> Tensor:

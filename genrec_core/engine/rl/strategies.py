@@ -67,10 +67,13 @@ class DirectAnswers:
     Attributes:
         group: G.
         how: one of the ways at the head of this module.
+        top_k: of `sample` and `dynamic`: each token is drawn among so many of the likeliest legal ones; None
+            for all.
     """
 
     group: int
     how: Literal["beam", "sample", "distinct", "dynamic"] = "beam"
+    top_k: int | None = None
 
     def roll_out(
         self, prompts: Sequence[RolloutPrompt], policy: Policy, step: RolloutStep
@@ -82,7 +85,7 @@ class DirectAnswers:
             found = policy.search(prompts, self.group, policy.noise(step))
         else:
             count = round(self.group * OVERSAMPLING) if self.how == "dynamic" else self.group
-            found = policy.draw(prompts, count, policy.noise(step))
+            found = policy.draw(prompts, count, policy.noise(step), self.top_k)
         if self.how == "dynamic":
             found = [_distinct(group)[: self.group] for group in found]
         return [PromptRollouts(one, tuple(group)) for one, group in zip(prompts, found, strict=True)]

@@ -11,6 +11,9 @@ Both tracks lead to an identifier, and what items an identifier stands for is on
 `collisions`, as in `core/exact`. Eq. 4 leaves open which of several equally good identifiers is meant; `ties`
 says it. The paper ranks what was mapped structurally by its beam's score; the authors' repository puts it
 behind everything that was mapped directly, which is `order: direct-first`.
+
+An answer with another number of terms than any identifier has (three where all have five) is *malformed*.
+Eq. 4 maps it by the terms that it has, as it does the others; the log counts such answers (`answers`).
 """
 
 from __future__ import annotations
@@ -69,7 +72,7 @@ class ElasticGrounding(Grounder):
             GenrecError: popularity is asked for and not known, or identifiers are too long for the index.
         """
         exact = Exact(collisions=self.options.collisions).open(catalogue, context)
-        return ElasticSession(self.options, catalogue, exact)
+        return ElasticSession(self.options, catalogue, exact, context)
 
 
 class ElasticSession(GrounderSession):
@@ -79,13 +82,18 @@ class ElasticSession(GrounderSession):
         options: those of `grlm/eig`.
         catalogue: the items.
         exact: grounds what is an identifier, or was mapped to one.
+        context: its log gets a line `answers` when the session is closed.
 
     Raises:
         GenrecError: popularity is asked for and not known, or identifiers are too long for the index.
     """
 
     def __init__(
-        self, options: ElasticGrounding.Options, catalogue: Catalogue, exact: GrounderSession
+        self,
+        options: ElasticGrounding.Options,
+        catalogue: Catalogue,
+        exact: GrounderSession,
+        context: Context,
     ) -> None:
         if options.ties == "popularity" and catalogue.popularity is None:
             raise GenrecError(
@@ -93,6 +101,8 @@ class ElasticSession(GrounderSession):
                 hint="use `ties: catalogue`, or give the catalogue its popularity",
             )
         self._options, self._catalogue, self._exact = options, catalogue, exact
+        self._lengths = frozenset(map(len, catalogue.identifiers.distinct()))
+        self._context, self._answers, self._malformed = context, 0, 0
         self._index = None if options.match == "off" else TermIndex(catalogue.identifiers)
 
     def ground(self, candidates: Candidates) -> Ranked:
@@ -100,6 +110,8 @@ class ElasticSession(GrounderSession):
         beams, how = [], []
         for beam in candidates.beams:
             direct = len(self._catalogue.meant(beam)) > 0
+            self._answers += 1
+            self._malformed += not direct and len(beam.tokens) not in self._lengths
             mapped = None if direct else self._mapped(beam)
             beams.append(mapped or beam)
             how.append(How.DIRECT if direct else How.STRUCTURAL if mapped else How.NONE)
@@ -108,6 +120,13 @@ class ElasticSession(GrounderSession):
         ranked = self._exact.ground(Candidates(tuple(beams)))
         reached = np.asarray(how, dtype=np.uint8)
         return replace(ranked, how=reached[ranked.beams], reached=reached)
+
+    def close(self) -> None:
+        """Log how many answers there were, and how many had another number of terms than any identifier."""
+        if self._answers:
+            self._context.log("answers", answers=self._answers, malformed=self._malformed)
+        self._answers = self._malformed = 0
+        self._exact.close()
 
     def _mapped(self, beam: Candidate) -> Candidate | None:
         """The candidate with the identifier that its terms fit best, None where they fit none."""

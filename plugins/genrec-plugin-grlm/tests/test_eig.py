@@ -61,6 +61,28 @@ def test_what_was_mapped_says_how_and_the_rest_is_invalid():
     assert (ranked.candidates, ranked.invalid) == (4, 2)
 
 
+def test_three_terms_where_all_identifiers_have_five_are_counted_as_malformed_and_still_mapped():
+    logged = []
+    context = Context(log=lambda event, **values: logged.append((event, values)))
+    catalogue = catalogue_of("tent red nylon hiker light", "lamp oil brass camp old")
+    beams = tuple(
+        Candidate(tuple(text.split()), -1.0)
+        for text in (
+            "lamp oil brass camp old",
+            "tent red nylon hiker warm",
+            "tent red nylon",
+            "",
+            "a b c d e f",
+        )
+    )
+    with ElasticGrounding().open(catalogue, context) as session:
+        ranked = session.ground(Candidates(beams))
+    assert ranked.reached.tolist() == [How.DIRECT, How.STRUCTURAL, How.STRUCTURAL, How.NONE, How.NONE]
+    assert logged == [("answers", {"answers": 5, "malformed": 3})]
+    session.close()
+    assert len(logged) == 1
+
+
 @pytest.mark.parametrize(("policy", "rank"), [("expand", 2), ("first", 0), ("popularity", 1)])
 def test_a_shared_identifier_follows_the_policy_on_both_tracks(policy, rank):
     """Check 7: A and B share an identifier, the target is B."""

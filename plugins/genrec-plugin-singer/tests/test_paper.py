@@ -1,6 +1,7 @@
 """What the paper promises of a whole rollout, on a tiny policy (sheet §4.6, checks 4 to 7, 9 and 10)."""
 
 import dataclasses
+import re
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from genrec_plugin_singer.curriculum import PrefixCurriculum
 from genrec_plugin_singer.reward import SIDNavigated
 from genrec_plugin_singer.sin_rl import SINRL
 from genrec_plugin_singer.tasks import Tasks
+from pydantic import ValidationError
 
 from genrec_core import Context, ItemRef, Sample, Text, Training, View
 from genrec_core.contracts.dataset import Sequences
@@ -15,6 +17,7 @@ from genrec_core.engine import DirectAnswers, RolloutStep
 from genrec_core.engine.rl.rounds import generate
 
 START = RolloutStep(step=0, total=100, seed=5)
+OPTIONS = {"corpora": [Tasks(stage="rl")], "reward": [SIDNavigated()], "group": 6}
 
 
 def asking(target, text="Next: ", answer_form="identifier"):
@@ -38,6 +41,32 @@ def hit_and_miss(policy):
     whole = DirectAnswers(6).roll_out([policy.prompt_of(asking(0))], policy, START)[0].completions
     best, worst = (policy.catalogue.identifiers.items_of(whole[n].rollout.tokens)[0] for n in (0, -1))
     return [asking(int(best)), asking(int(worst))]
+
+
+def test_top_one_draws_write_the_likeliest_answer_with_its_log_probability(policy):
+    asked = [policy.prompt_of(asking(0))]
+    (drawn,) = SINRL(**OPTIONS, sampling="common", top_k=1).strategy().roll_out(asked, policy, START)
+    (greedy,) = policy.search(asked, 1)
+    assert {completion.ids for completion in drawn.completions} == {greedy[0].ids}
+    assert len(drawn.completions) == 6
+    for completion in drawn.completions:
+        assert completion.rollout.score == pytest.approx(greedy[0].rollout.score, abs=1e-5)
+
+
+def test_a_top_k_that_no_level_reaches_changes_no_draw(policy):
+    asked = [policy.prompt_of(asking(0)), policy.prompt_of(asking(4))]
+    bounded, free = (
+        SINRL(**OPTIONS, sampling="common", top_k=k).strategy().roll_out(asked, policy, START)
+        for k in (2, None)
+    )
+    assert bounded == free
+    assert len({completion.ids for completion in free[0].completions}) > 1
+
+
+@pytest.mark.parametrize("sampling", ["beam", "beam+prefix"])
+def test_a_top_k_for_beams_is_refused(sampling):
+    with pytest.raises(ValidationError, match=f"`sampling: {re.escape(sampling)}` draws nothing"):
+        SINRL(**OPTIONS, sampling=sampling, top_k=4)
 
 
 def test_exactly_the_prompt_that_missed_is_generated_again(policy):
@@ -153,7 +182,7 @@ def test_every_ablation_trains(model, catalogue, changed):
 def test_the_reference_stays_what_training_started_from_unless_it_is_set_to_follow(
     model, catalogue, monkeypatch, sync
 ):
-    from genrec_core.engine import reinforce
+    from genrec_core.engine.rl import reinforce
 
     kept = []
     copying = reinforce.frozen_copy
