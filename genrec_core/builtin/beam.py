@@ -42,6 +42,7 @@ _ROWS = 11
 class Beam(Recommender):
     """Writes the best identifiers by beam search over the compiled trie of the catalogue."""
 
+    needs = ("torch", "transformers")
     seeded = False
 
     class Options(Recommender.Options):

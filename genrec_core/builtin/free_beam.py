@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 class FreeBeam(Recommender):
     """Writes the likeliest texts; a text ends with the task's own closing text or the end of text."""
 
+    needs = ("torch", "transformers")
     seeded = False
 
     class Options(Recommender.Options):

@@ -48,6 +48,7 @@ class GRPO(Trainer):
     """Group-relative policy optimisation with constrained rollouts, selected by validation."""
 
     version = "2"
+    needs = ("torch", "transformers", "trl")
     needs_corpora = True
 
     class Options(GRPOSettings, Trainer.Options):

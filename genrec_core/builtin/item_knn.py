@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 class ItemKNN(Baseline):
     """Item-to-item nearest neighbours on co-occurrence."""
 
+    needs = ("scipy",)
     seeded = False
 
     class Options(Baseline.Options):

@@ -26,7 +26,7 @@ from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.options import operational
 from genrec_core.contracts.teacher import Answer, Chat, Teacher, TeacherSession
 from genrec_core.engine.choices import ChatUse, Precision
-from genrec_core.engine.models.loading import is_folder
+from genrec_core.engine.models.loading import is_folder, local_place, refuse_undecodable
 
 if TYPE_CHECKING:
     from genrec_core.engine.models.model import Model
@@ -89,6 +89,8 @@ class LoadedModel(TeacherSession):
 class LocalTeacher(Teacher):
     """Asks a language model that runs here."""
 
+    needs = ("torch", "transformers")
+
     class Options(WritingOptions):
         """Which model, and how it writes."""
 
@@ -114,8 +116,12 @@ class LocalTeacher(Teacher):
 
     def inputs(self) -> tuple[Path, ...]:
         """The local folder or file, so that another model there is noticed."""
-        path = Path(self.options.path).expanduser()
-        return (path,) if path.exists() else ()
+        return local_place(self.options.path)
+
+    def refuse_unusable(self) -> None:
+        """A local checkpoint is of a kind that can write."""
+        if is_folder(self.options.path):
+            refuse_undecodable(Path(self.options.path).expanduser())
 
     def is_seeded(self) -> bool:
         """Only when it samples."""

@@ -41,6 +41,7 @@ class NGrams(Encoder):
     """Hashed character n-grams, TF-IDF, randomised SVD, vectors of length one."""
 
     version: ClassVar[str] = "2"
+    needs: ClassVar[tuple[str, ...]] = ("scipy",)
     seeded: ClassVar[bool] = False
 
     class Options(Encoder.Options):

@@ -15,7 +15,7 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.engine.choices import ChatUse
 from genrec_core.engine.models.backbone import ExtendedBackbone
-from genrec_core.engine.models.loading import is_folder
+from genrec_core.engine.models.loading import is_folder, local_place, refuse_undecodable
 
 if TYPE_CHECKING:
     from genrec_core.engine.models.model import Model
@@ -42,7 +42,12 @@ class Pretrained(ExtendedBackbone):
 
     def inputs(self) -> tuple[Path, ...]:
         """The local folder, so that another checkpoint there is noticed."""
-        return (Path(self.options.path).expanduser(),) if is_folder(self.options.path) else ()
+        return local_place(self.options.path)
+
+    def refuse_unusable(self) -> None:
+        """A local checkpoint is of a kind that can be trained and decoded."""
+        if is_folder(self.options.path):
+            refuse_undecodable(Path(self.options.path).expanduser())
 
     def start(self, catalogue: Catalogue, context: Context) -> Model:
         """The checkpoint as it is."""
@@ -63,6 +68,8 @@ class Pretrained(ExtendedBackbone):
 
 class Gguf(ExtendedBackbone):
     """A model from a `.gguf` file, dequantised once and kept as safetensors."""
+
+    needs = ("torch", "transformers", "gguf")
 
     class Options(ExtendedBackbone.Options):
         """Which file, and how the model is prompted."""

@@ -37,6 +37,8 @@ class SASRec(Baseline):
 
     version = "1"
 
+    needs = ("torch",)
+
     class Options(SASRecSettings, Baseline.Options):
         """Shape of the network, what it learns from, how long and how fast."""
 

@@ -20,13 +20,14 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.encoder import Encoder, State
 from genrec_core.contracts.options import operational
 from genrec_core.engine.choices import Pooling, Precision
-from genrec_core.engine.models.loading import is_folder
+from genrec_core.engine.models.loading import local_place
 
 
 class Sentence(Encoder):
     """Embeds texts with a pretrained encoder."""
 
     version: ClassVar[str] = "2"
+    needs: ClassVar[tuple[str, ...]] = ("torch", "transformers")
     seeded: ClassVar[bool] = False
 
     class Options(Encoder.Options):
@@ -53,7 +54,7 @@ class Sentence(Encoder):
 
     def inputs(self) -> tuple[Path, ...]:
         """The local folder, so that another checkpoint there is noticed."""
-        return (Path(self.options.path).expanduser(),) if is_folder(self.options.path) else ()
+        return local_place(self.options.path)
 
     def encode(self, texts: Sequence[str], state: State, context: Context) -> NDArray[np.float32]:
         """One vector a text, float32 [len(texts), width of the model].

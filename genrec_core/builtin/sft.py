@@ -15,6 +15,7 @@ from genrec_core.engine.training.settings import SFTSettings
 class SFT(Trainer):
     """Next-token loss on what samples mark as learnt, selected by the first corpus' validation rows."""
 
+    needs = ("torch", "transformers", "accelerate")
     needs_corpora = True
 
     class Options(SFTSettings, Trainer.Options):

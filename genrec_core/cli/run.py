@@ -39,6 +39,7 @@ from genrec_core.pipeline.run import Finished, ManyFinished, StageSelection, pla
 from genrec_core.pipeline.run_folder import REPORT
 from genrec_core.pipeline.runner import RunEnvironment
 from genrec_core.registry.discovery import load_plugins
+from genrec_core.registry.loading import missing_modules
 
 
 def _selection_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -215,9 +216,13 @@ def _cost(cost: Mapping[str, Mapping[str, Any]]) -> Table:
 @click.argument("pipeline", type=click.Path(path_type=Path))
 @SET
 def check(pipeline: Path, changes: tuple[str, ...]) -> None:
-    """Check PIPELINE: components, options, files it needs, and that its stages fit together."""
+    """Check PIPELINE: components, options, files and packages it needs, and that its stages fit together."""
     registry, _ = load_plugins()
     loaded = load_pipeline(pipeline, registry, changes)
     loaded.refuse_missing_files()
+    # Without the engine nothing runs here, and whoever checks here knows it: the note is enough.
+    note = "\nto run it here: pip install 'genrec-core[engine]'" if missing_modules(["torch"]) else ""
+    if not note:
+        loaded.refuse_unusable()
     graph = Graph(loaded, registry)
-    echo(f"{pipeline}: ok. Stages: {' → '.join(graph.stages)}")
+    echo(f"{pipeline}: ok. Stages: {' → '.join(graph.stages)}{note}")

@@ -51,6 +51,9 @@ class Component:
     """Raise it whenever the same options would give a different result: fingerprints contain it."""
     seeded: ClassVar[bool] = True
     """Whether the result depends on the pipeline's seed."""
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Modules that it imports when it works, those of its bases among them; whether they are installed is
+    looked at before anything runs."""
 
     class Options(Options):
         """No options."""
@@ -103,6 +106,15 @@ class Component:
         there, and fingerprints hold their content. Override it for what an option of another type names.
         """
         return tuple(dict.fromkeys(path for _, path in self.paths()))
+
+    def refuse_unusable(self) -> None:
+        """Look at what can be known to be wrong before anything runs, beyond options and missing files.
+
+        `genrec check` and `genrec run` call it once the files are there; by default nothing is looked at.
+
+        Raises:
+            GenrecError: it cannot work as it is configured.
+        """
 
     def paths(self, *, operational: bool = False) -> Iterator[tuple[str, Path]]:
         """Paths among the options with the dotted way to each, those of nested components left out."""

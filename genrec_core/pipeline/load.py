@@ -42,6 +42,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.spec import Spec, default_blocks, shaped
 from genrec_core.pipeline.wiring import Wiring, wire
 from genrec_core.pipeline.yaml_source import Document, Keys, Place, parse, read
+from genrec_core.registry.loading import missing_modules, not_installed
 from genrec_core.registry.problems import Problem, did_you_mean, dotted, problems_of, shown
 from genrec_core.registry.registry import Registry
 
@@ -74,6 +75,18 @@ class Pipeline:
             if not way.startswith("observe."):  # what observers name is written, not read
                 path = tuple(int(part) if part.isdecimal() else part for part in way.split("."))
                 problems += [problem.below(path) for problem in _missing_files(component)]
+        self.refuse(problems)
+
+    def refuse_unusable(self) -> None:
+        """Raise an error that names what keeps components from working here, with their lines.
+
+        Packages that are not installed, and what `Component.refuse_unusable` finds. Not a part of planning: a
+        pipeline can be explained where it cannot run.
+        """
+        problems = []
+        for way, component in components_in(self.spec):
+            path = tuple(int(part) if part.isdecimal() else part for part in way.split("."))
+            problems += [problem.below(path) for problem in _unusable(component)]
         self.refuse(problems)
 
     def refuse(self, problems: Sequence[Problem]) -> None:
@@ -125,8 +138,25 @@ def _exists(path: Path) -> bool:
         return False
 
 
+def _unusable(component: Component) -> Iterator[Problem]:
+    who = f"{component.kind} `{component.name}`"
+    missing = missing_modules(component.needs)
+    for module in missing:
+        error = not_installed(who, ModuleNotFoundError(name=module))
+        yield Problem(("use",), error.message, error.hint)
+    if not missing:
+        try:
+            component.refuse_unusable()
+        except GenrecError as error:
+            yield Problem((), error.message, error.hint)
+
+
 def _missing_files(component: Component) -> Iterator[Problem]:
     options = list(component.paths(operational=True))
+    texts = [(name, value) for name, value in component.options if isinstance(value, str)]
+    options += [
+        (name, Path(value).expanduser()) for name, value in texts if value.startswith((".", "/", "~/"))
+    ]
 
     def step(path: Path | None) -> Keys:
         found = [way for way, one in options if path is None or one == path or one in path.parents]

@@ -146,6 +146,8 @@ def run_pipeline(
     seed = pipeline.spec.seed if seed is None else seed
     environment.store.sweep()
     graph, plan, chosen = planned(pipeline, environment, seed, selection)
+    if any(plan.entry(name).runs for name in chosen):
+        pipeline.refuse_unusable()
     if EVALUATE not in chosen:
         log = RunLog(None, pipeline.spec.observe, environment.console)
         runner = Runner(environment, log, graph.embed_stages(), graph.fits)

@@ -10,7 +10,8 @@ kind, a class that leaves out what its kind promises.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -115,6 +116,18 @@ PACKAGES = {"teachers": "genrec-contrib-teachers"}
 def package_of(plugin: str) -> str:
     """What to install for a plugin."""
     return PACKAGES.get(plugin, f"genrec-plugin-{plugin}")
+
+
+def missing_modules(names: Iterable[str]) -> list[str]:
+    """Those of these modules that are not installed; none is imported."""
+    return [name for name in names if not _found(name)]
+
+
+def _found(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ModuleNotFoundError, ValueError):  # an import hook that forbids it; a module without a spec
+        return False
 
 
 def missing_module(error: ModuleNotFoundError) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 class ExtendedBackbone(Backbone):
     """A backbone that only has to say where its model starts from."""
+
+    needs: ClassVar[tuple[str, ...]] = ("torch", "transformers")
 
     class Options(Backbone.Options):
         """How the vocabulary grows and where the weights live."""

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from genrec_core.contracts.errors import GenrecError
 
 
@@ -23,15 +25,51 @@ def is_folder(path: str) -> bool:
     return Path(path).expanduser().is_dir()
 
 
+def local_place(path: str) -> tuple[Path, ...]:
+    """The file or folder here that a path option names; none where it is a name on the hub.
+
+    What no model on the hub can be called is a place here, whether or not something is there.
+    """
+    place = Path(path).expanduser()
+    return (place,) if place.exists() or _looks_local(path) else ()
+
+
+def refuse_undecodable(folder: Path) -> None:
+    """Look at a checkpoint's `config.json`: is it a language model that transformers knows?
+
+    Raises:
+        GenrecError: it is not, or cannot be read.
+    """
+    file = folder / "config.json"
+    try:
+        kind = orjson.loads(file.read_bytes()).get("model_type")
+    except (OSError, ValueError, AttributeError) as error:
+        raise unreadable("model", str(folder), error) from error
+    from transformers.models.auto import modeling_auto
+
+    known = (
+        modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+        modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
+    )
+    if not any(kind in names for names in known):
+        raise GenrecError(
+            f"`{file}` says `model_type: {kind}`, which the installed transformers has no language model for",
+            hint="choose a causal or an encoder-decoder model that needs no code of its own",
+        )
+
+
+def _looks_local(path: str) -> bool:
+    return path.startswith((".", "/", "~")) or path.count("/") > 1
+
+
 def unreadable(what: str, path: str, error: Exception) -> GenrecError:
     """The error for a model that could not be loaded, with what to do about it."""
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    looks_local = path.startswith((".", "/", "~")) or path.count("/") > 1
     if is_folder(path):
         hint = (
             "the folder must hold config.json, tokenizer.json and *.safetensors of a model without own code"
         )
-    elif looks_local:
+    elif _looks_local(path):
         hint = "there is no such folder; give the path of a downloaded model"
     else:
         hint = "give a local folder, or check the name and the network connection to download it from the hub"
