@@ -38,11 +38,11 @@ VALUES = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Weights to choose among."""
 OFFSET = 60.0
 """Of reciprocal ranks (Cormack et al. 2009)."""
-TOP = 10
+_TOP = 10
 
 
 @dataclass(frozen=True)
-class Answer:
+class _Answer:
     """What one part says to one request.
 
     Attributes:
@@ -233,16 +233,16 @@ class FusedSession(RecommenderSession):
         for session in (*self._recommenders, *self._baselines):
             session.close()
 
-    def _written_by(self, session: RecommenderSession, requests: Sequence[Request]) -> Iterator[Answer]:
+    def _written_by(self, session: RecommenderSession, requests: Sequence[Request]) -> Iterator[_Answer]:
         for answer in session.recommend(requests):
             groups = [self._catalogue.meant(beam) for beam in answer.beams]
             items = np.concatenate([np.zeros(0, dtype=np.int32), *groups])
             scores = np.repeat([beam.score for beam in answer.beams], [len(group) for group in groups])
             _, first = np.unique(items, return_index=True)
             kept = np.sort(first)[: self._options.pool]
-            yield Answer(items[kept], scores[kept].astype(np.float64), phases=answer.phases)
+            yield _Answer(items[kept], scores[kept].astype(np.float64), phases=answer.phases)
 
-    def _scored_by(self, session: BaselineSession, requests: Sequence[Request]) -> Iterator[Answer]:
+    def _scored_by(self, session: BaselineSession, requests: Sequence[Request]) -> Iterator[_Answer]:
         chunk = max(1, CELLS // max(1, session.items))
         for start in range(0, len(requests), chunk):
             some = requests[start : start + chunk]
@@ -253,13 +253,13 @@ class FusedSession(RecommenderSession):
                 wanted = self._options.pool + len(request.exclude)
                 top = best(logits, wanted)
                 top = top[~np.isin(top, request.exclude)] if request.exclude else top
-                yield Answer(top, logits[top], logits)
+                yield _Answer(top, logits[top], logits)
 
     def _written(self, items: NDArray[np.int32], scores: NDArray[np.float64]) -> Iterator[Candidate]:
         identifiers, taken = self._catalogue.identifiers, set()
         for item, score in zip(items.tolist(), scores.tolist(), strict=True):
             tokens = identifiers.tokens(item)
-            # Items that share an identifier are told apart by what they carry, not by what is written.
+            # Items that share an identifier differ by what they carry, not by what is written.
             yield Candidate(() if tokens in taken else tokens, score, identifiers.text(item), (item,))
             taken.add(tokens)
 
@@ -289,5 +289,5 @@ def _figures(scores: NDArray[np.float64], own: NDArray[np.int64]) -> tuple[float
     mine = np.where(own >= 0, scores[np.arange(len(own)), own], np.inf)[:, None]
     before = np.arange(scores.shape[1]) < own[:, None]
     ranks = ((scores > mine) | ((scores == mine) & before)).sum(axis=1)
-    hit = (own >= 0) & (ranks < TOP)
+    hit = (own >= 0) & (ranks < _TOP)
     return float(hit.mean()), float(np.where(hit, 1 / np.log2(ranks + 2.0), 0.0).mean())

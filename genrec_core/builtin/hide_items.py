@@ -1,4 +1,4 @@
-"""`core/hide-items`: some items are treated as if they came after training, to judge cold start on any data.
+"""`core/hide-items`: some items are treated as if they came after training, for cold start on any data.
 
 A share of the catalogue, drawn from a seed of its own, is taken out of what another split shows to training
 and validation: out of the sequences, and with them every validation row whose target is hidden. Test rows
@@ -37,7 +37,7 @@ class HideItems(Split):
         share: float = Field(0.1, gt=0, lt=1)
         """Share of the catalogue that is hidden; at least one item."""
         seed: int = Field(0, ge=0)
-        """Draws the items; not the pipeline's seed, so that several of those are judged alike."""
+        """Draws the items; not the pipeline's seed, so that several of those are evaluated alike."""
 
     options: Options
 

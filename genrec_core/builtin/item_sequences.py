@@ -44,16 +44,16 @@ class ItemSequences(Corpus):
     def listed(self, items: tuple[int, ...], learn: bool) -> History:
         """How a sequence is written, to be learnt or only read."""
 
-    def told(self) -> tuple[Segment, ...]:
+    def instruction(self) -> tuple[Segment, ...]:
         """The instruction, if there is one."""
         return (Text(self.options.instruction),) if self.options.instruction else ()
 
     def asked(self, history: tuple[int, ...]) -> tuple[Segment, ...]:
         """Everything before the answer: what training shows and recommending asks by."""
         if not history:
-            return self.told()
+            return self.instruction()
         gap = Text(self.options.separator, turn=self.turn)
-        return (*self.told(), self.listed(history, learn=False), gap)
+        return (*self.instruction(), self.listed(history, learn=False), gap)
 
     def windows(self, view: View) -> Iterator[tuple[int, ...]]:
         """Windows of the view's sequences, users in row order, oldest window first."""

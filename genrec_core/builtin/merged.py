@@ -7,7 +7,7 @@
         films: {use: core/folder, path: films}
 
 Items get their part's name before their id and an item field that says which part they are from. Every
-interaction carries it as its domain, so `core/domain-last` judges each domain by itself.
+interaction carries it as its domain, so `core/domain-last` evaluates each domain by itself.
 
     users: shared       one user id is one user wherever it occurs: the interactions with all parts become one
                         sequence in time order. Cross-domain data; `keep` says whether users who are not in

@@ -50,7 +50,7 @@ class NextItem(ItemSequences):
         """The samples of a view, users in row order, oldest target first."""
         if self.options.each == "user" and view.targets is None:
             for window in self.windows(view):
-                segments = (*self.told(), self.listed(window, learn=True))
+                segments = (*self.instruction(), self.listed(window, learn=True))
                 yield Sample(segments, target=window[-1], answer_form=self.options.target)
             return
         for example in view.examples(newest=self.options.max_per_user):

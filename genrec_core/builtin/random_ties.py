@@ -2,7 +2,7 @@
 
 Such events have no true order. Files often list them by item id, and then "the next item" can be read off the
 ids: a model that learns to count upwards is rewarded for nothing. `genrec data check` tests for it. A random
-order takes that away; its seed is part of the protocol, so that all systems are judged on one order.
+order takes that away; its seed is part of the protocol, so that all systems are evaluated on one order.
 
     times 5 5 7, items a b c   →   a b c  or  b a c, then the other split
 """
@@ -32,7 +32,7 @@ class RandomTies(Split):
         split: Split = Field(default={"use": "core/leave-one-out"}, validate_default=True)
         """The split that is made of the data with its new order."""
         seed: int = Field(0, ge=0)
-        """Draws the order; not the pipeline's seed, so that several of those are judged on the same rows."""
+        """Draws the order; not the pipeline's seed, so that several of those use the same rows."""
 
     options: Options
 

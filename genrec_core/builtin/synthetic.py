@@ -41,7 +41,7 @@ class Synthetic(Source):
         """Options of `core/synthetic`."""
 
         seed: int = Field(0, ge=0)
-        """Seed of the data; not the pipeline's, so that several seeds of a pipeline judge the same data."""
+        """Seed of the data; not the pipeline's, so that several seeds of a pipeline use the same data."""
         items: int = Field(480, ge=240, le=11_000)
         """Number of items, spread evenly over 48 kinds."""
         users: int = Field(2_000, ge=1, le=1_000_000)

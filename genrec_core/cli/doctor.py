@@ -142,7 +142,7 @@ def _items(path: Path) -> Items:
 
 
 def _from_file(file: Path, items: Items | None, first: IdentifierInputs | None) -> IdentifierInputs:
-    """Identifiers from a file; with the catalogue of a run they are judged by that run's embeddings too."""
+    """Identifiers from a file; those of the catalogue of a run are examined with its embeddings."""
     named = read_identifiers(file)
     items = items or Items(tuple(named), {})
     identifiers = Identifiers.of(in_catalogue_order(named, items, str(file)))

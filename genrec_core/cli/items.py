@@ -12,7 +12,7 @@ from genrec_core.pipeline.console import echo, echo_json
 
 _PATH = click.Path(path_type=Path)
 
-SHOWN = 10
+_SHOWN = 10
 """New items that the summary lists."""
 
 
@@ -65,12 +65,12 @@ def _print(found: dict[str, Any]) -> None:
         shown = ", ".join(f"{one['item']} ({one['cosine']:.2f})" for one in unlike[:3])
         what = "far less like any known item than those are like one another"
         echo(f"{len(unlike):>8,}  {what}: {shown}{', …' if len(unlike) > 3 else ''}")
-    for entry in found["items"][:SHOWN]:
+    for entry in found["items"][:_SHOWN]:
         echo(f"{entry['item']}  {entry['identifier']}  {entry['title']}")
         if entry["companions"]:
             echo(f"    begins like {', '.join(entry['companions'])} ({entry['shared']} tokens)")
         near = [f"{one['item']} {one['title']} ({one['cosine']:.2f})" for one in entry.get("nearest", ())]
         if near:
             echo(f"    nearest: {'; '.join(near)}")
-    if found["new"] > SHOWN:
-        echo(f"… and {found['new'] - SHOWN:,} more; --json lists all")
+    if found["new"] > _SHOWN:
+        echo(f"… and {found['new'] - _SHOWN:,} more; --json lists all")

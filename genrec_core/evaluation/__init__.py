@@ -1,1 +1,1 @@
-"""Judging: ranks of the true items, metrics with intervals, comparisons, and the report."""
+"""Evaluation: ranks of the true items, metrics with intervals, comparisons, and the report."""

@@ -1,1 +1,1 @@
-"""What can be done with identifiers: keep them, judge their health, compile them into tries."""
+"""What can be done with identifiers: keep them, examine their health, compile them into tries."""

@@ -3,7 +3,7 @@
 A model knows no strings. Two identifiers that differ as text can be the same token ids: `("1", "12")` and
 `("11", "2")` written without a separator, `Red tent` and `red tent` under a text tokenizer that lower-cases.
 A script that its vocabulary lacks becomes the unknown token, for every item the same one. Such items could
-never be told apart, or never be reached, and no count of strings would say so.
+never be distinguished, or never be reached, and no count of strings would say so.
 
 So sameness is decided on token ids, once, when identifiers meet a vocabulary: in the stage `model`, behind a
 trainer that learns identifiers, in `genrec items add`. Items with equal token ids get the identifier of the
@@ -127,7 +127,7 @@ def _token_ids(model: LanguageModel, texts: Sequence[str]) -> list[list[int]]:
 def _refuse_unreadable(
     names: Sequence[str], spelt: Sequence[Sequence[int]], unknown: int | None, what: str
 ) -> None:
-    """An identifier without tokens cannot be written, one with the unknown token cannot be told apart."""
+    """An identifier without tokens cannot be written, one with the unknown token cannot be distinguished."""
     bad = [name for name, ids in zip(names, spelt, strict=True) if not ids or unknown in ids]
     if bad:
         raise GenrecError(

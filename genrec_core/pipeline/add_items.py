@@ -49,8 +49,8 @@ from genrec_core.pipeline.run_folder import (
     PIPELINE,
     PLAN,
     plan_record,
-    write_json,
     write_pipeline,
+    write_readable,
 )
 from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.run_reader import RunReader
@@ -239,7 +239,7 @@ def _write(
     folder.mkdir(exist_ok=True)
     write_pipeline(folder / PIPELINE, opened.pipeline.spec.described(opened.plan["seed"]))
     write_records(folder / NEW_ITEMS, _records(new))
-    write_json(folder / ITEMS, summary(extended))
+    write_readable(folder / ITEMS, summary(extended))
     replaced = {stage["name"] for stage in record["stages"]}
     kept = [
         {**stage, "outcome": "reused"}
@@ -248,7 +248,7 @@ def _write(
     ]
     stages = [*record["stages"], *kept]
     grown = {"from": str(opened.folder.resolve()), "identifiers": TOKENIZE}
-    write_json(folder / PLAN, {**record, "stages": stages, "grown": grown})
+    write_readable(folder / PLAN, {**record, "stages": stages, "grown": grown})
     if folder != home:
         folder.rename(home)
 

@@ -48,8 +48,8 @@ from genrec_core.pipeline.run_folder import (
     new_run_folder,
     plan_record,
     point_latest,
-    write_json,
     write_pipeline,
+    write_readable,
 )
 from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.runner import Done, RunEnvironment, Runner
@@ -173,7 +173,7 @@ def run_pipeline(
 
 
 def _record(home: Path, plan: Plan, environment: RunEnvironment, outcomes: Mapping[str, str]) -> None:
-    write_json(home / PLAN, plan_record(plan, environment.store.root, environment.versions, outcomes))
+    write_readable(home / PLAN, plan_record(plan, environment.store.root, environment.versions, outcomes))
 
 
 def _refuse_several_processes() -> None:
@@ -215,7 +215,7 @@ def run_seeds(
         environment.console.say(f"seed {seed}")
         runs[seed] = run_pipeline(pipeline, environment, seed, selection, folder)
     metrics = _together(runs)
-    write_json(home / METRICS, metrics)
+    write_readable(home / METRICS, metrics)
     wrong = point_latest(home)
     if wrong:
         environment.console.warn(wrong)
@@ -258,7 +258,7 @@ def write_results(folder: Path, done: Done, runner: Runner) -> dict[str, Any]:
     artefact = done.folders[EVALUATE]
     metrics: dict[str, Any] = orjson.loads((artefact / METRICS).read_bytes())
     metrics["cost"] = {stage: dict(cost) for stage, cost in done.cost.items()}
-    write_json(folder / METRICS, metrics)
+    write_readable(folder / METRICS, metrics)
     for name in (RECOMMENDATIONS, RANKS):
         shutil.copyfile(artefact / name, folder / name)
     facts = _facts(folder, done, store, artifacts, metrics)

@@ -57,7 +57,7 @@ def new_run_folder(runs: Path, name: str) -> Path:
     )
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_readable(path: Path, value: Any) -> None:
     """Write JSON for people: indented, keys in the order given."""
     body = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
     _write(path, body + b"\n")
@@ -112,7 +112,7 @@ def last_ingredients(runs: Path, name: str, seed: int) -> dict[str, Ingredients]
             record = orjson.loads(path.read_bytes())
             return {stage["name"]: stage["ingredients"] for stage in record["stages"]}
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # no such run, or somebody edited it: reasons are then told without a comparison
+            continue  # no such run, or somebody edited it: reasons are then given without a comparison
     return {}
 
 

@@ -26,7 +26,7 @@ from genrec_core.pipeline.stages.data import stored_embedder
 from genrec_core.pipeline.stages.stage import StageContext
 from genrec_core.registry.loading import is_of_an_extra, not_installed
 from genrec_core.registry.registry import Registry
-from genrec_core.store.answers import Answers
+from genrec_core.store.answers import AnswerStore
 from genrec_core.store.store import Obtained, Store
 
 
@@ -71,7 +71,7 @@ class Runner:
 
     Args:
         environment: where.
-        run_log: told everything.
+        run_log: where every event is written.
         embeds: key of an encoder → name of the stage that keeps its embeddings.
         fits: key of a baseline → name of the stage that fits it.
     """
@@ -137,7 +137,7 @@ class Runner:
 
     def _build(self, entry: Entry, folder: Path) -> Mapping[str, Any]:
         meter = Meter()
-        with Answers(self.environment.store.root / "answers") as answers:
+        with AnswerStore(self.environment.store.root / "answers") as answers:
             context = self._context(entry, meter, answers)
             entry.stage.run(StageContext(self._inputs(entry), folder, context, self.artifacts))
         return meter.read()
@@ -149,7 +149,7 @@ class Runner:
             role: self.environment.store.folder(name, keys[role]) for role, name in entry.stage.inputs.items()
         }
 
-    def _context(self, entry: Entry, meter: Meter, answers: Answers) -> Context:
+    def _context(self, entry: Entry, meter: Meter, answers: AnswerStore) -> Context:
         name = entry.stage.name
 
         def log(event: str, **values: Any) -> None:

@@ -30,7 +30,7 @@ from genrec_core.contracts.tokenizer import Tokenizer
 from genrec_core.contracts.trainer import Trainer
 from genrec_core.registry.problems import OptionsError, Problem, shown
 
-MAIN = "main"
+_MAIN = "main"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -139,7 +139,7 @@ class Spec(Options):
     seeds: tuple[Annotated[int, Field(ge=0, le=2**31 - 1)], ...] = ()
     """Run once with each of these seeds and report mean and spread; `seed` is then not used."""
     data: DataBlock
-    model: dict[Name, Backbone] = _default({MAIN: {"use": "core/tiny-causal"}}, min_length=1)
+    model: dict[Name, Backbone] = _default({_MAIN: {"use": "core/tiny-causal"}}, min_length=1)
     """Slot → backbone; most pipelines have the one slot `main`."""
     tokenizer: Tokenizer
     train: dict[Name, Step] = Field(default_factory=dict)
@@ -191,7 +191,7 @@ class Spec(Options):
                 "split": self.data.split.described(),
                 "max_history": self.data.max_history,
             },
-            "model": models[MAIN] if list(models) == [MAIN] else models,
+            "model": models[_MAIN] if list(models) == [_MAIN] else models,
             "tokenizer": self.tokenizer.described(),
             "train": steps,
             "recommend": self.recommend.described(),
@@ -220,7 +220,7 @@ def shaped(values: dict[str, Any]) -> dict[str, Any]:
     full = dict(values)
     model = full.get("model")
     if isinstance(model, str) or (isinstance(model, dict) and "use" in model):
-        full["model"] = {MAIN: model}
+        full["model"] = {_MAIN: model}
     train = full.get("train")
     if isinstance(train, dict):
         full["train"] = {name: _step(step) for name, step in train.items()}

@@ -16,7 +16,7 @@ from genrec_core.contracts.errors import examples
 from genrec_core.contracts.recommender import Recommender
 from genrec_core.pipeline.artifacts import ModelAt
 from genrec_core.pipeline.spec import Spec, Step
-from genrec_core.registry.problems import Problem, did_you_mean
+from genrec_core.registry.problems import OptionPath, Problem, did_you_mean
 
 TOKENIZE = "tokenize"
 
@@ -187,16 +187,13 @@ def _prompts(spec: Spec) -> tuple[dict[str, Corpus], list[Problem]]:
     return prompts, problems
 
 
-Path = tuple[str | int, ...]
-
-
-def _named_prompt(options: Recommender.Options, slot: str) -> tuple[Corpus, Path] | None:
+def _named_prompt(options: Recommender.Options, slot: str) -> tuple[Corpus, OptionPath] | None:
     if slot in options.prompts:
         return options.prompts[slot], ("recommend", "prompts", slot)
     return (options.prompt, ("recommend", "prompt")) if options.prompt else None
 
 
-def _learnt_prompt(spec: Spec, slot: str) -> tuple[Corpus | None, Path]:
+def _learnt_prompt(spec: Spec, slot: str) -> tuple[Corpus | None, OptionPath]:
     """The first corpus of the last step that trained this slot, or else of the last step."""
     own = [name for name, step in spec.train.items() if slot in step.targets().values()]
     last = next(reversed(own or list(spec.train)), "")

@@ -39,7 +39,7 @@ from genrec_core.registry.problems import shown
 
 LIMIT = 1 << 20
 """A pipeline file is written by people; one longer than this many bytes is a mistake."""
-DEEPEST = 50
+_DEEPEST = 50
 
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -237,8 +237,8 @@ class _Reader:
             raise self._error(event, f"the anchor `&{anchor}` is not allowed", "write each value out")
         if tag:
             raise self._error(event, f"the tag `{tag}` is not allowed", "write a plain value")
-        if len(path) > DEEPEST:
-            raise self._error(event, f"blocks are nested more than `{DEEPEST}` deep", "flatten them")
+        if len(path) > _DEEPEST:
+            raise self._error(event, f"blocks are nested more than `{_DEEPEST}` deep", "flatten them")
 
     def _place(self, event: Event) -> Place:
         mark = event.start_mark

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.component import Component
 
 
-EXTRAS = {
+_EXTRAS = {
     "torch": "engine",
     "transformers": "engine",
     "tokenizers": "engine",
@@ -137,13 +137,13 @@ def missing_module(error: ModuleNotFoundError) -> str:
 
 def is_of_an_extra(error: ModuleNotFoundError) -> bool:
     """Whether this is the absence of a package that an extra of the core would have brought."""
-    return missing_module(error) in EXTRAS
+    return missing_module(error) in _EXTRAS
 
 
 def not_installed(who: str, error: ModuleNotFoundError, hint: str = "") -> PluginError:
     """The error for the user; `who` needs the module, `hint` replaces the advice to install it."""
     missing = missing_module(error)
-    package = f"'genrec-core[{EXTRAS[missing]}]'" if missing in EXTRAS else missing
+    package = f"'genrec-core[{_EXTRAS[missing]}]'" if missing in _EXTRAS else missing
     return PluginError(
         f"{who} needs the module `{error.name}`, which is not installed",
         hint=hint or f"pip install {package}",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
     from pydantic_core import ErrorDetails
 
-Path = tuple[str | int, ...]
+OptionPath = tuple[str | int, ...]
 
 _WANTED = {
     "int_type": "write a whole number, like 3",
@@ -49,12 +49,12 @@ class Problem:
         on_key: the key itself is wrong, not the value behind it.
     """
 
-    path: Path
+    path: OptionPath
     message: str
     hint: str = ""
     on_key: bool = False
 
-    def below(self, prefix: Path) -> Problem:
+    def below(self, prefix: OptionPath) -> Problem:
         """The same mistake seen from an outer block."""
         return replace(self, path=prefix + self.path)
 
@@ -68,7 +68,7 @@ class OptionsError(GenrecError, ValueError):
         super().__init__("\n".join(lines), hint=problems[0].hint)
 
 
-def dotted(path: Path) -> str:
+def dotted(path: OptionPath) -> str:
     """A path as `--set` writes it: `train.sft.corpora.0.weight`."""
     return ".".join(str(part) for part in path)
 
@@ -120,7 +120,7 @@ def _unfold(detail: ErrorDetails, owner: type[BaseModel], what: str) -> Iterator
     yield _said(detail, path, owner, what)
 
 
-def _said(detail: ErrorDetails, path: Path, owner: type[BaseModel], what: str) -> Problem:
+def _said(detail: ErrorDetails, path: OptionPath, owner: type[BaseModel], what: str) -> Problem:
     kind, value = detail["type"], detail["input"]
     last = dotted(path[-2:] if path and isinstance(path[-1], int) else path[-1:])
     if kind == "extra_forbidden":
@@ -143,7 +143,7 @@ def _must(message: str) -> str:
     return message if message.startswith("should") else f"must fit: {message}"
 
 
-def _block(owner: type[BaseModel], path: Path) -> type[BaseModel]:
+def _block(owner: type[BaseModel], path: OptionPath) -> type[BaseModel]:
     """The nested model that a path leads to, as far as plain model fields lead."""
 
     from pydantic import BaseModel

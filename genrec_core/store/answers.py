@@ -7,9 +7,8 @@ killed asks only for what is still missing.
     answers/ab/ab3f….json   {"question": {…}, "answer": {"text": …, "finished": true, …}, "seal": "…"}
 
 A file is used only if its seal holds and its question is the one that is asked. One that was edited, cut
-short
-by a power failure or copied to another name is passed over: the log names it, and the question is asked
-again. An answer that a token limit cut off is kept as such; it comes back with `finished` false.
+short by a power failure or copied to another name is passed over: the log names it, and the question is
+asked again. An answer that a token limit cut off is kept as such; it comes back with `finished` false.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.teacher import Answer, Chat, Teacher, TeacherSession, answered
 from genrec_core.store.content import digest_of, fingerprint
 
-FORMAT = 2
+_FORMAT = 2
 
 
-class Answers:
+class AnswerStore:
     """A folder of answers, and the teachers that were opened to fill it.
 
     A context manager: on leaving it every teacher is closed. Several threads may ask; a teacher is used by
@@ -64,7 +63,7 @@ class Answers:
         """
         with self._lock:
             asker = {
-                "format": FORMAT,
+                "format": _FORMAT,
                 "teacher": teacher.identity(),
                 "files": self._files(teacher),
                 "state": teacher.state(context),

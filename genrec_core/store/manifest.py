@@ -21,7 +21,7 @@ from genrec_core.contracts.errors import ContractError, examples
 from genrec_core.store.content import canonical, digest_of, fingerprint
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+_FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def write_manifest(
             files[path.relative_to(folder).as_posix()] = (path.stat().st_size, digest_of(path))
     key = fingerprint(ingredients)
     body = {
-        "format": FORMAT,
+        "format": _FORMAT,
         "stage": stage,
         "fingerprint": key,
         "files": {name: {"bytes": size, "sha256": digest} for name, (size, digest) in files.items()},
@@ -95,7 +95,7 @@ def read_manifest(folder: Path) -> Manifest | None:
         if _written(body) != raw:  # the same values written another way: `1e5` with a flipped bit is `1E5`
             return None
         seal = body.pop("seal")
-        if fingerprint(body) != seal or body["format"] != FORMAT or not all(map(_inside, body["files"])):
+        if fingerprint(body) != seal or body["format"] != _FORMAT or not all(map(_inside, body["files"])):
             return None
         files = {name: (entry["bytes"], entry["sha256"]) for name, entry in body["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -10,7 +10,7 @@ from genrec_core.builtin import local_teacher
 from genrec_core.builtin.local_teacher import LocalTeacher, SlotTeacher
 from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.engine.decoding.free_text import chat_prompt
-from genrec_core.store.answers import Answers
+from genrec_core.store.answers import AnswerStore
 from genrec_core.testing.contracts import TeacherContract
 from genrec_core.testing.toy import toy_catalogue
 
@@ -47,7 +47,7 @@ def said(teacher, chats, context):
 
 def kept(folder, teacher, chats, context):
     """What a teacher answers whose answers are kept in a folder."""
-    with Answers(folder) as answers:
+    with AnswerStore(folder) as answers:
         return [answer.text for answer in answers.ask(teacher, chats, 0, context)]
 
 
@@ -112,7 +112,7 @@ def loads(monkeypatch):
 def test_the_model_is_loaded_once_for_many_rounds_and_not_for_what_is_on_disk(checkpoint, tmp_path, loads):
     asked = chats(*(f"tent {number}" for number in range(9)))
     one = teacher(checkpoint, batch_size=2)
-    with Answers(tmp_path / "a") as answers:
+    with AnswerStore(tmp_path / "a") as answers:
         context = Context(asker=answers.ask)
         first = [context.ask(one, asked[start : start + 3]) for start in (0, 3, 6)]
     assert len(loads) == 1

@@ -235,7 +235,7 @@ def test_adding_that_was_killed_between_two_files_can_be_repeated(ran, add, genr
         return go
 
     with monkeypatch.context() as patch:
-        for name in ("write_pipeline", "write_records", "write_json"):
+        for name in ("write_pipeline", "write_records", "write_readable"):
             patch.setattr(add_items, name, killed(getattr(add_items, name)))
         assert genrec("items", "add", "runs/quick/latest", "new.jsonl").code == 2
     assert not [path for path in ran.parent.iterdir() if path.name.startswith(f"{ran.name}+")], "whole or not"

@@ -17,7 +17,7 @@ from report_facts import report_facts
 
 from genrec_core import Identifiers, Items
 from genrec_core.evaluation.report.facts import ReportFacts, chosen_rows
-from genrec_core.evaluation.report.figures import Curve, Scale, duration, p_value
+from genrec_core.evaluation.report.figures import CurvePlot, Scale, duration, p_value
 from genrec_core.evaluation.report.page import write_report
 from genrec_core.evaluation.report.rendering import macro, section, templated
 from genrec_core.evaluation.report.sections import measured
@@ -213,11 +213,11 @@ def test_a_template_that_names_what_it_was_not_given_is_an_error():
 
 
 def test_curves_thin_long_runs_keep_their_last_point_and_say_when_nothing_is_finite():
-    long = Curve.of([(float(step), 1.0 / (step + 1)) for step in range(10_000)])
+    long = CurvePlot.of([(float(step), 1.0 / (step + 1)) for step in range(10_000)])
     assert long is not None
     assert 200 < long.points.count(",") < 500
     assert long.last == "0.0001"
-    assert Curve.of([(0.0, float("nan"))]) is None
+    assert CurvePlot.of([(0.0, float("nan"))]) is None
     nothing = macro("macros.html.jinja", "curve", title="loss", chart=None)
     assert "no finite values" in nothing
 

@@ -7,7 +7,7 @@ import pytest
 
 from genrec_core import Answer, ContractError, Message, StageError, Teacher, TeacherSession
 from genrec_core.contracts.context import Context
-from genrec_core.store.answers import Answers
+from genrec_core.store.answers import AnswerStore
 from genrec_core.store.content import fingerprint
 
 
@@ -67,7 +67,7 @@ def chats(*texts):
 
 
 def ask(folder, teacher, asked, *, draw=0, **context):
-    with Answers(folder) as answers:
+    with AnswerStore(folder) as answers:
         return [answer.text for answer in answers.ask(teacher, asked, draw, Context(**context))]
 
 
@@ -111,7 +111,7 @@ def test_draws_are_counted_from_nought():
 
 def test_a_teacher_is_opened_once_for_many_rounds_and_closed_at_the_end(tmp_path):
     teacher, other = Opened(), Opened()
-    with Answers(tmp_path) as answers:
+    with AnswerStore(tmp_path) as answers:
         context = Context(asker=answers.ask)
         for number in range(3):
             context.ask(teacher, chats(f"a{number}", "b"), draw=number)
@@ -125,7 +125,7 @@ def test_a_teacher_is_closed_when_a_stage_breaks(tmp_path):
     teacher = Opened()
 
     def stage():
-        with Answers(tmp_path) as answers:
+        with AnswerStore(tmp_path) as answers:
             answers.ask(teacher, chats("a"), 0, Context())
             raise ZeroDivisionError
 
@@ -137,7 +137,7 @@ def test_a_teacher_is_closed_when_a_stage_breaks(tmp_path):
 def test_an_answer_that_was_cut_off_comes_back_as_such_from_the_disk_too(tmp_path):
     teacher = Opened(lambda chats, draw: [(0, Answer("[red, te", finished=False, answer_tokens=4))])
     for _ in range(2):
-        with Answers(tmp_path) as answers:
+        with AnswerStore(tmp_path) as answers:
             assert answers.ask(teacher, chats("a"), 0, Context()) == [
                 Answer("[red, te", finished=False, answer_tokens=4)
             ]

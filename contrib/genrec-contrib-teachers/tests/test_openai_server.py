@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from genrec_core import Answer, Context, ContractError, GenrecError, Message, StageError
 from genrec_core.pipeline.run_log import Meter
-from genrec_core.store.answers import Answers
+from genrec_core.store.answers import AnswerStore
 from genrec_core.testing.contracts import TeacherContract
 
 WORDS = [f"question {number}" for number in range(20)]
@@ -34,7 +34,7 @@ def texts_of(teacher, chats, context):
 
 def kept(folder, teacher, chats, context):
     """What a teacher answers whose answers are kept in a folder."""
-    with Answers(folder) as answers:
+    with AnswerStore(folder) as answers:
         return [answer.text for answer in answers.ask(teacher, chats, 0, context)]
 
 
@@ -208,10 +208,10 @@ def test_a_killed_process_asks_only_for_what_was_not_answered(tmp_path):
         "import sys; from pathlib import Path\n"
         "from genrec_core import Context, Message\n"
         "from genrec_contrib_teachers.openai_server import OpenAIServer\n"
-        "from genrec_core.store.answers import Answers\n"
+        "from genrec_core.store.answers import AnswerStore\n"
         "chats = [(Message('user', f'question {n}'),) for n in range(20)]\n"
         "teacher = OpenAIServer(model='m', base_url=sys.argv[1], concurrency=3)\n"
-        "Answers(Path(sys.argv[2])).ask(teacher, chats, 0, Context())\n"
+        "AnswerStore(Path(sys.argv[2])).ask(teacher, chats, 0, Context())\n"
     )
     held = {WORDS[7], WORDS[8], WORDS[9]}
 
@@ -493,7 +493,7 @@ def test_a_price_or_a_time_that_is_none_is_refused(option, value):
 def test_a_sampling_teacher_sends_a_seed_that_depends_on_the_draw(options, sent, tmp_path):
     with StubServer(shouted) as server:
         asked = teacher(server, **options)
-        with Answers(tmp_path) as answers:
+        with AnswerStore(tmp_path) as answers:
             for draw in (0, 1, 1):
                 answers.ask(asked, CHATS[:1], draw, Context(seed=5))
     seeds = [body.get(sent) for body in server.requests]

@@ -96,7 +96,7 @@ def added_mask(mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 class TreeState:
-    """See the module's story.
+    """One prompt a row, read once, and a tree of beams behind it, for causal models.
 
     Args:
         network: a transformers causal language model whose `Support` says `tree`.

@@ -26,7 +26,7 @@ from genrec_core.contracts.views import Request
 from genrec_core.identifiers.trie import Trie
 
 LOWEST = -600.0
-"""Smallest log-probability of an item that is told from none: float64 ends at about -708."""
+"""Smallest log-probability of an item that differs from probability 0: float64 ends at about -708."""
 
 
 class Prior:

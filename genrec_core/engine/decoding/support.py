@@ -39,10 +39,10 @@ Way = Literal["tree", "tree-added", "copies", "plain"]
 WINDOWS = ("sliding_window", "window_size", "attention_chunk_size", "attention_window", "chunk_size")
 """What configs call the number of tokens that a token sees."""
 
-LONGEST = 2048
+_LONGEST = 2048
 """Windows beyond so many tokens are not measured; prompts longer than one take the copies."""
 
-LARGEST = 100.0
+_LARGEST = 100.0
 """Random states are scaled so that their largest logit is this: soft caps, which bend large ones, show."""
 
 CAUSAL: tuple[Way, ...] = ("tree", "tree-added", "copies", "plain")
@@ -206,8 +206,8 @@ class _Measurement:
         window = self._window()
         if window is None:
             return Support(way, None, way, linear, scale)
-        positions = getattr(self.network.config, "max_position_embeddings", None) or LONGEST
-        if window + 4 > min(positions, LONGEST):
+        positions = getattr(self.network.config, "max_position_embeddings", None) or _LONGEST
+        if window + 4 > min(positions, _LONGEST):
             return Support(way, window, "copies" if way in TREES else way, linear, scale)
         beyond = self._fitting([short, self._drawn(window + 2)], *CAUSAL)
         return Support(way, None if beyond == way else window, beyond, linear, scale)
@@ -239,7 +239,7 @@ class _Measurement:
         if weight is None or weight.shape[1] != self.width:
             return False, 1.0
         states = torch.randn((8, self.width), generator=self.draws).to(self.device, weight.dtype)
-        states *= (LARGEST / (states @ weight.T).abs().max().clamp(min=1e-6)).to(states.dtype)
+        states *= (_LARGEST / (states @ weight.T).abs().max().clamp(min=1e-6)).to(states.dtype)
         plain, own = (states @ weight.T).float(), own_logits(self.network, states)
         if own.shape != plain.shape:
             return False, 1.0

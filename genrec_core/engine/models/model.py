@@ -33,7 +33,7 @@ from genrec_core.engine.models.loading import from_checkpoint, quiet, unreadable
 Family = Literal["causal", "seq2seq"]
 
 SIDE_FILE = "genrec.json"
-FORMAT = 1
+_FORMAT = 1
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Model:
         chat: whether prompts go through the text tokenizer's chat template.
         max_length: the most tokens a sample may take. Kept with the model, so that training and
             evaluation cut histories at the same place.
-        scoring: what its training normalised over; recommending does the same unless told otherwise.
+        scoring: what its training normalised over; recommending does the same by default.
     """
 
     network: Any
@@ -139,7 +139,7 @@ class Model:
             self.network.save_pretrained(folder)
             self.text_tokenizer.save_pretrained(folder)
         side = {
-            "format": FORMAT,
+            "format": _FORMAT,
             "family": self.family,
             "end_id": self.end_id,
             "pad_id": self.pad_id,
@@ -168,8 +168,8 @@ def load_model(folder: Path, dtype: Precision = "float32", device: str = "auto")
             hint="for a Hugging Face model use the backbone core/pretrained with this path",
         )
     side = orjson.loads(side_file.read_bytes())
-    if side.pop("format") != FORMAT:
-        raise GenrecError(f"`{side_file}` has another format than `{FORMAT}`", hint="train the model again")
+    if side.pop("format") != _FORMAT:
+        raise GenrecError(f"`{side_file}` has another format than `{_FORMAT}`", hint="train the model again")
     kind = AutoModelForCausalLM if side["family"] == "causal" else AutoModelForSeq2SeqLM
     try:
         network = from_checkpoint(kind, folder, dtype=torch_dtype(dtype), use_safetensors=True)

@@ -127,7 +127,7 @@ class TextEncoder:
         if bool(written.any()):
             ids, mask = batch["input_ids"][written].long(), batch["attention_mask"][written]
             states = self.network(input_ids=ids, attention_mask=mask).last_hidden_state.float()
-            found = pooled(states, mask, self.pooling)
+            found = _pooled(states, mask, self.pooling)
             for layer in self.dense:
                 found = layer(found)
             vectors[written] = found
@@ -217,7 +217,7 @@ def _positions(network: Any) -> int | None:
     return int(positions) - skipped
 
 
-def pooled(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
+def _pooled(states: Tensor, mask: Tensor, pooling: Pooling) -> Tensor:
     """Token states [B, T, d] to vectors [B, d]; `mask` [B, T] is 1 where a text has a token."""
     if pooling == "mean":
         weights = mask.unsqueeze(-1).to(states.dtype)

@@ -107,7 +107,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Curve:
+class CurvePlot:
     """A line chart with its axes, in pixels of its own.
 
     Attributes:
@@ -130,7 +130,7 @@ class Curve:
     right: int = WIDTH - RIGHT
 
     @classmethod
-    def of(cls, points: Points) -> Curve | None:
+    def of(cls, points: Points) -> CurvePlot | None:
         """The chart of a curve; None where no point is finite."""
         finite = [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
         if not finite:

@@ -6,7 +6,7 @@ from genrec_core.evaluation.evaluate import ORACLE
 from genrec_core.evaluation.report.facts import ReportFacts
 from genrec_core.evaluation.report.rendering import Section, core_section
 
-TERMS = (
+_TERMS = (
     ("Recall@k", "share of examples whose next item is among the first k", "always"),
     ("NDCG@k", "the same, a hit at rank r counting 1 / log2(r + 1)", "always"),
     ("MRR", "mean of 1 / rank, 0 where the item was not found", "always"),
@@ -46,5 +46,5 @@ def glossary(facts: ReportFacts) -> Section:
         "slices": bool(facts.metrics.get("slices")),
         "always": True,
     }
-    entries = [(term, meaning) for term, meaning, where in TERMS if occurs[where]]
+    entries = [(term, meaning) for term, meaning, where in _TERMS if occurs[where]]
     return core_section("glossary", "Glossary", "", entries=entries)

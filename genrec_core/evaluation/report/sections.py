@@ -29,7 +29,7 @@ from genrec_core.evaluation.report.facts import (
     systems_of,
     title,
 )
-from genrec_core.evaluation.report.figures import Bar, Curve, Dot, count, duration, percent, plain, signed
+from genrec_core.evaluation.report.figures import Bar, CurvePlot, Dot, count, duration, percent, plain, signed
 from genrec_core.evaluation.report.glossary import glossary
 from genrec_core.evaluation.report.rendering import Section, core_section
 from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
@@ -254,7 +254,7 @@ def diagnosis_entries(found: Diagnosis) -> list[tuple[str, str]]:
 def _training(facts: ReportFacts) -> Section | None:
     """Small charts of what each training step logged, under its name."""
     steps = [
-        (step, [(name.replace("_", " "), Curve.of(points)) for name, points in curves.items()])
+        (step, [(name.replace("_", " "), CurvePlot.of(points)) for name, points in curves.items()])
         for step, curves in facts.curves.items()
         if curves
     ]

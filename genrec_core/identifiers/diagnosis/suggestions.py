@@ -32,7 +32,7 @@ UNEVEN = 0.5
 """A level whose perplexity is less than this share of its codes is uneven."""
 
 FEWEST_CODES = 8
-"""Levels with fewer codes are not judged for evenness."""
+"""Levels with fewer codes are not examined for evenness."""
 
 DECIDED = 0.95
 """Share of items decided by a prefix that makes the levels behind it idle."""
@@ -98,7 +98,7 @@ def _ranks(found: Diagnosis) -> Iterator[Suggestion]:
         if level.ranks and share > RANKED:
             yield Suggestion(
                 "ranks",
-                f"{share:.1%} of the items are told apart only by a number at position {level.level}, which "
+                f"{share:.1%} of the items differ only by a number at position {level.level}, which "
                 "means nothing to a model",
                 "use more codes or one more level, or move such items to their next nearest code",
             )

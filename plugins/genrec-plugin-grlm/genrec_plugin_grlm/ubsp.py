@@ -82,7 +82,7 @@ class UBSP(ItemSequences):
                 yield self._one(example.history, example.target, titled=True)
         else:
             for window in self.windows(view):
-                segments = (*self.told(), self.listed(window, learn=True))
+                segments = (*self.instruction(), self.listed(window, learn=True))
                 yield self._sample(segments, window[-1], ends=True)
 
     def prompt(self, request: Request, catalogue: Catalogue, context: Context) -> Sample:

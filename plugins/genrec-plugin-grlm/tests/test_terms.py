@@ -26,7 +26,7 @@ from genrec_core import (
     View,
 )
 from genrec_core.builtin.ngrams import NGrams
-from genrec_core.store.answers import Answers
+from genrec_core.store.answers import AnswerStore
 from genrec_core.testing import toy
 
 NOBODY = View("train", (), Sequences.of([]), None, 5)
@@ -333,7 +333,7 @@ def test_a_bad_server_loses_nothing_and_is_asked_nothing_twice(tmp_path):
             teacher = OpenAIServer(
                 model="m", base_url=server.url, pause=0.001, timeout=0.5, concurrency=3, retries=3
             )
-            with Answers(tmp_path) as answers:
+            with AnswerStore(tmp_path) as answers:
                 context = Context(
                     asker=answers.ask, log=lambda event, **values: lines.append((event, values))
                 )
