@@ -39,7 +39,8 @@ class Candidates:
 
     Attributes:
         beams: candidates in score order.
-        phases: tokens spent in each phase (`think`, `prefix`, `finish`).
+        phases: tokens spent in each phase (`think`, `prefix`, `finish`), over all beams; `cut` counts texts
+            that were cut off by their limit, not tokens.
         thought: free text written before the identifiers, if any.
     """
 

@@ -80,6 +80,16 @@ class Trie:
         return parents
 
     @cached_property
+    def depths(self) -> Ints:
+        """int32 [M], how many tokens lead to each node; 0 at roots."""
+        depths = np.zeros(len(self.tokens), dtype=np.int32)
+        above = self.parents.copy()
+        while (alive := above >= 0).any():
+            depths += alive
+            above = np.where(alive, self.parents[above], -1)
+        return depths
+
+    @cached_property
     def _edges(self) -> NDArray[np.int64]:
         """(parent, token) of every inner node as one ascending key, for look-ups by binary search."""
         return self.parents[self._inner].astype(np.int64) << 32 | self.tokens[self._inner]

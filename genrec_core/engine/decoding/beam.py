@@ -60,12 +60,10 @@ class Found:
             row has fewer than K.
         scores: float32 [R, K], log-probabilities of the written tokens, with the prior's share; -inf where
             there is none.
-        steps: tokens written on the longest beam, supplied prefix not counted.
     """
 
     nodes: Tensor
     scores: Tensor
-    steps: int
 
 
 @dataclass
@@ -142,7 +140,7 @@ def search(
         if not bool(alive.any()):
             reached = finished.keys > -torch.inf
             finished.nodes.masked_fill_(~reached, -1)
-            return Found(finished.nodes, finished.scores.masked_fill(~reached, -torch.inf), steps)
+            return Found(finished.nodes, finished.scores.masked_fill(~reached, -torch.inf))
         width = int(alive.sum(1).max())
         entry, best = entry[:, :width], best[:, :width]
         parents = choices.beams[entry] % hidden.shape[1]

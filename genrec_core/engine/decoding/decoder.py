@@ -201,7 +201,8 @@ class Decoder:
                 self._candidate(trie.items[trie.starts[node] :][: trie.ends[node]].tolist(), score, form)
                 for node, score in pairs[: self.settings.beams]
             ]
-            answers.append(Candidates(tuple(beams), {"finish": found.steps}))
+            written = sum(int(trie.depths[node]) for node, _ in pairs)
+            answers.append(Candidates(tuple(beams), {"finish": written}))
         return answers
 
     def _candidate(self, items: list[int], score: float, form: str) -> Candidate:
@@ -254,8 +255,10 @@ def finish(decoder: Decoder, sample: Sample, given: Sequence[Tokens]) -> Candida
         )
         beams += [candidate for answer in decoder.written(found) for candidate in answer.beams]
     best = sorted(beams, key=lambda candidate: -candidate.score)[: decoder.settings.beams]
-    depth = max(len(prefix) for prefix in given)
-    return Candidates(tuple(best), {"prefix": depth, "finish": max(len(c.tokens) for c in best) - depth})
+    known = {tuple(prefix) for prefix in given}
+    supplied_to = [max(n for n in range(len(c.tokens) + 1) if c.tokens[:n] in known) for c in best]
+    written = sum(len(c.tokens) for c in best) - sum(supplied_to)
+    return Candidates(tuple(best), {"prefix": sum(map(len, given)), "finish": written})
 
 
 def _item_at(decoder: Decoder, node: int) -> Candidate:

@@ -237,9 +237,9 @@ class FreeDecoder:
             tokens = identifiers.tokens(known[0]) if known else self._spelt(text, one.tokens)
             more = "" if identifiers.separator.join(tokens) == text else text
             distinct.setdefault(tokens or text, Candidate(tokens, one.score, more))
-        steps = max((len(one.tokens) for one in written), default=0)
+        spent = sum(len(one.tokens) for one in written)
         cut = sum(not one.complete for one in written)
-        return Candidates(tuple(distinct.values()), {"finish": steps, "cut": cut})
+        return Candidates(tuple(distinct.values()), {"finish": spent, "cut": cut})
 
     def _written_as(self, form: str) -> dict[tuple[int, ...], list[int]]:
         """Token ids of an answer → the items written so, in catalogue order."""
