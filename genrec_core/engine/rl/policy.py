@@ -263,7 +263,7 @@ def draw(
         scores.view(-1)[beams] += gained[drawn]
         tokens = torch.zeros_like(nodes)
         tokens.view(-1)[beams] = choices.tokens[drawn]
-    return Found(nodes, scores, steps)
+    return Found(nodes, scores)
 
 
 def _likeliest(gained: Tensor, choices: Choices, top_k: int) -> Tensor:
