@@ -13,6 +13,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from genrec_core.cli.environment import StoreAndRuns, environment
 from genrec_core.pipeline.load import load_pipeline
 from genrec_core.pipeline.run import Finished, run_pipeline
@@ -53,6 +56,35 @@ def ran(file: Path, changes: Iterable[str], home: Path) -> Finished:
     home = home.resolve()
     shop = environment(StoreAndRuns(home / "store", home / "runs"), quiet=True)
     return run_pipeline(load_pipeline(file, shop.registry, tuple(changes)), shop)
+
+
+def interval(values: NDArray[np.float64], resamples: int = 1000) -> tuple[float, float]:
+    """The middle 95 % of the mean when users and seeds are drawn again, each with replacement.
+
+    Differences of two variants go in as one matrix, so they are paired over users and seeds. With one seed
+    this is the interval over users alone, and says nothing about training again.
+
+    Args:
+        values: float64 [S, U], of each seed and test user.
+        resamples: how often.
+    """
+    generator = np.random.default_rng(values.shape)
+    means = []
+    for _ in range(resamples):
+        seeds = np.bincount(generator.integers(len(values), size=len(values)), minlength=len(values))
+        users = np.bincount(
+            generator.integers(values.shape[1], size=values.shape[1]), minlength=values.shape[1]
+        )
+        means.append(float(seeds @ values @ users) / values.size)
+    low, high = np.percentile(means, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def conclusion(values: NDArray[np.float64], against: str) -> str:
+    """What differences of each seed and user say; no conclusion where the interval holds zero."""
+    low, high = interval(values)
+    word = "ahead of" if low > 0 else "behind" if high < 0 else "no conclusion against"
+    return f"{values.mean():+.4f} [{low:+.4f}, {high:+.4f}], {word} {against}"
 
 
 def seconds(metrics: dict[str, Any]) -> dict[str, int]:

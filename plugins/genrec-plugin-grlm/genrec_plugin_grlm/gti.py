@@ -95,8 +95,8 @@ class GTI(Corpus):
         terms, metadata = ((TERMS, IDENTIFIER),), tuple((field, field) for field in fields)
         shown, learnt = (metadata, terms) if to_terms else (terms, metadata)
         instruction = self.options.instruction
-        told = WORDINGS[self.options.direction] if instruction is None else instruction
-        segments: list[Segment] = [Text(told)] if told else []
+        question = WORDINGS[self.options.direction] if instruction is None else instruction
+        segments: list[Segment] = [Text(question)] if question else []
         for label, form in shown:
             segments += [Text(f"{label}: "), ItemRef(item, form=form), Text("\n")]
         for place, (label, form) in enumerate(learnt):

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from genrec_core import Context, GenrecError, StageError
 
-BLOCK = 1024
+COMPARED_ROWS = 1024
 """Rows compared with all others at a time."""
 
 SAMPLE = 256
@@ -34,7 +34,7 @@ LINKS, BUILD_EFFORT, EFFORT = 16, 200, 128
 
 
 @dataclass(frozen=True)
-class Neighbours:
+class NearestItems:
     """The nearest items of each item.
 
     Attributes:
@@ -46,7 +46,7 @@ class Neighbours:
     recall: float
 
 
-def nearest_items(vectors: NDArray[np.float32], k: int, exact_below: int, context: Context) -> Neighbours:
+def nearest_items(vectors: NDArray[np.float32], k: int, exact_below: int, context: Context) -> NearestItems:
     """The `k` nearest others of each row, or all others where there are fewer.
 
     Args:
@@ -63,13 +63,13 @@ def nearest_items(vectors: NDArray[np.float32], k: int, exact_below: int, contex
     k = max(0, min(k, len(unit) - 1))
     everyone = np.arange(len(unit))
     if k == 0:
-        return Neighbours(np.zeros((len(unit), 0), dtype=np.int32), 1.0)
+        return NearestItems(np.zeros((len(unit), 0), dtype=np.int32), 1.0)
     exact = len(unit) < exact_below
     if exact:
-        found = Neighbours(_exact(unit, everyone, k)[0], 1.0)
+        found = NearestItems(_exact(unit, everyone, k)[0], 1.0)
     else:
         nearest = _approximate(unit, k)
-        found = Neighbours(nearest, _recall(unit, nearest, k))
+        found = NearestItems(nearest, _recall(unit, nearest, k))
     context.log("neighbours", items=len(unit), k=k, exact=exact, recall=found.recall)
     return found
 
@@ -80,8 +80,8 @@ def _exact(
     """The k nearest of some rows, int32 [rows, k], and the cosine of the farthest of them."""
     nearest = np.zeros((len(rows), k), dtype=np.int32)
     farthest = np.zeros(len(rows), dtype=np.float32)
-    for start in range(0, len(rows), BLOCK):
-        some = rows[start : start + BLOCK]
+    for start in range(0, len(rows), COMPARED_ROWS):
+        some = rows[start : start + COMPARED_ROWS]
         cosines = np.round(unit[some] @ unit.T, 6)
         cosines[np.arange(len(some)), some] = -np.inf
         limit = -np.partition(-cosines, k - 1, axis=1)[:, k - 1]
@@ -131,8 +131,8 @@ def _in_graph(unit: NDArray[np.float32], k: int) -> NDArray[np.int32]:
     graph = hnswlib.Index(space="ip", dim=unit.shape[1])
     graph.init_index(max_elements=len(unit), M=LINKS, ef_construction=BUILD_EFFORT, random_seed=100)
     graph.add_items(unit, np.arange(len(unit)), num_threads=1)
-    for start in range(0, len(unit), BLOCK):
-        rows = np.arange(start, min(start + BLOCK, len(unit)))
+    for start in range(0, len(unit), COMPARED_ROWS):
+        rows = np.arange(start, min(start + COMPARED_ROWS, len(unit)))
         labels = _searched(graph, unit[rows], k + 1)
         cosines = np.round(np.einsum("nd,nkd->nk", unit[rows], unit[labels]), 6)
         # Itself last; if it was not among those found, the farthest one is dropped.

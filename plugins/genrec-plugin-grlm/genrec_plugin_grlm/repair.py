@@ -1,8 +1,8 @@
-"""Uniqueness repair: items that got the same terms are told apart by their last term.
+"""Uniqueness repair: items that got the same terms are made distinct by their last term.
 
 The first of them in catalogue order keeps its terms. Each other one gets, in place of the last and least
 important term, its own word that the fewest neighbours say and that makes its terms free. Items whose words
-are all alike cannot be told apart by words; they stay as they are and are counted. The paper has no such
+are all alike cannot be made distinct by words; they stay as they are and are counted. The paper has no such
 step: about 2 % of its items share their terms.
 
     (tent, camping, red), (tent, camping, red) "Red tent, four poles"   →   the second: (tent, camping, pole)

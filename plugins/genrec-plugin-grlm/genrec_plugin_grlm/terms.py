@@ -242,7 +242,7 @@ class TermIDs(Tokenizer):
     def _settled(
         self, words: _Words, named: list[Tokens | Malformed], old: Sequence[Tokens], context: Context
     ) -> list[Tokens]:
-        """Every item's terms: the malformed replaced or refused, the equal told apart, all of it counted."""
+        """Every item's terms: the malformed replaced or refused, equal ones made distinct, all counted."""
         bad = {item: terms for item, terms in enumerate(named) if isinstance(terms, Malformed)}
         if bad and self.options.malformed == "refuse":
             refuse(bad, words.items, asked=not self._are_given())

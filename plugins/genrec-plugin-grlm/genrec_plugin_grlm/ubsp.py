@@ -21,7 +21,7 @@ went on into titles would fill its beams with one item's terms and many titles.
 
 Departures: the repository trains with the history as the assistant's turn and recommends with all of it in
 the user's turn. Here both read the same, and in a chat the history, with its first item, opens the
-assistant's turn (`each: user`). Validation learns the terms of its one target alone, which is what is judged.
+assistant's turn (`each: user`). Validation learns the terms of its one target alone: they are evaluated.
 """
 
 from __future__ import annotations

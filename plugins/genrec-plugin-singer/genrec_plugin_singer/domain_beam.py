@@ -1,7 +1,7 @@
 """`singer/domain-beam`: constrained beam search that answers each request from its own domain.
 
 A request says of which domain the next item is (`singer/unseen-domain` and `core/domain-last` set it). Items
-of other domains cannot be written then, as in the paper's unseen-domain study, where the judged catalogue is
+of other domains cannot be written then, as in the paper's unseen-domain study, where the unseen catalogue is
 the dictionary of decoding. A request without a domain is answered from the whole catalogue.
 """
 

@@ -1,7 +1,7 @@
-"""`singer/unseen-domain`: trained and selected on some domains, judged on others (SINGER §4.2, RQ2).
+"""`singer/unseen-domain`: trained and selected on some domains, evaluated on others (SINGER §4.2, RQ2).
 
 An item field tells each item's domain. Training and validation rows come from the seen domains alone, test
-rows from the unseen ones alone: history and target both, so that no interaction of a judged domain is in
+rows from the unseen ones alone: history and target both, so that no interaction of a evaluated domain is in
 training. Where the data brings explicit rows, those of the right domain are used; elsewhere a user's last
 item in the domain is held out, since not every data set has the times that the paper cuts by.
 
@@ -9,7 +9,7 @@ item in the domain is held out, since not every data set has the times that the 
     train a b · valid a b → c · test x y → z          (a b c industrial, x y z office)
 
 The catalogue holds both domains, so one codebook names all items. Which of them a tokenizer learns from is
-its own option, and answering from the judged domain alone is the recommender's: `singer/domain-beam`.
+its own option, and answering from the evaluated domain alone is the recommender's: `singer/domain-beam`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SHORTEST = 3
 
 
 class UnseenDomain(Split):
-    """Cuts by domain: what is judged was never trained on."""
+    """Cuts by domain: what is evaluated was never trained on."""
 
     version = "1"
 
@@ -42,7 +42,7 @@ class UnseenDomain(Split):
         seen: tuple[str, ...] = Field(min_length=1)
         """Domains to train and select on."""
         unseen: tuple[str, ...] = Field(min_length=1)
-        """Domains to judge on."""
+        """Domains to evaluate on."""
 
         @model_validator(mode="after")
         def _apart(self) -> UnseenDomain.Options:
@@ -57,7 +57,7 @@ class UnseenDomain(Split):
         """Training and validation views of the seen domains, a test view of the unseen ones.
 
         Raises:
-            DataError: a domain names no item, or leaves nothing to train on or to judge.
+            DataError: a domain names no item, or leaves nothing to train on or to evaluate.
         """
         labels = np.array([dataset.items.value(n, self.options.field) for n in range(len(dataset.items))])
         self._check(labels)
@@ -71,19 +71,19 @@ class UnseenDomain(Split):
         if not apart:
             twofold = {*repeated_rows(selected, later)} - {*repeated_rows(selected, None)}
             views = replace(views, notes=tuple(note for note in views.notes if note not in twofold))
-        judged = _within(dataset.test, unseen) or _last_of_each(_only(dataset, unseen), _SHORTEST - 1)
-        if not len(judged):
+        evaluated = _within(dataset.test, unseen) or _last_of_each(_only(dataset, unseen), _SHORTEST - 1)
+        if not len(evaluated):
             raise DataError(
-                f"nobody has two items in {examples(self.options.unseen)}, so there is nothing to judge",
+                f"nobody has two items in {examples(self.options.unseen)}, so there is nothing to evaluate",
                 hint="name another domain in `unseen`",
             )
         test = View(
             name="test",
-            users=judged.users,
-            rows=judged.histories,
-            targets=judged.targets,
+            users=evaluated.users,
+            rows=evaluated.histories,
+            targets=evaluated.targets,
             max_history=max_history,
-            domains=tuple(labels[judged.targets].tolist()),
+            domains=tuple(labels[evaluated.targets].tolist()),
         )
         domains = tuple(labels[views.valid.targets].tolist())
         return replace(views, valid=replace(views.valid, domains=domains), test=test, oracle=None)

@@ -98,7 +98,7 @@ def test_the_papers_pipeline_runs_two_steps_of_every_stage_on_a_tiny_qwen2(genre
 def test_the_unseen_domain_pipeline_judges_the_second_catalogue_alone(genrec, shop, tmp_path):
     changes = {
         "data.source.parts.trained.path": shop,
-        "data.source.parts.judged.path": shop,
+        "data.source.parts.evaluated.path": shop,
         "model": "{use: core/tiny-causal, hidden: 16, layers: 1, heads: 2, context: 128}",
         "tokenizer.codes": "[8, 8, 8]",
         "train.sft.max_steps": 2,
@@ -111,4 +111,4 @@ def test_the_unseen_domain_pipeline_judges_the_second_catalogue_alone(genrec, sh
     with gzip.open(run / "recommendations.jsonl.gz", "rt") as file:
         rows = [json.loads(line) for line in file]
     assert len(rows) == 12
-    assert all(item.startswith("judged:") for row in rows for item in row["items"])
+    assert all(item.startswith("evaluated:") for row in rows for item in row["items"])

@@ -1,4 +1,4 @@
-"""The unseen-domain protocol: what is judged was never trained on, and one catalogue holds both."""
+"""The unseen-domain protocol: what is evaluated was never trained on, and one catalogue holds both."""
 
 from dataclasses import replace
 

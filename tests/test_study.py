@@ -1,0 +1,49 @@
+"""Studies' intervals: over users and seeds at once, and conclusions only where zero lies outside."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.singer import Study, over_seeds
+from tests.benchmarks.study import conclusion, interval
+
+
+def test_an_interval_widens_with_the_spread_of_seeds_that_users_do_not_show():
+    alike = np.tile([0.0, 1.0] * 200, (5, 1))
+    spread = alike + np.linspace(-1, 1, 5)[:, None]
+    assert spread.mean() == alike.mean() == 0.5
+    narrow, wide = (np.diff(interval(values))[0] for values in (alike, spread))
+    assert wide > 5 * narrow > 0
+
+
+def test_an_interval_holds_the_mean_and_comes_out_the_same_twice():
+    values = np.random.default_rng(0).normal(0.3, 1.0, (5, 300))
+    low, high = interval(values)
+    assert low < values.mean() < high
+    assert interval(values) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.full((5, 10), 0.1), "+0.1000 [+0.1000, +0.1000], ahead of it"),
+        (np.full((5, 10), -0.1), "-0.1000 [-0.1000, -0.1000], behind it"),
+        (np.zeros((5, 10)), "+0.0000 [+0.0000, +0.0000], no conclusion against it"),
+    ],
+)
+def test_a_conclusion_is_drawn_only_where_the_interval_leaves_out_zero(values, said):
+    assert conclusion(values, "it") == said
+
+
+def test_a_variant_is_compared_with_the_whole_method_seed_by_seed():
+    study = Study.__new__(Study)
+    noise = np.random.default_rng(1).normal(0, 1, (5, 50))
+    study.gains = {
+        "under-trained": dict(enumerate(noise + 0.02)),
+        "under-trained, align rl": dict(enumerate(noise)),
+    }
+    found, line = over_seeds(study, "under-trained, align rl")
+    assert found["against the whole method"].startswith("-0.0200 [-0.0200, -0.0200], behind")
+    assert "5 seeds" in line
+    assert "no conclusion against the start" in line
