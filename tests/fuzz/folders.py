@@ -238,13 +238,13 @@ def differences(dataset: Dataset, folder: Path, reading: Reading) -> str:
     for name, column in dataset.items.fields.items():
         if not same(column, [settled(line.get(name), reading) for line in lines["items"]]):
             return f"field {name} is {column}"
-    told: list[tuple[str, str, float | None]] = []
+    events: list[tuple[str, str, float | None]] = []
     for line in lines["sequences"]:
         times = line.get("timestamps") or [None] * len(line["item_ids"])
         moments = [None if time is None else float(time) for time in times]
-        told += [(line["user_id"], *pair) for pair in zip(line["item_ids"], moments, strict=True)]
-    told += [(line["user_id"], line["item_id"], float(line["timestamp"])) for line in lines["interactions"]]
-    expected = Counter(dict.fromkeys(told, 1) if _drops(reading, lines) else told)
+        events += [(line["user_id"], *pair) for pair in zip(line["item_ids"], moments, strict=True)]
+    events += [(line["user_id"], line["item_id"], float(line["timestamp"])) for line in lines["interactions"]]
+    expected = Counter(dict.fromkeys(events, 1) if _drops(reading, lines) else events)
     if found := _unlike(Counter(events_of(dataset)), expected):
         return found
     attributes = {user.pop("user_id"): user for user in lines["users"]}
