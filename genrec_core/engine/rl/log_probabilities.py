@@ -35,7 +35,7 @@ class TreeScorer:
     """Scores rollouts under one network.
 
     Args:
-        network: a causal transformers model.
+        network: a causal or encoder-decoder transformers model.
         constraints: the catalogues that answers are constrained to, in the order `PackedTree.forms` means.
         scoring: `full` or `legal`, as above.
         temperature: divides logits.
@@ -67,7 +67,7 @@ class TreeScorer:
         # Rollouts without a learnt token have no gradient, but they must have one of zero to go backwards.
         scores = self._head.weight.new_zeros(shape, dtype=torch.float32) + 0.0 * self._head.weight[0, 0]
         entropies = scores.new_zeros(shape)
-        many = sum(tree.ids.numel() for tree in trees) > self._batch_tokens
+        many = sum(tree.read for tree in trees) > self._batch_tokens
         for tree in trees:
             if many and len(trees) > 1 and torch.is_grad_enabled():
                 values, entropy = checkpoint(self._read, tree, use_reentrant=False)
@@ -121,7 +121,10 @@ class TreeScorer:
         return states.reshape(-1, states.shape[-1])[tree.positions]
 
     def _path_by_path(self, tree: PackedTree) -> Tensor:
-        """States [U, H] of a tree's positions, each path from the prompt to a leaf read as its own row."""
+        """States [U, H] of a tree's positions, each path from the prompt to a leaf read as its own row.
+
+        An encoder reads every prompt once, and its states are shared by the paths behind it.
+        """
         size, seen = tree.ids.shape[1], tree.mask[:, 0].cpu()
         places = [divmod(place, size) for place in tree.positions.tolist()]
         paths: list[tuple[int, list[int]]] = []
@@ -132,13 +135,24 @@ class TreeScorer:
                 found.update(((row, at), (len(paths), place)) for place, at in enumerate(path))
                 paths.append((row, path))
         rows = [tree.ids[row, path].tolist() for row, path in paths]
+        encoded = self._encoded(tree)
         states: list[Tensor] = [tree.ids.new_zeros(0)] * len(rows)
         for batch in by_tokens([len(row) for row in rows], self._batch_tokens):
             ids, _ = padded([rows[number] for number in batch], 0, tree.ids.device)
-            read = self.network.get_decoder()(input_ids=ids, use_cache=False).last_hidden_state
+            beside = {name: value[[paths[number][0] for number in batch]] for name, value in encoded.items()}
+            read = self.network.get_decoder()(input_ids=ids, use_cache=False, **beside).last_hidden_state
             for number, state in zip(batch, read, strict=True):
                 states[number] = state
         return torch.stack([states[number][place] for number, place in (found[at] for at in places)])
+
+    def _encoded(self, tree: PackedTree) -> dict[str, Tensor]:
+        """What a decoder is given of its encoder, one row a prompt; nothing where there is no encoder."""
+        if not tree.sources:
+            return {}
+        ids, lengths = padded(tree.sources, 0, tree.ids.device)
+        seen = (torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]).long()
+        states = self.network.get_encoder()(input_ids=ids, attention_mask=seen).last_hidden_state
+        return {"encoder_hidden_states": states, "encoder_attention_mask": seen}
 
     def _at(self, tree: PackedTree, form: int) -> Tensor:
         """Bool [U], the positions that are normalised under one form."""

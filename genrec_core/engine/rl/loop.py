@@ -83,7 +83,7 @@ class GRPOLoop(PolicyTrainer):
                 made = self._parts.rounds.make(number, self._parts.reference)
             self._round = (number, made)
             self.tracker.add(step + 1, made.figures)
-            read = sum(tree.ids.numel() for tree in made.trees)
+            read = sum(tree.read for tree in made.trees)
             self.tracker.count(rollouts=len(made.ids), tokens=read * self._settings.updates)
         return self._round[1]
 

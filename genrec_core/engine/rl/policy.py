@@ -41,7 +41,8 @@ class Policy:
     """A model as it is rolled out.
 
     Args:
-        model: the causal model under training; its weights are read as they are at each call.
+        model: the model under training, causal or encoder-decoder; its weights are read as they are at each
+            call.
         catalogue: what may be answered.
         scoring: how log-probabilities are normalised.
         temperature: divides logits.
@@ -116,6 +117,7 @@ class Policy:
 
         return self._completions(prompts, width, rows)
 
+    @torch.inference_mode()
     def draw(
         self,
         prompts: Sequence[RolloutPrompt],
@@ -132,13 +134,25 @@ class Policy:
             constraint = self.decoder.constraint(form)
             settings = SearchSettings(count, self.scoring, noise, self.temperature)
             state = decode_state_for(self.model, steps=constraint.depth, width=count)
-            ids = [(*one.ids, *one.prefix_ids) for one in batch]
-            return draw(state, self.decoder.head, constraint, ids, settings, starts, top_k)
+            if self.model.family == "seq2seq":  # a prefix is the decoder's, a prompt the encoder's
+                begun = state.start([one.ids for one in batch], [one.prefix_ids for one in batch])
+            else:
+                begun = state.start([(*one.ids, *one.prefix_ids) for one in batch])
+            return draw(state, begun, self.decoder.head, constraint, settings, starts, top_k)
 
         return self._completions(prompts, count, rows)
 
     def beams(self, sample: Sample, continuation: str, width: int) -> Candidates:
-        """The contract's look-ahead: the best answers behind the sample's prompt and a text."""
+        """The contract's look-ahead: the best answers behind the sample's prompt and a text.
+
+        Raises:
+            GenrecError: a text is given for an encoder-decoder model, which begins its answer with the item.
+        """
+        if continuation and self.model.family == "seq2seq":
+            raise GenrecError(
+                f"an encoder-decoder model has no beams behind `{continuation}`: it writes answers only",
+                hint="use a causal model for rewards that look behind a thought",
+            )
         behind = (*self.prompt_of(sample).ids, *self.model.tokenise([continuation])[0])
         (found,) = self.search([RolloutPrompt(sample, behind)], width)
         return Candidates(tuple(candidate(completion) for completion in found))
@@ -177,7 +191,12 @@ class Policy:
         ]
         left = [place for place, done in enumerate(whole) if not done]
         sizes = [len(prompts[place].ids) + len(prompts[place].prefix_ids) for place in left]
-        kinds = [prompts[place].sample.answer_form for place in left]
+        # An encoder-decoder model's batch needs prefixes of one length.
+        apart = self.model.family == "seq2seq"
+        kinds = [
+            (prompts[place].sample.answer_form, len(prompts[place].prefix_ids) if apart else 0)
+            for place in left
+        ]
         for rank in by_tokens(sizes, self.batch_tokens, room=width, kinds=kinds):
             batch = [left[number] for number in rank]
             members = [prompts[place] for place in batch]
@@ -212,9 +231,9 @@ def candidate(completion: Completion) -> Candidate:
 @torch.inference_mode()
 def draw(
     state: DecodeState,
+    begun: Tensor,
     head: OutputHead,
     constraint: Constraint,
-    prompts: Sequence[Sequence[int]],
     settings: SearchSettings,
     starts: Tensor,
     top_k: int | None = None,
@@ -225,10 +244,10 @@ def draw(
     may repeat; for draws without replacement see `engine.decoding.beam`.
 
     Args:
-        state: a fresh search state with room for as many beams.
+        state: a search state that has read the prompts, with room for as many beams.
+        begun: what it gave, [R, 1, H].
         head: the model's output matrix.
         constraint: the legal answers.
-        prompts: token ids, one row each.
         settings: number of draws, normalisation, temperature and noise.
         starts: int64 [R], the trie node each row starts from.
         top_k: how many of the likeliest legal tokens are drawn among at every node; None for all.
@@ -238,7 +257,7 @@ def draw(
     """
     if settings.noise is None:
         raise GenrecError("drawing needs noise", hint="give the settings a generator")
-    hidden = state.start(prompts).expand(-1, settings.beams, -1)
+    hidden = begun.expand(-1, settings.beams, -1)
     if bool((starts < 0).any()):
         raise GenrecError(
             "a row has no legal token to begin with",
@@ -251,7 +270,7 @@ def draw(
     while bool((live := ~constraint.ended(nodes)).any()):
         if steps:
             hidden = state.advance(parents, tokens)
-            parents = torch.arange(settings.beams, device=hidden.device).expand(len(prompts), -1)
+            parents = torch.arange(settings.beams, device=hidden.device).expand(len(begun), -1)
         steps += 1
         choices = constraint.choices(nodes, live)
         flat = hidden.reshape(-1, hidden.shape[-1])

@@ -33,7 +33,7 @@ from genrec_core.engine.rl.rewards import RewardMixer
 from genrec_core.engine.rl.rollouts import RegenerationRule
 from genrec_core.engine.rl.rounds import Rounds
 from genrec_core.engine.rl.settings import GRPOSettings
-from genrec_core.engine.rl.strategies import RolloutStrategy
+from genrec_core.engine.rl.strategies import RolloutStrategy, Thinking
 from genrec_core.engine.rl.trl_seam import frozen_copy, grpo_arguments
 from genrec_core.engine.training.arithmetic import chosen_precision
 from genrec_core.engine.training.checkpoints import resumable, work_folder
@@ -97,7 +97,7 @@ def reinforce(
         The model with the best weights by validation, those of the start among them, and the curves.
 
     Raises:
-        GenrecError: there is nothing to answer, to select by, or the model is no causal one.
+        GenrecError: there is nothing to answer or to select by, or an encoder-decoder model is to think.
         StageError: a loss or a reward is not a number.
     """
     precision = chosen_precision(settings.precision, model.device, context)
@@ -124,10 +124,10 @@ def reinforce(
 
 
 def _check(given: _Given) -> None:
-    if given.model.family != "causal":
+    if given.model.family == "seq2seq" and isinstance(given.task.strategy, Thinking):
         raise GenrecError(
-            f"a model of family `{given.model.family}` cannot be trained by rollouts yet",
-            hint="use a causal model",
+            "an encoder-decoder model cannot be trained with `rollout: think`: it writes answers only",
+            hint="use `rollout: beam`, or a causal model",
         )
     if not given.task.corpora:
         raise GenrecError(

@@ -9,6 +9,12 @@ asked.
     prompt      tree            positions (where a next token is predicted)
     p p p p     a  b  (a)c      after p: a, b    after a: c, d    after (a)c: …
 
+An encoder-decoder model's prompt is read by its encoder, once a row, and the tree stands behind the token
+that its decoder begins with. Such decoders count positions by place, so each path is a row of its own when it
+is read (`log_probabilities`).
+
+    source  p p p p     tree  start  a  b  (a)c
+
 A completion's last token predicts nothing and is not read. A group whose completions are long is split over
 several rows, each with its own copy of the prompt, because attention grows with the square of a row.
 """
@@ -40,6 +46,7 @@ class PackedTree:
 
     Attributes:
         ids, position_ids: int64 [R, S]; padded at the right.
+        sources: token ids that the encoder reads, one a row; none where there is no encoder.
         mask: bool [R, 1, S, S], which token sees which.
         positions: int64 [U], flat place (row × S + column) of each state that predicts.
         forms: int64 [U], which of the policy's catalogues constrains there, `FREE` for none.
@@ -51,6 +58,7 @@ class PackedTree:
 
     ids: Tensor
     position_ids: Tensor
+    sources: tuple[tuple[int, ...], ...]
     mask: Tensor
     positions: Tensor
     forms: Tensor
@@ -60,12 +68,18 @@ class PackedTree:
     rows: Tensor
     columns: Tensor
 
+    @property
+    def read(self) -> int:
+        """Tokens that are read, by an encoder too."""
+        return self.ids.numel() + sum(map(len, self.sources))
+
 
 class _Row:
-    """One prompt with a tree of completions behind it."""
+    """One prompt with a tree of completions behind it; with a `begin`, the prompt is an encoder's."""
 
-    def __init__(self, prompt: Sequence[int]) -> None:
-        self.ids = list(prompt)
+    def __init__(self, prompt: Sequence[int], begin: int | None) -> None:
+        self.source = () if begin is None else tuple(prompt)
+        self.ids = list(prompt) if begin is None else [begin]
         self.prompt = len(self.ids)
         self.parents: list[int] = []
         self._children: dict[tuple[int, int], int] = {}
@@ -127,21 +141,22 @@ def pack_trees(groups: Sequence[PromptRollouts], policy: Policy, forms: Sequence
         no learnt token is in none of them.
     """
     rows = list(_rows(groups, policy, forms))
-    together = by_tokens([len(row.ids) for row in rows], policy.batch_tokens)
+    together = by_tokens([len(row.source) + len(row.ids) for row in rows], policy.batch_tokens)
     return [_piece([rows[place] for place in batch], policy.model.device) for batch in together]
 
 
 def _rows(groups: Sequence[PromptRollouts], policy: Policy, forms: Sequence[str]) -> Iterator[_Row]:
-    place = 0
+    model, place = policy.model, 0
+    begin = int(model.network.config.decoder_start_token_id) if model.family == "seq2seq" else None
     for group in groups:
         form = group.prompt.sample.answer_form
         walks = _walks(group.completions, policy, form)
-        row = _Row(group.prompt.ids)
+        row = _Row(group.prompt.ids, begin)
         for completion, nodes in zip(group.completions, walks, strict=True):
             if any(completion.learn):
                 if not row.fits(completion):
                     yield row
-                    row = _Row(group.prompt.ids)
+                    row = _Row(group.prompt.ids, begin)
                 row.add(completion, place, forms.index(form), nodes)
             place += 1
         if row.learnt:
@@ -182,6 +197,7 @@ def _piece(rows: Sequence[_Row], device: torch.device) -> PackedTree:
     return PackedTree(
         torch.from_numpy(ids).to(device),
         torch.from_numpy(position_ids).to(device),
+        tuple(row.source for row in rows if row.source),
         mask.to(device),
         *places.unbind(1),
         *table.unbind(1),

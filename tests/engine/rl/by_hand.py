@@ -8,8 +8,13 @@ from genrec_core.engine.rl.rollouts import Completion
 
 def log_probabilities(network, prompt, completion, trie=None, temperature=1.0):
     """Log-probability and entropy of each token of a completion, legal tokens alone where there is a trie."""
-    ids = torch.tensor([[*prompt, *completion.ids]])
-    logits = network(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float() / temperature
+    if network.config.is_encoder_decoder:
+        begun = torch.tensor([[network.config.decoder_start_token_id, *completion.ids[:-1]]])
+        out = network(input_ids=torch.tensor([[*prompt]]), decoder_input_ids=begun, use_cache=False)
+        logits = out.logits[0].float() / temperature
+    else:
+        ids = torch.tensor([[*prompt, *completion.ids]])
+        logits = network(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1].float() / temperature
     scores, entropies = [], []
     for place, token in enumerate(completion.ids):
         row = logits[place]

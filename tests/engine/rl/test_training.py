@@ -325,15 +325,11 @@ def test_options_that_contradict_each_other_are_refused(options, message):
         GRPO(**{**QUICK, **options})
 
 
-def test_selection_needs_validation_rows_and_rollouts_a_causal_model(start, catalogue, training):
+def test_selection_needs_validation_rows(start, catalogue, training):
     rows = training.valid
     empty = dataclasses.replace(rows, users=(), rows=rows.rows.of([]), targets=rows.targets[:0])
     with pytest.raises(GenrecError, match="no validation rows"):
         GRPO(**QUICK).train({"main": start()}, catalogue, Training(training.train, empty), Context())
-    with pytest.raises(GenrecError, match="family `seq2seq`"):
-        GRPO(**QUICK).train(
-            {"main": dataclasses.replace(start(), family="seq2seq")}, catalogue, training, Context()
-        )
 
 
 def test_a_trainer_with_the_old_name_of_the_hook_is_refused():
