@@ -67,6 +67,11 @@ class SFTSettings(Options):
     """Arithmetic of matrix products in training; weights stay float32. bfloat16 is several times faster on
     processors that have it (most GPUs, CPUs with AVX512-BF16 or AMX) and many times slower on others;
     `auto` looks."""
+    gradient_checkpointing: bool = operational(
+        False,
+        "Keep the inputs of each block alone for the backward pass and compute the rest again: less memory, "
+        "about a third more time, the same weights.",
+    )
     checkpoint_minutes: float = operational(
         5.0, "Minutes between two checkpoints; there is one at each evaluation too.", ge=0
     )

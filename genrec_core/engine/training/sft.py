@@ -31,7 +31,7 @@ from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.freezing import training_only
-from genrec_core.engine.models.layers import float32_attention
+from genrec_core.engine.models.layers import float32_attention, recomputed_blocks
 from genrec_core.engine.models.loading import quiet
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
@@ -214,7 +214,8 @@ def _trained(
     use_cache = model.network.config.use_cache
     slow = settings.precision == "bfloat16" and model.device.type == "cpu"
     attention = float32_attention(model.network) if slow else contextlib.nullcontext()
-    with quiet(), attention, training_only(model.network, settings.trainable, new_ids) as rows:
+    blocks = recomputed_blocks(model.network) if settings.gradient_checkpointing else contextlib.nullcontext()
+    with quiet(), attention, blocks, training_only(model.network, settings.trainable, new_ids) as rows:
         loop = SFTLoop(
             model,
             parts,
@@ -244,7 +245,7 @@ def _arguments(settings: SFTSettings, seed: int, folder: Path, device: torch.dev
 
 def _identity(model: Model, parts: SFTParts, settings: SFTSettings, seed: int) -> str:
     """Hash of what is trained on what: a checkpoint of another run must not be continued."""
-    operational = {"checkpoint_minutes"}
+    operational = {"checkpoint_minutes", "gradient_checkpointing"}
     described = {
         "settings": settings.model_dump(mode="json", exclude=operational),
         "seed": seed,
