@@ -5,8 +5,7 @@ import torch
 
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.sft import SFT
-from genrec_core.builtin.tiny_causal import TinyCausal
-from genrec_core.builtin.tiny_seq2seq import TinySeq2Seq
+from genrec_core.builtin.tiny_backbones import TinyCausal, TinySeq2Seq
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.models.layers import recomputed_blocks
