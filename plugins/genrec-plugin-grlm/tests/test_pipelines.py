@@ -138,6 +138,7 @@ def test_the_papers_pipeline_trains_two_steps_on_a_tiny_qwen3(genrec, shop, qwen
         "model.path": qwen3,
         "tokenizer.encoder": "{use: core/ngrams, fields: [title, description]}",
         "tokenizer.teacher": "{use: grlm/extractive}",
+        "tokenizer.wording": '""',  # the extractor reads our layout; tests/test_paper.py holds the paper's
         "train.sft.max_steps": 2,
         "train.sft.accumulation": 1,
         "train.sft.precision": "float32",

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-BLOCK = 512
+PADDED_ROWS = 512
 """Rows of a block outside training."""
 
 
@@ -82,9 +82,9 @@ def _perceptron(widths: Sequence[int]) -> nn.Sequential:
 
 
 def _in_blocks(network: nn.Module, rows: Tensor) -> Tensor:
-    missing = -len(rows) % BLOCK
+    missing = -len(rows) % PADDED_ROWS
     padded = torch.cat([rows, rows.new_zeros(missing, rows.shape[1])])
-    blocks = [network(padded[start : start + BLOCK]) for start in range(0, len(padded), BLOCK)]
+    blocks = [network(padded[start : start + PADDED_ROWS]) for start in range(0, len(padded), PADDED_ROWS)]
     return torch.cat(blocks)[: len(rows)] if blocks else network(rows)
 
 

@@ -27,7 +27,7 @@ from genrec_plugin_sid.next_nearest import next_nearest
 from genrec_plugin_sid.paths import Coded, Paths, place_within, unranked, with_ranks
 from genrec_plugin_sid.reassignment import reassigned
 
-Policy = Callable[[Coded], Paths]
+CollisionPolicy = Callable[[Coded], Paths]
 PolicyName = Literal["suffix", "next-nearest", "sinkhorn", "keep"]
 
 
@@ -44,7 +44,7 @@ def suffix(coded: Coded) -> Paths:
     return with_ranks(coded.codes, np.where(coded.shared(), free[mine] + place_within(mine), -1))
 
 
-POLICIES: Mapping[PolicyName, Policy] = {
+POLICIES: Mapping[PolicyName, CollisionPolicy] = {
     "suffix": suffix,
     "next-nearest": next_nearest,
     "sinkhorn": reassigned,

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from genrec_core import GenrecError
 from genrec_plugin_sid.quantiser import Arrays, Codebooks, codebook_state, codebooks_of, entries
 
-CHUNK = 65_536
+CENTRED_ROWS = 65_536
 """Vectors turned to float64 at once."""
 
 
@@ -123,8 +123,8 @@ def _principal(
     The largest part of each axis is positive, so that axes do not turn round from one library to the next.
     """
     products = np.zeros((len(mean), len(mean)))
-    for start in range(0, len(vectors), CHUNK):
-        chunk = vectors[start : start + CHUNK] - mean
+    for start in range(0, len(vectors), CENTRED_ROWS):
+        chunk = vectors[start : start + CENTRED_ROWS] - mean
         products += chunk.T @ chunk
     variances, columns = np.linalg.eigh(products / len(vectors))
     axes = columns.T[::-1]

@@ -65,7 +65,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedRQVAE:
     """What training gives.
 
     Attributes:
@@ -82,7 +82,7 @@ class Trained:
     error: float
 
 
-def train(points: Tensor, recipe: Recipe, context: Context) -> Trained:
+def train(points: Tensor, recipe: Recipe, context: Context) -> TrainedRQVAE:
     """Train on `points`, float32 [N, recipe.widths[0]], centred; work is done on the device they are on.
 
     Raises:
@@ -167,9 +167,9 @@ class _Training:
         distances = torch.cdist(residuals, codebook).square()
         return sinkhorn(distances, epsilon, SINKHORN_ROUNDS).argmax(dim=1)
 
-    def kept(self, epoch: int, error: float) -> Trained:
+    def kept(self, epoch: int, error: float) -> TrainedRQVAE:
         """Copies of network and codebooks as they are now."""
-        return Trained(copy.deepcopy(self.network), copy.deepcopy(self.codebooks), epoch, error)
+        return TrainedRQVAE(copy.deepcopy(self.network), copy.deepcopy(self.codebooks), epoch, error)
 
     @torch.no_grad()
     def error(self) -> float:

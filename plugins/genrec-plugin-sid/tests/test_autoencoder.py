@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from genrec_plugin_sid.autoencoder import BLOCK, Autoencoder
+from genrec_plugin_sid.autoencoder import PADDED_ROWS, Autoencoder
 
 
 def _network(*widths, seed=0):
@@ -14,7 +14,9 @@ def _network(*widths, seed=0):
 
 @pytest.fixture
 def rows():
-    return torch.from_numpy(np.random.default_rng(5).standard_normal((BLOCK + 9, 24)).astype(np.float32))
+    return torch.from_numpy(
+        np.random.default_rng(5).standard_normal((PADDED_ROWS + 9, 24)).astype(np.float32)
+    )
 
 
 def test_the_decoder_mirrors_the_encoder():
@@ -34,7 +36,7 @@ def test_nothing_follows_the_last_layer_so_latents_have_both_signs(rows):
 def test_a_row_has_the_same_latent_alone_as_among_others(rows):
     network = _network(24, 96, 32, 7)
     together = network.encode(rows)
-    for place in (0, 1, BLOCK - 1, BLOCK, len(rows) - 1):
+    for place in (0, 1, PADDED_ROWS - 1, PADDED_ROWS, len(rows) - 1):
         assert torch.equal(network.encode(rows[place : place + 1])[0], together[place])
         assert torch.equal(network.decode(together[place : place + 1])[0], network.decode(together)[place])
 

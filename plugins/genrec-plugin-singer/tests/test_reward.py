@@ -95,7 +95,7 @@ def test_titles_are_scored_by_accuracy_and_rank_whatever_the_group():
     assert score(titles("Nothing", "Nobody")).tolist() == [0, 0]
 
 
-def test_the_same_prompt_with_another_target_is_judged_by_its_own():
+def test_the_same_prompt_with_another_target_is_scored_by_its_own():
     answers = (TARGET, WRONG[0])
     assert score(group(*answers), reward="acc").tolist() == [1, 0]
     assert score(group(*answers, target=WRONG[0]), reward="acc").tolist() == [0, 1]

@@ -40,7 +40,7 @@ def views(rows=False, **options):
 
 
 @pytest.mark.parametrize("rows", [False, True])
-def test_training_and_selection_never_meet_the_judged_domain(rows):
+def test_training_and_selection_never_meet_the_evaluated_domain(rows):
     found = views(rows)
     assert not [note for note in found.notes if "validation rows" in note]
     for view in (found.train, found.valid):
