@@ -36,6 +36,8 @@ from genrec_core import (
 from genrec_core.builtin.sft import SFT
 from genrec_core.contracts.baseline import BaselineSession
 from genrec_core.contracts.dataset import Sequences
+from genrec_core.contracts.recommender import excluding
+from genrec_core.testing.toy import toy_catalogue
 
 
 class Good(Tokenizer):
@@ -406,6 +408,9 @@ class Everything(Recommender):
     def kept(self, item, request):
         return True
 
+    def finished(self, answer, request):
+        return excluding(answer, request, toy_catalogue())
+
 
 class EverythingSession(RecommenderSession):
     def __init__(self, recommender, catalogue):
@@ -414,7 +419,8 @@ class EverythingSession(RecommenderSession):
     def recommend(self, requests):
         for request in filter(self.recommender.answered, requests):
             kept = [item for item in range(23) if self.recommender.kept(item, request)]
-            yield Candidates(tuple(Candidate(self.names.tokens(item), -item) for item in kept))
+            answer = Candidates(tuple(Candidate(self.names.tokens(item), -item) for item in kept))
+            yield self.recommender.finished(answer, request)
 
 
 class Skipping(Everything):
@@ -429,6 +435,13 @@ class Speechless(Everything):
 
     def kept(self, item, request):
         return bool(request.history)
+
+
+class Stubborn(Everything):
+    """Recommends what the request excludes."""
+
+    def finished(self, answer, request):
+        return answer
 
 
 class Filtering(Everything):
@@ -458,6 +471,7 @@ FAULTS = [
     (Skipping, "answers_requests_without_history"),
     (Speechless, "answers_requests_without_history"),
     (Filtering, "keeps_viewed_items"),
+    (Stubborn, "leaves_out_excluded_items"),
     (Peeking, "trains_on_training_rows_alone"),
     (Unlisted, "has_an_identity_in_json"),
     (Forgetful, "names_every_item"),

@@ -75,6 +75,16 @@ def keeps_viewed_items(subject: Subject) -> None:
     require(viewed, f"no candidate of {len(requests)} requests is in its history; filtering is for who asks")
 
 
+def leaves_out_excluded_items(subject: Subject) -> None:
+    """No candidate leads to an item that its request excludes; items that share its identifier may stay."""
+    catalogue, request = toy_catalogue(), next(toy_views().valid.requests())
+    excluded = (0, 1, 2, 3, 4, 5, 22)  # item 23, which shares the identifier of 22, may be recommended
+    (answer,) = _asked(subject, [replace(request, exclude=excluded)])
+    reached = {item for beam in answer.beams for item in catalogue.meant(beam).tolist()}
+    wrong = sorted(reached & set(excluded))
+    require(not wrong, f"items {wrong} are excluded by the request and recommended; use `excluding`")
+
+
 def _recommend(subject: Subject, *, again: bool = False) -> list[Candidates]:
     if again or "answers" not in subject.made:
         subject.made["answers"] = _asked(subject, list(toy_views().valid.requests())[:REQUESTS])
@@ -100,5 +110,6 @@ CHECKS = (
     sorts_candidates,
     gives_distinct_candidates,
     keeps_viewed_items,
+    leaves_out_excluded_items,
     agrees_with_itself,
 )
