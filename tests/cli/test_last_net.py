@@ -92,12 +92,12 @@ def test_an_edited_file_of_a_run_is_a_message_and_no_reason_to_fail_the_next(ran
 
 
 def test_a_traceback_is_shown_when_asked_for(genrec, monkeypatch):
-    from genrec_core.cli import check
+    from genrec_core.cli import run
 
     def broken(*arguments):
         raise KeyError("nobody foresaw this")
 
-    monkeypatch.setattr(check, "load_pipeline", broken)
+    monkeypatch.setattr(run, "load_pipeline", broken)
     shown = genrec("check", "pipeline.yaml")
     assert shown.code == 1
     assert "this should not have happened: KeyError: 'nobody foresaw this'" in shown.err
