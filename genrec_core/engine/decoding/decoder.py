@@ -55,6 +55,10 @@ class DecoderSettings:
     batch_tokens: int = 16384
 
 
+KEPT_TRIES = 8
+"""Compiled tries that a model keeps: forms of answers times catalogues."""
+
+
 class Decoder:
     """Constrained generation of one model over one catalogue."""
 
@@ -69,12 +73,24 @@ class Decoder:
     def constraint(self, form: str = IDENTIFIER, stop_text: str = "") -> Constraint:
         """The compiled answers in one form, with an end token where one answer continues another.
 
-        `stop_text` is what follows answers instead of the end of text, see `answer_end`.
+        `stop_text` is what follows answers instead of the end of text, see `answer_end`. What is compiled
+        never changes, so every decoder of the same model and catalogue shares it.
         """
         if (form, stop_text) not in self._constraints:
-            trie = answer_trie(self.renderer, answer_end(self.renderer, stop_text), form)
-            self._constraints[form, stop_text] = Constraint(trie, self.head.weight.device)
+            self._constraints[form, stop_text] = self._compiled(form, stop_text)
         return self._constraints[form, stop_text]
+
+    def _compiled(self, form: str, stop_text: str) -> Constraint:
+        items, identifiers, device = self.catalogue.items, self.catalogue.identifiers, self.head.weight.device
+        key = (id(items), id(identifiers), form, stop_text, device)
+        if key not in self.model.compiled:
+            while len(self.model.compiled) >= KEPT_TRIES:
+                self.model.compiled.pop(next(iter(self.model.compiled)))
+            trie = answer_trie(self.renderer, answer_end(self.renderer, stop_text), form)
+            # Items and identifiers are kept with it: no other object can get their `id` meanwhile.
+            self.model.compiled[key] = (Constraint(trie, device), items, identifiers)
+        found: Constraint = self.model.compiled[key][0]
+        return found
 
     def candidates(
         self,
@@ -157,9 +173,8 @@ class Decoder:
         starts: Tensor | None = None,
         supplied: Sequence[Sequence[int]] | None = None,
         depth: int | None = None,
-        asked: Sequence[Request] = (),
     ) -> Found:
-        """One batch of token-id prompts through the search.
+        """One batch of token-id prompts through the search, without the prior.
 
         Args:
             prompts: token ids, one row each.
@@ -168,9 +183,8 @@ class Decoder:
             starts: the trie node each row starts from, behind the tokens `supplied` to it.
             supplied: tokens already written behind each prompt.
             depth: return prefixes of this many tokens instead of whole identifiers.
-            asked: the requests that the prior is of; none means no prior.
         """
-        return self._found(self.constraint(form, stop_text), prompts, starts, supplied, depth, asked)
+        return self._found(self.constraint(form, stop_text), prompts, starts, supplied, depth)
 
     def _found(
         self,

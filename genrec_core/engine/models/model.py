@@ -14,7 +14,7 @@ Generation settings that came with a checkpoint (`generation_config`) are never 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -50,6 +50,7 @@ class Model:
         max_length: the most tokens a sample may take. Kept with the model, so that training and
             evaluation cut histories at the same place.
         scoring: what its training normalised over; recommending does the same by default.
+        compiled: tries that decoders of this model have compiled, shared between sessions.
     """
 
     network: Any
@@ -60,6 +61,7 @@ class Model:
     chat: bool = False
     max_length: int = 512
     scoring: Scoring = "full"
+    compiled: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.end_id == self.pad_id:

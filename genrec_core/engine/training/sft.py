@@ -37,7 +37,7 @@ from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.arithmetic import chosen_precision
 from genrec_core.engine.training.checkpoints import resumable, work_folder
-from genrec_core.engine.training.dataset import Mixture, SampleTable, plan_batches, rendered_table
+from genrec_core.engine.training.dataset import BatchPlan, Mixture, SampleTable, plan_batches, rendered_table
 from genrec_core.engine.training.loop import SFTLoop, SFTParts
 from genrec_core.engine.training.loss import LegalLoss
 from genrec_core.engine.training.settings import SFTSettings
@@ -104,15 +104,15 @@ def finetune(
         loop = _trained(model, catalogue, parts, settings, context, folder)
     # accelerate leaves its mixed-precision forward on the network; whoever gets the model needs its own.
     loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
-    done = plan.batches[: loop.state.global_step * plan.accumulation]
-    lengths = mixture.table.lengths
-    context.log(
-        "cost",
-        tokens=int(sum(lengths[rows].sum() for rows in done)),
-        samples=sum(map(len, done)),
-        steps=loop.state.global_step,
-    )
+    _log_cost(loop.state.global_step, plan, mixture.table, context)
     return Trained({"main": model}, curves=loop.tracker.curves)
+
+
+def _log_cost(steps: int, plan: BatchPlan, table: SampleTable, context: Context) -> None:
+    """Tokens and samples of the steps that were made."""
+    done = plan.batches[: steps * plan.accumulation]
+    tokens = int(sum(table.lengths[rows].sum() for rows in done))
+    context.log("cost", tokens=tokens, samples=sum(map(len, done)), steps=steps)
 
 
 def _mixture(

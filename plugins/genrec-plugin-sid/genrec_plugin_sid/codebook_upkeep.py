@@ -48,7 +48,7 @@ class MovingMeans:
         self.weights[level][codes] = 1
 
 
-class Usage:
+class CodeUsage:
     """Counts how vectors use the codes of every level, epoch by epoch."""
 
     def __init__(self, codebooks: ResidualCodebooks) -> None:

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from genrec_core import Context, GenrecError
 from genrec_plugin_sid.autoencoder import Autoencoder
-from genrec_plugin_sid.codebook_upkeep import MovingMeans, Usage
+from genrec_plugin_sid.codebook_upkeep import CodeUsage, MovingMeans
 from genrec_plugin_sid.kmeans import kmeans
 from genrec_plugin_sid.residual_codebooks import ResidualCodebooks, nearest_code
 from genrec_plugin_sid.sinkhorn import sinkhorn
@@ -122,7 +122,7 @@ class _Training:
         self.order, self.revival = context.generator(ORDER), context.generator(REVIVAL)
         self.network = Autoencoder.fresh(recipe.widths, context.generator(WEIGHTS)).to(points.device)
         self.codebooks = ResidualCodebooks(self._first_codebooks())
-        self.usage = Usage(self.codebooks)
+        self.usage = CodeUsage(self.codebooks)
         self.means = MovingMeans(self.codebooks, recipe.decay) if recipe.update == "ema" else None
         learnt = [{"params": list(self.network.parameters()), "weight_decay": recipe.weight_decay}]
         if self.means is None:

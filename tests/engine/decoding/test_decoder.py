@@ -146,3 +146,22 @@ def test_handing_over_a_prefix_nobody_has_is_an_error(model, catalogue):
     sample = NextItem().prompt(REQUESTS[0], catalogue, Context())
     with pytest.raises(GenrecError, match="no identifier begins with any of the 1 prefixes"):
         finish(decoder, sample, [("<c_2>",)])
+
+
+def test_decoders_of_one_model_and_catalogue_share_what_is_compiled(catalogue):
+    model, other = built(catalogue, 1), built(catalogue, 2)
+    first, second = (Decoder(model, catalogue, DecoderSettings(beams=beams)) for beams in (2, 3))
+    assert first.constraint() is second.constraint()
+    assert first.constraint("title") is second.constraint("title")
+    assert first.constraint() is not first.constraint("title")
+    again = Catalogue(catalogue.items, Identifiers.of([("<a_0>",), *[("<a_1>",)] * 5], new_tokens=["<a_0>"]))
+    assert Decoder(model, again, DecoderSettings()).constraint() is not first.constraint()
+    assert Decoder(other, catalogue, DecoderSettings()).constraint() is not first.constraint()
+
+
+def test_a_model_keeps_a_bounded_number_of_compiled_tries(catalogue):
+    model = built(catalogue, 1)
+    for _ in range(12):
+        fresh = Catalogue(Items(catalogue.items.ids, dict(catalogue.items.fields)), catalogue.identifiers)
+        Decoder(model, fresh, DecoderSettings()).constraint()
+    assert len(model.compiled) == 8
