@@ -6,7 +6,7 @@
 Contestants, on the same model, catalogue and requests, beams of 20:
 
 - `open session`: `Recommender.open` and `Grounder.open` once, then one request a call;
-- `opened anew`: both are opened for every request and the trie is compiled, as every call did before sessions.
+- `opened anew`: both are opened and the trie compiled for every request, as every call did before sessions.
 
 Sizes are those of the quickstart (500 items) and of Amazon Beauty (12,101 items): identifiers of three codes
 and a suffix, histories of 20 items, untrained weights (speed does not depend on them). The requests before
