@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.language_model import LanguageModel
     from genrec_core.contracts.observer import Observer
     from genrec_core.contracts.options import Options, operational
-    from genrec_core.contracts.recommender import Recommender, RecommenderSession
+    from genrec_core.contracts.recommender import Recommender, RecommenderSession, excluding
     from genrec_core.contracts.reward import Group, Reward, Rollout
     from genrec_core.contracts.samples import History, ItemRef, Sample, Text, UserRef
     from genrec_core.contracts.source import Source
@@ -57,7 +57,7 @@ _HOME = {
     "language_model": "LanguageModel",
     "observer": "Observer",
     "options": "Options operational",
-    "recommender": "Recommender RecommenderSession",
+    "recommender": "Recommender RecommenderSession excluding",
     "reward": "Group Reward Rollout",
     "samples": "History Sample Text ItemRef UserRef",
     "source": "Source",
@@ -81,7 +81,7 @@ __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Sample",
     "Sequences", "Text", "Trained", "Training", "UserRef", "View", "Views", "Component", "Context",
     "ContractError", "DataError", "ExitCode", "GenrecError", "Options", "Registry", "StageError",
-    "hookimpl", "operational",
+    "excluding", "hookimpl", "operational",
 ]  # fmt: skip
 
 

@@ -78,6 +78,6 @@ def test_recommended_are_other_products_with_their_names(shop):
     assert not {"1001", "1007"} & set(items)
     assert [one["title"] for one in answer["items"]] == [known[item] for item in items]
     told = by_id.splitlines()
-    assert told[0] == f"after {known['1001']} → {known['1007']}"
+    assert told[0] == f"after 1001 ({known['1001']}) → 1007 ({known['1007']})"
     assert [line.split()[3] for line in told[1:]] == items
     assert all(line.endswith(known[item]) for line, item in zip(told[1:], items, strict=True))

@@ -15,6 +15,7 @@ from genrec_core import (
     Recommender,
     RecommenderSession,
     Request,
+    excluding,
 )
 
 
@@ -47,25 +48,26 @@ class Agreed(Recommender):
             inner.open({"main": models[slot]}, catalogue, {"main": prompts[slot]}, context)
             for slot in self.slots
         ]
-        return AgreedSession(sessions, self.options.constant)
+        return AgreedSession(sessions, self.options.constant, catalogue)
 
 
 class AgreedSession(RecommenderSession):
     """Two open recommenders; one thread at a time, like all sessions."""
 
-    def __init__(self, sessions: Sequence[RecommenderSession], constant: float) -> None:
-        self.sessions, self.constant = sessions, constant
+    def __init__(self, sessions: Sequence[RecommenderSession], constant: float, catalogue: Catalogue) -> None:
+        self.sessions, self.constant, self.catalogue = sessions, constant, catalogue
 
     def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
-        """One answer a request, in order; `Request.exclude` is kept to by the sessions inside."""
+        """One answer a request, in order, without the items that it excludes."""
         streams = [session.recommend(requests) for session in self.sessions]
-        for answers in zip(*streams, strict=True):
+        for request, *answers in zip(requests, *streams, strict=True):
             votes: dict[tuple[str, ...], float] = {}
             for answer in answers:
                 for rank, beam in enumerate(answer.beams, 1):
                     votes[beam.tokens] = votes.get(beam.tokens, 0.0) + 1 / (self.constant + rank)
             best = sorted(votes, key=lambda tokens: (-votes[tokens], tokens))
-            yield Candidates(tuple(Candidate(tokens, votes[tokens]) for tokens in best))
+            written = Candidates(tuple(Candidate(tokens, votes[tokens]) for tokens in best))
+            yield excluding(written, request, self.catalogue)
 
     def close(self) -> None:
         """Close both."""

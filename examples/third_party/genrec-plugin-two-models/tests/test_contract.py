@@ -5,7 +5,16 @@ from typing import ClassVar
 from genrec_plugin_two_models.agreed import Agreed, AgreedSession
 from genrec_plugin_two_models.distil import Distil
 
-from genrec_core import Candidate, Candidates, Recommender, RecommenderSession
+from genrec_core import (
+    Candidate,
+    Candidates,
+    Catalogue,
+    Identifiers,
+    Items,
+    Recommender,
+    RecommenderSession,
+    Request,
+)
 from genrec_core.testing.contracts import RecommenderContract, TrainerContract
 
 
@@ -33,9 +42,11 @@ class Fixed(RecommenderSession):
 
 def test_what_both_models_write_comes_first_and_both_sessions_are_closed():
     sessions = [Fixed("a", "b"), Fixed("c", "b")]
-    with AgreedSession(sessions, constant=60.0) as session:
-        (answer,) = session.recommend([None])
+    catalogue = Catalogue(Items(tuple("xyz"), {}), Identifiers.of([("a",), ("b",), ("c",)]))
+    with AgreedSession(sessions, constant=60.0, catalogue=catalogue) as session:
+        answer, without = session.recommend([Request("u", ()), Request("u", (), exclude=(0,))])
     assert [beam.tokens for beam in answer.beams] == [("b",), ("a",), ("c",)]
+    assert [beam.tokens for beam in without.beams] == [("b",), ("c",)]
     assert all(session.closed for session in sessions)
 
 
