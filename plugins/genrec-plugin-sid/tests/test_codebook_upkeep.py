@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from genrec_plugin_sid.codebook_upkeep import MovingMeans, Usage
+from genrec_plugin_sid.codebook_upkeep import MovingMeans, CodeUsage
 from genrec_plugin_sid.residual_codebooks import ResidualCodebooks
 
 
@@ -54,7 +54,7 @@ def test_a_code_never_chosen_stays_and_does_not_underflow():
 def seen():
     """Two codes, the second never used."""
     books = ResidualCodebooks([_column(0, 100)])
-    usage = Usage(books)
+    usage = CodeUsage(books)
     usage.see(books(_column(1, 2, 3)))
     return books, usage
 
@@ -69,7 +69,7 @@ def test_use_is_counted_a_level(seen):
 
 def test_perplexity_is_the_number_of_codes_when_all_are_used_alike():
     books = ResidualCodebooks([_column(0, 10, 20, 30)])
-    usage = Usage(books)
+    usage = CodeUsage(books)
     usage.see(books(_column(0, 10, 20, 30)))
     assert usage.perplexity() == pytest.approx([4])
 
@@ -101,7 +101,7 @@ def test_a_dead_code_starts_again_at_a_residual_and_is_used_then(seen):
 
 def test_more_dead_codes_than_residuals_wait_for_the_next_time():
     books = ResidualCodebooks([_column(0, 50, 60, 70)])
-    usage = Usage(books)
+    usage = CodeUsage(books)
     usage.see(books(_column(0)))
     usage.end_epoch()
     assert usage.revive(0, usage.dead(0, 1), _column(5, 6), np.random.default_rng(0)).tolist() == [1, 2]
