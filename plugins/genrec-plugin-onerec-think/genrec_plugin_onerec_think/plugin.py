@@ -1,0 +1,10 @@
+"""Registers OneRec-Think's components; targets are lazy, so that listing plugins imports no torch."""
+
+from __future__ import annotations
+
+from genrec_core import Registry, hookimpl
+
+
+@hookimpl
+def genrec_register(registry: Registry) -> None:
+    """Register `onerec-think/...`."""
