@@ -64,7 +64,7 @@ def metrics(world, tmp_path, *changes):
 
 def test_a_rare_domain_gains_from_the_other_one(world, tmp_path):
     parts = [f"data.source.parts.{name}.path={world / name}" for name in DOMAINS]
-    # Everything before anybody's held-out item is read, so that the rare domain loses no training row to the other.
+    # Everything before a held-out item is read, so that the rare domain loses no training row to the other.
     both = metrics(world, tmp_path / "both", "data.split.training=before-held-out", *parts)
     alone = metrics(
         world,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from genrec_plugin_sid.codebook_upkeep import MovingMeans, CodeUsage
+from genrec_plugin_sid.codebook_upkeep import CodeUsage, MovingMeans
 from genrec_plugin_sid.residual_codebooks import ResidualCodebooks
 
 
