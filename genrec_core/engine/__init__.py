@@ -14,7 +14,9 @@ Plugins use the names that stand here, and nothing behind them:
 | turn samples into token ids | `Renderer`, `Rendered` |
 | decode under a trie | `Decoder`, `DecoderSettings`, `Constraint`, `prefixes`, `finish` |
 | decode freely, or think first | `FreeDecoder`, `FreeDecoderSettings`, `ThinkSettings`, `think_then_beam` |
+| write texts that differ, by diverse beams | `write_diversely`, `DiverseSettings` |
 | fine-tune | `finetune`, `SFTSettings` |
+| keep a training of your own | `write_checkpoint`, `resumable`, `BestTracker`, `save_weights` … |
 | train by rollouts | `reinforce`, `RolloutTask`, `GRPOSettings`, `RolloutStrategy`, `Regeneration` |
 | vectors of behaviour | `fit_sasrec`, `SASRecSettings`, `cooccurrence_vectors` |
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from genrec_core.engine.baselines.settings import SASRecSettings
     from genrec_core.engine.decoding.constraint import Constraint
     from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings, finish, prefixes
+    from genrec_core.engine.decoding.diverse import DiverseSettings, write_diversely
     from genrec_core.engine.decoding.free_beam import FreeDecoder, FreeDecoderSettings
     from genrec_core.engine.decoding.free_text import ThinkSettings, think_then_beam
     from genrec_core.engine.models.backbone import ExtendedBackbone
@@ -56,6 +59,16 @@ if TYPE_CHECKING:
     )
     from genrec_core.engine.rl.settings import GRPOSettings
     from genrec_core.engine.rl.strategies import DirectAnswers, RolloutStrategy, Thinking, strategy_for
+    from genrec_core.engine.training.best_tracker import BestTracker
+    from genrec_core.engine.training.checkpoints import (
+        load_optimizer,
+        load_weights,
+        resumable,
+        save_optimizer,
+        save_weights,
+        work_folder,
+        write_checkpoint,
+    )
     from genrec_core.engine.training.settings import SFTSettings
     from genrec_core.engine.training.sft import finetune
 
@@ -66,8 +79,13 @@ _HOME = {
     "rendering.renderer": "Rendered Renderer Span",
     "decoding.constraint": "Constraint",
     "decoding.decoder": "Decoder DecoderSettings finish prefixes",
+    "decoding.diverse": "DiverseSettings write_diversely",
     "decoding.free_beam": "FreeDecoder FreeDecoderSettings",
     "decoding.free_text": "ThinkSettings think_then_beam",
+    "training.best_tracker": "BestTracker",
+    "training.checkpoints": (
+        "load_optimizer load_weights resumable save_optimizer save_weights work_folder write_checkpoint"
+    ),
     "training.sft": "finetune",
     "training.settings": "SFTSettings",
     "rl.settings": "GRPOSettings",
@@ -81,11 +99,13 @@ _HOME = {
 _MODULE_OF = {name: f"{__name__}.{module}" for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
+    "BestTracker",
     "Completion",
     "Constraint",
     "Decoder",
     "DecoderSettings",
     "DirectAnswers",
+    "DiverseSettings",
     "ExtendedBackbone",
     "FreeDecoder",
     "FreeDecoderSettings",
@@ -113,11 +133,19 @@ __all__ = [
     "finish",
     "fit_sasrec",
     "load_model",
+    "load_optimizer",
+    "load_weights",
     "prefixes",
     "reinforce",
+    "resumable",
+    "save_optimizer",
+    "save_weights",
     "strategy_for",
     "think_then_beam",
     "tiny_model",
+    "work_folder",
+    "write_checkpoint",
+    "write_diversely",
 ]
 
 

@@ -16,9 +16,14 @@ import torch
 from torch import Tensor
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.engine.batches import TokenIds
+from genrec_core.engine.batches import TokenIds, by_tokens
 from genrec_core.engine.decoding.decode_state import DecodeState
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.support import decode_state_for
+from genrec_core.engine.models.model import Model
+
+_LOGITS = 1 << 24
+"""Logits of one step held at once: with a large vocabulary they, not the prompts, bound a batch."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,27 @@ class DiverseText:
     tokens: tuple[int, ...]
     score: float
     group: int
+
+
+def write_diversely(
+    model: Model, prompts: Sequence[TokenIds], settings: DiverseSettings, batch_tokens: int = 16384
+) -> list[list[DiverseText]]:
+    """Texts behind any number of prompts, batched by length; what `diverse_beam_search` gives, in order.
+
+    Args:
+        model: writes them.
+        prompts: token ids, one row each.
+        settings: how to search.
+        batch_tokens: prompt and beam tokens of one batch; changes speed and memory.
+    """
+    head, found = OutputHead(model.network), dict[int, list[DiverseText]]()
+    most = max(1, _LOGITS // (settings.beams * head.size))
+    for whole in by_tokens(list(map(len, prompts)), batch_tokens, room=settings.beams):
+        for batch in (whole[start : start + most] for start in range(0, len(whole), most)):
+            state = decode_state_for(model, steps=settings.max_tokens, width=settings.beams)
+            rows = diverse_beam_search(state, head, [prompts[place] for place in batch], settings)
+            found.update(zip(batch, rows, strict=True))
+    return [found[place] for place in range(len(prompts))]
 
 
 @torch.inference_mode()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.engine.decoding.diverse import DiverseSettings, diverse_beam_search
+from genrec_core.engine.decoding.diverse import DiverseSettings, diverse_beam_search, write_diversely
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.decoding.support import decode_state_for
 from tests.engine.decoding.random_models import END, PAD, random_model
@@ -91,3 +91,16 @@ def test_texts_are_no_shorter_than_asked():
 def test_groups_must_divide_beams():
     with pytest.raises(GenrecError, match="5 beams cannot be split into 2 equal groups"):
         diverse_beam_search(Fixed([0.0]), Identity(1), [[1]], DiverseSettings(beams=5, groups=2))
+
+
+@pytest.mark.parametrize("name", ["qwen3", "t5"])
+def test_prompts_of_any_length_are_answered_in_order_as_each_alone(name):
+    model = random_model(name)
+    prompts = [[20], [21, 22, 23, 24], [25, 26], [20]]
+    settings = DiverseSettings(beams=4, groups=4, penalty=0.5, end_id=END, max_tokens=4)
+    together = write_diversely(model, prompts, settings, batch_tokens=8)
+    alone = [write_diversely(model, [prompt], settings)[0] for prompt in prompts]
+    assert [[text.tokens for text in row] for row in together] == [
+        [text.tokens for text in row] for row in alone
+    ]
+    assert together[0] == together[3]
