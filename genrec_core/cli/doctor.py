@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from genrec_core.cli.environment import JSON
+from genrec_core.cli.environment import JSON, STORE
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.encoder import Encoder
 from genrec_core.contracts.errors import DataError, GenrecError
@@ -64,6 +64,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "--quick", is_flag=True, help="Only what is counted: no neighbours, duplicates, reconstruction."
 )
 @click.option("--queries", type=click.IntRange(min=1), help="Ask for the neighbours of so many items.")
+@STORE
 @JSON
 def doctor(quick: bool, queries: int | None, as_json: bool, **asked: Any) -> None:
     """Examine identifiers: code usage, collisions, leaves under prefixes, neighbours, duplicates.
@@ -105,6 +106,7 @@ class DoctorInputs:
     items: Path | None
     embeddings: Path | None
     encoder: str | None
+    store: Path | None
 
 
 def _named_inputs(asked: DoctorInputs) -> dict[str, IdentifierInputs]:
@@ -118,7 +120,7 @@ def _named_inputs(asked: DoctorInputs) -> dict[str, IdentifierInputs]:
     registry = load_plugins()[0]
     named: dict[str, IdentifierInputs] = {}
     for run in asked.runs:
-        opened = open_run(run, registry)
+        opened = open_run(run, registry, asked.store)
         _add(named, opened.pipeline.spec.name, inputs_of(opened))
     first = next(iter(named.values()), None)
     items = _items(asked.items) if asked.items else first.items if first else None

@@ -18,6 +18,11 @@ from genrec_core.store.store import Store
 SET = click.option(
     "--set", "changes", multiple=True, metavar="PATH=VALUE", help="Change an option: --set train.sft.epochs=3"
 )
+STORE = click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of artefacts; by default the one that the run names.",
+)
 JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from genrec_core.cli.environment import JSON, StoreAndRuns, environment
+from genrec_core.cli.environment import JSON, STORE, StoreAndRuns, environment
 from genrec_core.pipeline.console import echo, echo_json
 
 _PATH = click.Path(path_type=Path)
@@ -27,9 +27,16 @@ def items() -> None:
 @click.option("--out", type=_PATH, help="The new run folder; by default beside RUN.")
 @click.option("--dry-run", is_flag=True, help="Say how the items would be called; write nothing.")
 @click.option("--allow-empty-text", is_flag=True, help="Take items without any text.")
+@STORE
 @JSON
 def add(
-    run: Path, file: Path, out: Path | None, dry_run: bool, allow_empty_text: bool, as_json: bool
+    run: Path,
+    file: Path,
+    out: Path | None,
+    dry_run: bool,
+    allow_empty_text: bool,
+    store: Path | None,
+    as_json: bool,
 ) -> None:
     """Add the items of FILE to the catalogue of RUN, which stays as it is.
 
@@ -43,7 +50,7 @@ def add(
     from genrec_core.pipeline.run_reader import open_run
 
     shop = environment(StoreAndRuns(Path("store"), Path("runs")), quiet=True)
-    opened = open_run(run, shop.registry)
+    opened = open_run(run, shop.registry, store)
     new = read_new_items(file, opened.catalogue.items, allow_empty_text=allow_empty_text)
     extended = preview(opened, new) if dry_run else add_items(opened, new, shop, out)
     found = summary(extended)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from genrec_core.cli.environment import JSON
+from genrec_core.cli.environment import JSON, STORE
 from genrec_core.contracts.candidates import How, Ranked
 from genrec_core.contracts.errors import GenrecError, examples, printable
 from genrec_core.contracts.items import Items
@@ -32,14 +32,17 @@ LOOKED_AT = 1_000
 )  # fmt: skip
 @click.option("--titles", is_flag=True, help="Each --history is a title, or a part that one title alone has.")
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many items.")
+@STORE
 @JSON
-def recommend(run: Path, histories: tuple[str, ...], titles: bool, k: int, as_json: bool) -> None:
+def recommend(
+    run: Path, histories: tuple[str, ...], titles: bool, k: int, store: Path | None, as_json: bool
+) -> None:
     """Recommend items after a history, by the model of RUN.
 
     An item is named by its id, exactly. What is no id may be the title that one item alone has; with --titles
     it is looked up among titles only. The first line of the answer says what was understood.
     """
-    opened = open_run(run, load_plugins()[0])
+    opened = open_run(run, load_plugins()[0], store)
     items = opened.catalogue.items
     history = [item for text in histories for item in find_items(text, items, titles=titles)]
     with opened.open() as session:

@@ -49,6 +49,7 @@ from genrec_core.pipeline.run_folder import (
     PIPELINE,
     PLAN,
     plan_record,
+    way_to,
     write_pipeline,
     write_readable,
 )
@@ -139,8 +140,9 @@ def add_items(
         vectors = load_arrays(done.folders[stage] / EMBEDDINGS)[0]["embeddings"]
     catalogue = opened.artifacts.catalogue(done.folders[DATA], done.folders[TOKENIZE])
     extended = ExtendedCatalogue(catalogue.items, catalogue.identifiers, known, vectors, home)
-    record = plan_record(done.plan, environment.store.root, environment.versions, done.outcomes)
-    _write(home.absolute(), opened, extended, record, new)
+    home = home.absolute()
+    record = plan_record(done.plan, home, environment.store.root, environment.versions, done.outcomes)
+    _write(home, opened, extended, record, new)
     return extended
 
 
@@ -247,7 +249,7 @@ def _write(
         if stage["kind"] in _MODEL_STAGES and stage["name"] not in replaced
     ]
     stages = [*record["stages"], *kept]
-    grown = {"from": str(opened.folder.resolve()), "identifiers": TOKENIZE}
+    grown = {"from": way_to(home, opened.folder.resolve()), "identifiers": TOKENIZE}
     write_readable(folder / PLAN, {**record, "stages": stages, "grown": grown})
     if folder != home:
         folder.rename(home)

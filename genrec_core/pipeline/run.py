@@ -156,7 +156,7 @@ def run_pipeline(
     write_pipeline(home / PIPELINE, pipeline.spec.described(seed))
     _record(home, plan, environment, {})
     run_log = RunLog(home / LOG, pipeline.spec.observe, environment.console)
-    run_log.run_started(home.name, plan_record(plan, environment.store.root, environment.versions, {}))
+    run_log.run_started(home.name, plan_record(plan, home, environment.store.root, environment.versions, {}))
     runner = Runner(environment, run_log, graph.embed_stages(), graph.fits)
     try:
         done = runner.carry_out(plan, chosen)
@@ -173,7 +173,7 @@ def run_pipeline(
 
 
 def _record(home: Path, plan: Plan, environment: RunEnvironment, outcomes: Mapping[str, str]) -> None:
-    write_readable(home / PLAN, plan_record(plan, environment.store.root, environment.versions, outcomes))
+    write_readable(home / PLAN, plan_record(plan, home, environment.store.root, environment.versions, outcomes))
 
 
 def _refuse_several_processes() -> None:

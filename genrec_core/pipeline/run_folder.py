@@ -81,12 +81,22 @@ def point_latest(folder: Path) -> str:
     return ""
 
 
-def plan_record(plan: Plan, store: Path, versions: Mapping[str, str], outcomes: Mapping[str, str]) -> Any:
-    """The content of `plan.json`: every stage with its fingerprint, the reason, and what became of it."""
+def plan_record(
+    plan: Plan, home: Path, store: Path, versions: Mapping[str, str], outcomes: Mapping[str, str]
+) -> Any:
+    """The content of `plan.json`: every stage with its fingerprint, the reason, and what became of it.
+
+    Args:
+        plan: what runs.
+        home: the run folder.
+        store: where the artefacts are.
+        versions: package → version.
+        outcomes: stage → what became of it.
+    """
     return {
         "name": plan.name,
         "seed": plan.seed,
-        "store": str(store),
+        **store_record(home, store),
         "versions": dict(versions),
         "stages": [
             {
@@ -102,6 +112,29 @@ def plan_record(plan: Plan, store: Path, versions: Mapping[str, str], outcomes: 
             for entry in plan.entries
         ],
     }
+
+
+def store_record(home: Path, store: Path) -> dict[str, str]:
+    """Where the store is, as `plan.json` says it: from the run folder, and on this machine.
+
+    Runs and their store can so be moved together, and a run folder alone on the machine where it was made.
+    """
+    return {"store": way_to(home, store), "store_was": str(store.absolute())}
+
+
+def way_to(home: Path, place: Path) -> str:
+    """The way from a run folder to a place, with `/` between its steps."""
+    return Path(os.path.relpath(place.parent.resolve() / place.name, home.resolve())).as_posix()
+
+
+def store_of(home: Path, plan: Mapping[str, Any]) -> Path:
+    """The store that a `plan.json` names: as seen from the run folder, else where it was when the run was made.
+
+    What an artefact holds is known by its digests, so it does not matter in which of both it is found.
+    """
+    beside = Path(os.path.normpath(home.resolve() / plan["store"]))
+    was = Path(plan.get("store_was", plan["store"]))
+    return was if was.is_absolute() and was.is_dir() and not beside.is_dir() else beside
 
 
 def last_ingredients(runs: Path, name: str, seed: int) -> dict[str, Ingredients]:

@@ -9,6 +9,7 @@ with run.open() as session:
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ from genrec_core.evaluation.evaluate import METRICS
 from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
 from genrec_core.pipeline.graph import TUNE
 from genrec_core.pipeline.load import Pipeline, load_pipeline
-from genrec_core.pipeline.run_folder import LATEST, NEW_ITEMS, PIPELINE, PLAN
+from genrec_core.pipeline.run_folder import LATEST, NEW_ITEMS, PIPELINE, PLAN, store_of
 from genrec_core.pipeline.stages.baseline import distinct_baselines, stored_fitter
 from genrec_core.pipeline.stages.recommend import decided
 from genrec_core.pipeline.wiring import slots_asked
@@ -71,7 +72,7 @@ class RunReader:
         if key is None:
             raise GenrecError(f"run `{self.folder}` has no stage `{stage}`")
         folder = self.store.folder(stage, key)
-        wrong = damage(folder, deep=True) if folder.exists() else "it is not there"
+        wrong = damage(folder, deep=True) if folder.exists() else "it is not there (--store names another)"
         if wrong:
             raise GenrecError(
                 f"the artefact of `{stage}` in the store `{self.store.root}` cannot be used: {wrong}",
@@ -84,7 +85,8 @@ class RunReader:
         origin = str(self.plan.get("grown", {}).get("from", ""))
         if not origin:
             return shlex.join(["genrec", "run", str(self.folder / PIPELINE)])
-        known = origin if (Path(origin) / PLAN).is_file() else "RUN"
+        run = Path(os.path.normpath(self.folder.resolve() / origin))
+        known = str(run) if (run / PLAN).is_file() else "RUN"
         words = ["genrec", "items", "add", known, str(self.folder / NEW_ITEMS), "--out", str(self.folder)]
         return shlex.join(words)
 
@@ -194,8 +196,13 @@ class RunSession(Session):
         self._grounder.close()
 
 
-def open_run(folder: Path, registry: Registry) -> RunReader:
+def open_run(folder: Path, registry: Registry, store: Path | None = None) -> RunReader:
     """Open a run folder, a pipeline's folder in `runs` (its latest run), or a run with several seeds.
+
+    Args:
+        folder: which.
+        registry: the components that its pipeline names.
+        store: where its artefacts are; by default where the run says.
 
     Raises:
         GenrecError: there is no run, or a plugin it needs is gone.
@@ -215,8 +222,8 @@ def open_run(folder: Path, registry: Registry) -> RunReader:
             where=str(home / PLAN),
             hint="the file was edited or is from another program; run the pipeline again",
         )
-    store = Store(Path(plan["store"]))
-    return RunReader(home, load_pipeline(home / PIPELINE, registry), plan, store, ArtifactReader())
+    found = Store(store or store_of(home, plan))
+    return RunReader(home, load_pipeline(home / PIPELINE, registry), plan, found, ArtifactReader())
 
 
 def _wrong_with(plan: Any) -> str:
@@ -226,8 +233,10 @@ def _wrong_with(plan: Any) -> str:
     """
     if not isinstance(plan, dict) or not isinstance(plan.get("stages"), list):
         return "there is no list of `stages`"
-    if not isinstance(plan.get("store"), str) or "\0" in plan["store"]:
-        return "`store` is no path"
+    for key in ("store", "store_was"):
+        path = plan.get(key, "" if key == "store_was" else None)
+        if not isinstance(path, str) or "\0" in path:
+            return f"`{key}` is no path"
     if not isinstance(plan.get("seed"), int):
         return "`seed` is no whole number"
     if not isinstance(plan.get("grown", {}), dict):

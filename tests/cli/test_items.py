@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from genrec_core.identifiers.storage import load_identifiers
+from genrec_core.pipeline.run_folder import store_of
 from genrec_core.store.content import load_arrays
 
 NEW = """\
@@ -37,7 +38,7 @@ def add(genrec, ran):
 def artefact(run, stage):
     plan = json.loads((Path(run) / "plan.json").read_text())
     (key,) = (one["fingerprint"] for one in plan["stages"] if one["name"] == stage)
-    return Path(plan["store"]) / f"{stage}-{key[:16]}"
+    return store_of(Path(run), plan) / f"{stage}-{key[:16]}"
 
 
 def everything_in(folder):
