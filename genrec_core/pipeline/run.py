@@ -173,7 +173,8 @@ def run_pipeline(
 
 
 def _record(home: Path, plan: Plan, environment: RunEnvironment, outcomes: Mapping[str, str]) -> None:
-    write_readable(home / PLAN, plan_record(plan, home, environment.store.root, environment.versions, outcomes))
+    record = plan_record(plan, home, environment.store.root, environment.versions, outcomes)
+    write_readable(home / PLAN, record)
 
 
 def _refuse_several_processes() -> None:

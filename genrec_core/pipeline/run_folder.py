@@ -128,7 +128,7 @@ def way_to(home: Path, place: Path) -> str:
 
 
 def store_of(home: Path, plan: Mapping[str, Any]) -> Path:
-    """The store that a `plan.json` names: as seen from the run folder, else where it was when the run was made.
+    """The store that a `plan.json` names: seen from the run folder, else where it was when that was made.
 
     What an artefact holds is known by its digests, so it does not matter in which of both it is found.
     """

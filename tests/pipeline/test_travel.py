@@ -1,4 +1,4 @@
-"""Runs that were moved: with their store, without it, and those that were made before stores were relative."""
+"""Runs that were moved: with their store, without it, and from before stores were relative."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ def test_a_run_and_its_store_are_moved_together(folder, registry, tmp_path):
     (tmp_path / "away").mkdir()
     for name in ("runs", "store"):
         (tmp_path / name).rename(tmp_path / "away" / name)
-    assert json.loads((tmp_path / "away/runs/quick/latest/plan.json").read_text())["store"] == "../../../store"
+    plan = json.loads((tmp_path / "away/runs/quick/latest/plan.json").read_text())
+    assert plan["store"] == "../../../store"
     assert recommended(tmp_path / "away" / "runs" / "quick", registry) == before
     assert recommended(tmp_path / "away" / "runs" / "quick" / folder.name, registry) == before
 
