@@ -12,7 +12,7 @@ of the baseline are added, step by step over the trie, so beams and final scores
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field
 
@@ -71,6 +71,10 @@ class Beam(Recommender):
     def most_candidates(self) -> int:
         """As many as beams."""
         return self.options.beams
+
+    def reaching(self, count: int) -> Self:
+        """With `count` beams at least."""
+        return self if count <= self.options.beams else self.with_options(beams=count)
 
     def undecided(self) -> bool:
         """Whether the weight of a prior is left open."""
@@ -174,9 +178,9 @@ class BeamSession(RecommenderSession):
                 yield excluding(answer, request, catalogue)
                 advance(1)
 
-    def allowed(self, request: Request) -> Sequence[int] | None:
+    def allowed(self, request: Request) -> frozenset[int] | None:
         """The items that alone may be answered; None for all."""
-        return None
+        return request.only
 
     def close(self) -> None:
         """Close the prior."""

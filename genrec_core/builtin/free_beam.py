@@ -7,7 +7,7 @@ valid rate at k (`vr@k`) says how often it was one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from pydantic import Field
 
@@ -44,6 +44,10 @@ class FreeBeam(Recommender):
     def most_candidates(self) -> int:
         """As many as beams."""
         return self.options.beams
+
+    def reaching(self, count: int) -> Self:
+        """With `count` beams at least."""
+        return self if count <= self.options.beams else self.with_options(beams=count)
 
     def open(
         self,

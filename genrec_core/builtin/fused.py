@@ -125,6 +125,13 @@ class Fused(Recommender):
         """As many as `pool`."""
         return self.options.pool
 
+    def reaching(self, count: int) -> Self:
+        """Every part brings `count` items at least."""
+        if count <= self.options.pool:
+            return self
+        recommenders = tuple(one.reaching(count) for one in self.options.recommenders)
+        return self.with_options(pool=count, recommenders=recommenders)
+
     def undecided(self) -> bool:
         """Whether weights are left open."""
         return self.options.weights is None
@@ -221,7 +228,7 @@ class FusedSession(RecommenderSession):
         streams += [self._scored_by(session, requests) for session in self._baselines]
         for request, answers in zip(requests, zip(*streams, strict=True), strict=True):
             pool = np.unique(np.concatenate([answer.items for answer in answers]))
-            pool = pool[~np.isin(pool, request.exclude)] if request.exclude else pool
+            pool = pool[request.allows(pool)] if request.ruled else pool
             phases: Counter[str] = Counter()
             for answer in answers:
                 phases.update(answer.phases)
@@ -250,9 +257,9 @@ class FusedSession(RecommenderSession):
                 logits = row.astype(np.float64)
                 logits -= logits.max()
                 logits -= np.log(np.exp(logits).sum())
-                wanted = self._options.pool + len(request.exclude)
-                top = best(logits, wanted)
-                top = top[~np.isin(top, request.exclude)] if request.exclude else top
+                places = np.arange(len(logits), dtype=np.int32)
+                places = places[request.allows(places)] if request.ruled else places
+                top = places[best(logits[places], self._options.pool)]
                 yield _Answer(top, logits[top], logits)
 
     def _written(self, items: NDArray[np.int32], scores: NDArray[np.float64]) -> Iterator[Candidate]:

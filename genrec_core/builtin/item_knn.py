@@ -132,10 +132,10 @@ class SparseSession(BaselineSession):
             for row, request in enumerate(some):
                 inside = slice(found.indptr[row], found.indptr[row + 1])
                 items, scores, popular = found.indices[inside], found.data[inside], order
-                if request.exclude:
-                    allowed = ~np.isin(items, request.exclude)
+                if request.ruled:
+                    allowed = request.allows(items)
                     items, scores = items[allowed], scores[allowed]
-                    popular = order[~np.isin(order, request.exclude)]
+                    popular = order[request.allows(order)]
                 yield self._filled(items, scores, popular, k)
 
     def _filled(

@@ -84,7 +84,7 @@ class _Counts(BaselineSession):
         top = best(self._counts, k)
         ranked = Ranked.direct(top, self._counts[top])
         for request in requests:
-            yield next(super().rank([request], k)) if request.exclude else ranked
+            yield next(super().rank([request], k)) if request.ruled else ranked
 
     def logits(self, requests: Sequence[Request]) -> NDArray[np.float32]:
         """Logarithms of the counts, each with one more."""

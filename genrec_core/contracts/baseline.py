@@ -70,15 +70,18 @@ class BaselineSession(Session, ABC):
     def rank(self, requests: Sequence[Request], k: int) -> Iterator[Ranked]:
         """The best k items for each request, in order, equal scores by item index.
 
-        There are fewer only where the catalogue, without the items of `Request.exclude`, is smaller.
+        There are fewer only where fewer items are allowed (`Request.allows`).
         """
         chunk = max(1, CELLS // max(1, self.items))
         for start in range(0, len(requests), chunk):
             some = requests[start : start + chunk]
             for request, row in zip(some, self.scores(some), strict=True):
-                excluded = np.unique(np.asarray(request.exclude, dtype=np.int64))
-                row[excluded] = -np.inf
-                top = best(row, min(k, self.items - len(excluded)))
+                left = self.items
+                if request.ruled:
+                    allowed = request.allows(np.arange(self.items))
+                    row[~allowed] = -np.inf
+                    left = int(allowed.sum())
+                top = best(row, min(k, left))
                 yield Ranked.direct(top, row[top])
 
 

@@ -20,8 +20,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+import numpy as np
 from pydantic import Field
 
 from genrec_core.contracts.candidates import Candidates
@@ -42,29 +43,31 @@ class RecommenderSession(Session, ABC):
     def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
         """One answer a request, in order, yielded as they are ready.
 
-        No candidate leads to an item of `Request.exclude` (`excluding`). Items of the history may be among
-        them: whether they count is decided by who asks.
+        No candidate leads to an item that its request does not allow (`excluding`). Items of the history may
+        be among them: whether they count is decided by who asks.
         """
 
 
 def excluding(answer: Candidates, request: Request, catalogue: Catalogue) -> Candidates:
-    """The answer without the items that the request excludes.
+    """The answer without the items that the request excludes, or, with `Request.only`, does not name.
 
-    A candidate that means excluded items alone is left out; one that means others too says which are left.
+    A candidate that means such items alone is left out; one that means others too says which are left. One
+    that names no item stays: a grounder may still find what is meant.
 
     >>> excluding(Candidates((red, blue)), Request("u", (), exclude=(0,)), catalogue)    # only item 0 is red
     Candidates(beams=(blue,))
     """
-    if not request.exclude:
+    if not request.ruled:
         return answer
-    excluded, beams = set(request.exclude), []
-    for beam in answer.beams:
-        items = catalogue.meant(beam).tolist()
-        left = tuple(item for item in items if item not in excluded)
+    beams, meant = [], [catalogue.meant(beam) for beam in answer.beams]
+    allowed = request.allows(np.concatenate([*meant, np.zeros(0, dtype=np.int32)]))
+    ends = np.cumsum([len(items) for items in meant])
+    for beam, items, end in zip(answer.beams, meant, ends, strict=True):
+        left = items[allowed[end - len(items) : end]]
         if len(left) == len(items):
             beams.append(beam)
-        elif left:
-            beams.append(replace(beam, items=left))
+        elif len(left):
+            beams.append(replace(beam, items=tuple(left.tolist())))
     return replace(answer, beams=tuple(beams))
 
 
@@ -90,6 +93,13 @@ class Recommender(Component):
         `genrec check` refuses to evaluate deeper: recall would count items never asked for as missed.
         """
         return None
+
+    def reaching(self, count: int) -> Self:
+        """This recommender with options under which an answer has `count` candidates, where so many exist.
+
+        For who wants more recommendations than it was set up to write. By default it stays as it is.
+        """
+        return self
 
     def undecided(self) -> bool:
         """Whether options are left open that `tune` chooses by validation rows; by default none is."""

@@ -8,6 +8,7 @@ all that a recommender or baseline ever receives): leaking a target into a promp
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -30,6 +31,8 @@ class Request:
         attributes: fields of the user (`users.jsonl`); empty when nothing is known.
         message: what the user says or asks for, where there is such a text.
         exclude: items that must not be recommended.
+        only: the items that alone may be recommended, less those of `exclude`; None for all. Requests under
+            one rule share one set, so that what follows from it is worked out once.
     """
 
     user: str
@@ -39,6 +42,34 @@ class Request:
     attributes: Mapping[str, object] = field(default_factory=dict)
     message: str = ""
     exclude: tuple[int, ...] = ()
+    only: frozenset[int] | None = None
+
+    @property
+    def ruled(self) -> bool:
+        """Whether some items may not be recommended."""
+        return bool(self.exclude) or self.only is not None
+
+    def allows(self, items: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Which of some items may be recommended, bool of their shape.
+
+        >>> Request("u", (), exclude=(3,), only=frozenset({3, 5, 7})).allows(np.array([2, 3, 5]))
+        array([False, False,  True])
+        """
+        allowed = np.ones(len(items), dtype=np.bool_)
+        if self.only is not None:
+            members = _members(self.only)
+            allowed = (items < len(members)) & members[np.minimum(items, len(members) - 1)]
+        if self.exclude:
+            allowed &= ~np.isin(items, self.exclude)
+        return allowed
+
+
+@functools.lru_cache(maxsize=32)
+def _members(items: frozenset[int]) -> NDArray[np.bool_]:
+    """Bool by item index, up to the largest of a set."""
+    members = np.zeros(max(items, default=0) + 1, dtype=np.bool_)
+    members[list(items)] = True
+    return members
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from genrec_core import Candidate, Candidates, Catalogue, Context, Identifiers, 
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.exact import Exact
 from genrec_core.builtin.free_beam import FreeBeam
+from genrec_core.builtin.fused import Fused
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.recommender import excluding
@@ -50,6 +51,30 @@ def test_k_items_come_back_wherever_k_are_left(model, form, search):
             ROWS[item] if form == "identifier" else item for item in range(10) if item not in request.exclude
         }
         assert len(answer.beams) == min(4, len(left)), request.user
+
+
+@pytest.mark.parametrize("form", ["identifier", "title"])
+def test_allowed_items_alone_come_back_and_as_many_as_there_are(model, form):
+    rules = [
+        (frozenset({0, 4, 5, 9}), ()),
+        (frozenset({0, 4, 5, 9}), (4,)),
+        (frozenset({1}), (0,)),
+        (frozenset({1}), (1,)),
+    ]
+    requests = [Request("u", (5, 6), only=only, exclude=exclude) for only, exclude in rules]
+    answers = ask(Beam(beams=4), {"main": model}, requests, CATALOGUE, NextItem(target=form))
+    ground = Exact().open(CATALOGUE, Context())
+    for (only, exclude), answer in zip(rules, answers, strict=True):
+        assert sorted(ground.ground(answer).items.tolist()) == sorted(only - set(exclude))
+
+
+def test_more_candidates_than_beams_are_written_when_more_are_asked_for(model):
+    assert Beam(beams=4).reaching(3).options.beams == 4
+    (answer,) = ask(Beam(beams=4).reaching(9), {"main": model}, REQUESTS[:1], CATALOGUE, NextItem())
+    assert len(answer.beams) == 9
+    assert FreeBeam(beams=4).reaching(6).options.beams == 6
+    fused = Fused(recommenders=[Beam(beams=4)], weights=[1.0], pool=4).reaching(8)
+    assert (fused.options.pool, fused.options.recommenders[0].options.beams) == (8, 8)
 
 
 def test_scores_of_what_is_left_do_not_change(model):

@@ -472,6 +472,7 @@ FAULTS = [
     (Speechless, "answers_requests_without_history"),
     (Filtering, "keeps_viewed_items"),
     (Stubborn, "leaves_out_excluded_items"),
+    (Stubborn, "keeps_to_allowed_items"),
     (Peeking, "trains_on_training_rows_alone"),
     (Unlisted, "has_an_identity_in_json"),
     (Forgetful, "names_every_item"),

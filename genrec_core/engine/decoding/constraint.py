@@ -11,6 +11,7 @@ another, an end token tells them apart; nowhere else is it part of an answer.
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,20 +50,29 @@ class Restriction:
     """Which items each of R rows may be answered with, over a trie of N items.
 
     Attributes:
-        keys: int64, ascending: row × (N + 1) + place in the trie's items, of every item that is named.
-        stride: N + 1.
-        only: bool [R]; whether a row's named items are the only ones allowed, or the ones left out.
+        counts: int64 [S, N + 1], how many of the trie's first n items are in each of S sets of allowed ones.
+        sets: int64 [R], the set of each row.
+        excluded: int64, ascending: row × (N + 1) + place in the trie's items, of every item of the row's set
+            that it may not be answered with all the same.
     """
 
-    keys: Tensor
-    stride: int
-    only: Tensor
+    counts: Tensor
+    sets: Tensor
+    excluded: Tensor
 
     def allows(self, rows: Tensor, starts: Tensor, leaves: Tensor) -> Tensor:
         """Whether some item of the run `starts … starts + leaves` is allowed, bool of their shape."""
-        begin = rows * self.stride + starts
-        named = torch.searchsorted(self.keys, begin + leaves) - torch.searchsorted(self.keys, begin)
-        return torch.where(self.only[rows], named > 0, named < leaves)
+        of = self.sets[rows]
+        left = self.counts[of, starts + leaves] - self.counts[of, starts]
+        if len(self.excluded):
+            begin = rows * self.counts.shape[1] + starts
+            left = left - torch.searchsorted(self.excluded, begin + leaves)
+            left = left + torch.searchsorted(self.excluded, begin)
+        return left > 0
+
+
+KEPT_SETS = 16
+"""Sets of allowed items whose counts a constraint keeps."""
 
 
 class Constraint:
@@ -82,6 +92,8 @@ class Constraint:
         self._starts = torch.from_numpy(trie.starts).to(device).long()
         self._leaves = torch.from_numpy(trie.leaves).to(device).long()
         self._restriction: Restriction | None = None
+        self._counts: dict[frozenset[int] | None, Tensor] = {}
+        self._counting = threading.Lock()
 
     @cached_property
     def _by_item(self) -> tuple[Ints, Ints]:
@@ -90,7 +102,7 @@ class Constraint:
         return self.trie.items[order], order
 
     def for_rows(
-        self, exclude: Sequence[Sequence[int]], only: Sequence[Sequence[int] | None] | None = None
+        self, exclude: Sequence[Sequence[int]], only: Sequence[frozenset[int] | None] | None = None
     ) -> Constraint:
         """The same trie for a batch whose rows may not be answered with everything; nothing is compiled.
 
@@ -99,27 +111,41 @@ class Constraint:
 
         Args:
             exclude: item indices left out for each row; those without an answer here change nothing.
-            only: item indices that alone are allowed for each row, less those excluded; None for all.
+            only: item indices that alone are allowed for each row, less those excluded; None for all. What a
+                set allows is counted once and kept, so rows with the same rule share one set.
         """
         items, order = self._by_item
-        keys: list[NDArray[np.int64]] = []
-        stride, device = len(order) + 1, self._first.device
         allowed = only if only is not None else [None] * len(exclude)
+        distinct, device = list(dict.fromkeys(allowed)), self._first.device
+        keys: list[NDArray[np.int64]] = []
         for row, (left_out, kept) in enumerate(zip(exclude, allowed, strict=True)):
-            named = np.unique(np.asarray(left_out, dtype=np.int64))
-            if kept is not None:
-                named = np.setdiff1d(np.asarray(kept, dtype=np.int64), named)
-            first, last = (np.searchsorted(items, named, side) for side in ("left", "right"))
+            named = set(left_out) if kept is None else kept.intersection(left_out)
+            indices = np.fromiter(named, dtype=np.int64, count=len(named))
+            first, last = (np.searchsorted(items, indices, side) for side in ("left", "right"))
             counts = last - first
             runs = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
-            keys.append(np.sort(order[runs].astype(np.int64)) + row * stride)
+            keys.append(np.sort(order[runs].astype(np.int64)) + row * (len(order) + 1))
         restricted = copy.copy(self)
         restricted._restriction = Restriction(
-            torch.from_numpy(np.concatenate(keys) if keys else np.zeros(0, dtype=np.int64)).to(device),
-            stride,
-            torch.tensor([kept is not None for kept in allowed], dtype=torch.bool, device=device),
+            torch.stack([self._counted(one) for one in distinct]) if distinct else torch.zeros((0, 1)),
+            torch.tensor([distinct.index(one) for one in allowed], dtype=torch.long, device=device),
+            torch.from_numpy(np.concatenate([*keys, np.zeros(0, dtype=np.int64)])).to(device),
         )
         return restricted
+
+    def _counted(self, allowed: frozenset[int] | None) -> Tensor:
+        """How many of the trie's first n items a set allows, int64 [N + 1]; None allows all."""
+        with self._counting:  # sessions of several threads share a trie
+            if allowed not in self._counts:
+                items = self.trie.items
+                kept = np.ones(len(items), dtype=np.bool_)
+                if allowed is not None:
+                    kept = np.isin(items, np.fromiter(allowed, dtype=np.int64, count=len(allowed)))
+                while len(self._counts) >= KEPT_SETS:
+                    self._counts.pop(next(iter(self._counts)))
+                counts = torch.from_numpy(np.concatenate([[0], np.cumsum(kept)]))
+                self._counts[allowed] = counts.long().to(self._first.device)
+            return self._counts[allowed]
 
     def permitted(self, choices: Choices, gained: Tensor, rows: int) -> tuple[Choices, Tensor]:
         """The choices that the rows' items allow, with their values; probabilities stay those of the trie."""

@@ -14,6 +14,7 @@ tokens, because the two models need not share a text tokenizer. What follows is 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -25,6 +26,7 @@ from genrec_core.contracts.candidates import Candidate, Candidates
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Tokens
+from genrec_core.contracts.recommender import excluding
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.contracts.views import Request
 from genrec_core.engine.batches import WINDOW, by_tokens
@@ -57,6 +59,7 @@ class DecoderSettings:
 
 KEPT_TRIES = 8
 """Compiled tries that a model keeps: forms of answers times catalogues."""
+_COMPILING = threading.Lock()
 
 
 class Decoder:
@@ -83,14 +86,15 @@ class Decoder:
     def _compiled(self, form: str, stop_text: str) -> Constraint:
         items, identifiers, device = self.catalogue.items, self.catalogue.identifiers, self.head.weight.device
         key = (id(items), id(identifiers), form, stop_text, device)
-        if key not in self.model.compiled:
-            while len(self.model.compiled) >= KEPT_TRIES:
-                self.model.compiled.pop(next(iter(self.model.compiled)))
-            trie = answer_trie(self.renderer, answer_end(self.renderer, stop_text), form)
-            # Items and identifiers are kept with it: no other object can get their `id` meanwhile.
-            self.model.compiled[key] = (Constraint(trie, device), items, identifiers)
-        found: Constraint = self.model.compiled[key][0]
-        return found
+        with _COMPILING:  # sessions of several threads share a model
+            if key not in self.model.compiled:
+                while len(self.model.compiled) >= KEPT_TRIES:
+                    self.model.compiled.pop(next(iter(self.model.compiled)))
+                trie = answer_trie(self.renderer, answer_end(self.renderer, stop_text), form)
+                # Items and identifiers are kept with it: no other object can get their `id` meanwhile.
+                self.model.compiled[key] = (Constraint(trie, device), items, identifiers)
+            found: Constraint = self.model.compiled[key][0]
+            return found
 
     def candidates(
         self,
@@ -98,7 +102,7 @@ class Decoder:
         requests: Sequence[Request] = (),
         *,
         exclude: Iterable[Sequence[int]] | None = None,
-        only: Iterable[Sequence[int] | None] | None = None,
+        only: Iterable[frozenset[int] | None] | None = None,
     ) -> Iterator[Candidates]:
         """The best identifiers for each sample's prompt, in order.
 
@@ -132,7 +136,7 @@ class Decoder:
         requests: Sequence[Request] = (),
         *,
         exclude: Sequence[Sequence[int]] | None = None,
-        only: Sequence[Sequence[int] | None] | None = None,
+        only: Sequence[frozenset[int] | None] | None = None,
     ) -> list[Candidates]:
         """The best identifiers behind token-id prompts that belong to `samples`, in order.
 
@@ -151,13 +155,8 @@ class Decoder:
         lengths, kinds = list(map(len, prompts)), list(map(_answered, samples))
         for batch in by_tokens(lengths, self.settings.batch_tokens, room=self.settings.beams, kinds=kinds):
             form, stop_text = _answered(samples[batch[0]])
-            constraint = self.constraint(form, stop_text)
-            if exclude is not None or only is not None:
-                left_out = [exclude[index] if exclude is not None else () for index in batch]
-                kept = None if only is None else [only[index] for index in batch]
-                constraint = constraint.for_rows(left_out, kept)
             result = self._found(
-                constraint,
+                _restricted(self.constraint(form, stop_text), exclude, only, batch),
                 [prompts[index] for index in batch],
                 asked=[requests[index] for index in batch] if self.prior else (),
             )
@@ -173,6 +172,8 @@ class Decoder:
         starts: Tensor | None = None,
         supplied: Sequence[Sequence[int]] | None = None,
         depth: int | None = None,
+        exclude: Sequence[Sequence[int]] | None = None,
+        only: Sequence[frozenset[int] | None] | None = None,
     ) -> Found:
         """One batch of token-id prompts through the search, without the prior.
 
@@ -183,8 +184,11 @@ class Decoder:
             starts: the trie node each row starts from, behind the tokens `supplied` to it.
             supplied: tokens already written behind each prompt.
             depth: return prefixes of this many tokens instead of whole identifiers.
+            exclude: items that a row may not be answered with; of a prefix, those below it.
+            only: items that alone a row may be answered with, None for all.
         """
-        return self._found(self.constraint(form, stop_text), prompts, starts, supplied, depth)
+        constraint = _restricted(self.constraint(form, stop_text), exclude, only, range(len(prompts)))
+        return self._found(constraint, prompts, starts, supplied, depth)
 
     def _found(
         self,
@@ -230,10 +234,33 @@ def _answered(sample: Sample) -> tuple[str, str]:
     return sample.answer_form, sample.stop_text
 
 
-def prefixes(decoder: Decoder, samples: Sequence[Sample], depth: int) -> list[list[Tokens]]:
-    """The best distinct identifier prefixes of `depth` tokens for each sample, best first."""
+def _restricted(
+    constraint: Constraint,
+    exclude: Sequence[Sequence[int]] | None,
+    only: Sequence[frozenset[int] | None] | None,
+    rows: Sequence[int],
+) -> Constraint:
+    """The constraint for some rows of a batch; itself where nothing is asked of any."""
+    if exclude is None and only is None:
+        return constraint
+    left_out = [exclude[row] if exclude is not None else () for row in rows]
+    return constraint.for_rows(left_out, None if only is None else [only[row] for row in rows])
+
+
+def prefixes(
+    decoder: Decoder,
+    samples: Sequence[Sample],
+    depth: int,
+    *,
+    exclude: Sequence[Sequence[int]] | None = None,
+    only: Sequence[frozenset[int] | None] | None = None,
+) -> list[list[Tokens]]:
+    """The best distinct identifier prefixes of `depth` tokens for each sample, best first.
+
+    `exclude` and `only` as for `Decoder.candidates`: below each prefix an allowed item is left.
+    """
     prompts = [decoder.renderer.prompt(sample) for sample in samples]
-    found = decoder.search(prompts, depth=depth)
+    found = decoder.search(prompts, depth=depth, exclude=exclude, only=only)
     trie, identifiers = decoder.constraint().trie, decoder.catalogue.identifiers
     rows = []
     for nodes in found.nodes.tolist():
@@ -242,8 +269,18 @@ def prefixes(decoder: Decoder, samples: Sequence[Sample], depth: int) -> list[li
     return rows
 
 
-def finish(decoder: Decoder, sample: Sample, given: Sequence[Tokens]) -> Candidates:
+def finish(
+    decoder: Decoder,
+    sample: Sample,
+    given: Sequence[Tokens],
+    *,
+    exclude: Sequence[int] = (),
+    only: frozenset[int] | None = None,
+) -> Candidates:
     """The best identifiers that begin with one of the given prefixes, scored by this decoder's model.
+
+    Items of `exclude` may not be answered, and those of `only`, where there is one, alone; a prefix below
+    which no item is left is passed over, and where that holds for all of them there are no beams.
 
     Raises:
         GenrecError: no identifier begins with any of the prefixes.
@@ -258,6 +295,8 @@ def finish(decoder: Decoder, sample: Sample, given: Sequence[Tokens]) -> Candida
             f"no identifier begins with any of the {len(given)} prefixes handed over",
             hint="both models must use the same identifiers",
         )
+    asked = Request("", (), exclude=tuple(exclude), only=only)
+    usable = [index for index in usable if asked.allows(trie.items_under(starts[index])).any()]
     whole = [index for index in usable if not trie.count[starts[index]]]
     beams = [_item_at(decoder, starts[index]) for index in whole]
     open_ended = [index for index in usable if trie.count[starts[index]]]
@@ -266,13 +305,17 @@ def finish(decoder: Decoder, sample: Sample, given: Sequence[Tokens]) -> Candida
             [prompt] * len(open_ended),
             starts=torch.tensor([starts[index] for index in open_ended]),
             supplied=[supplied[index] for index in open_ended],
+            exclude=[exclude] * len(open_ended),
+            only=[only] * len(open_ended),
         )
         beams += [candidate for answer in decoder.written(found) for candidate in answer.beams]
     best = sorted(beams, key=lambda candidate: -candidate.score)[: decoder.settings.beams]
     known = {tuple(prefix) for prefix in given}
     supplied_to = [max(n for n in range(len(c.tokens) + 1) if c.tokens[:n] in known) for c in best]
     written = sum(len(c.tokens) for c in best) - sum(supplied_to)
-    return Candidates(tuple(best), {"prefix": sum(map(len, given)), "finish": written})
+    return excluding(
+        Candidates(tuple(best), {"prefix": sum(map(len, given)), "finish": written}), asked, decoder.catalogue
+    )
 
 
 def _item_at(decoder: Decoder, node: int) -> Candidate:

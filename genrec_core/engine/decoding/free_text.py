@@ -157,8 +157,11 @@ def think_then_beam(
     settings: ThinkSettings,
     noise: torch.Generator | None = None,
     exclude: Sequence[Sequence[int]] | None = None,
+    only: Sequence[frozenset[int] | None] | None = None,
 ) -> Iterator[Candidates]:
-    """One thought and its best identifiers for each sample, in order; `exclude` as for `Decoder.candidates`.
+    """One thought and its best identifiers for each sample, in order.
+
+    `exclude` and `only` as for `Decoder.candidates`.
 
     `Candidates.phases` counts the tokens: `think`, `cut` (1 when the budget ran out) and `finish`.
     """
@@ -173,13 +176,15 @@ def think_then_beam(
     for begin in range(0, len(samples), rows):
         batch = samples[begin : begin + rows]
         left_out = None if exclude is None else exclude[begin : begin + rows]
+        kept = None if only is None else only[begin : begin + rows]
         prompts = [[*decoder.renderer.prompt(sample), *opening] for sample in batch]
         state = decode_state_for(decoder.model, steps=settings.budget, width=1)
         thoughts = [texts[0] for texts in write_freely(state, decoder.head, prompts, free, noise)]
         closed = [
             [*prompt, *thought.tokens, *closing] for prompt, thought in zip(prompts, thoughts, strict=True)
         ]
-        for thought, answer in zip(thoughts, decoder.answers(batch, closed, exclude=left_out), strict=True):
+        answers = decoder.answers(batch, closed, exclude=left_out, only=kept)
+        for thought, answer in zip(thoughts, answers, strict=True):
             phases = {"think": len(thought.tokens), "cut": int(not thought.stopped), **answer.phases}
             text = decoder.model.text_tokenizer.decode(list(thought.tokens))
             yield Candidates(answer.beams, phases, text)

@@ -91,13 +91,16 @@ def answers_empty_histories(subject: Subject) -> None:
 
 
 def leaves_out_what_is_excluded(subject: Subject) -> None:
-    """Items of `Request.exclude` are in no ranking, and the others are ranked as before."""
+    """Items that a request does not allow are in no ranking, and the others are ranked as before."""
     state, request = _fitted(subject), next(iter(toy_views().test.requests()))
     with subject.component().open(state, toy_items(), subject.context("rank")) as session:
         whole = next(iter(session.rank([request], 100))).items.tolist()
         excluded = tuple(whole[:2])
         left = next(iter(session.rank([replace(request, exclude=excluded)], 100))).items.tolist()
+        only = replace(request, exclude=excluded, only=frozenset(whole[1::2]))
+        some = next(iter(session.rank([only], 100))).items.tolist()
     require(left == whole[2:], f"without {list(excluded)}, ranked {left[:5]} instead of {whole[2:7]}")
+    require(some == whole[3::2], f"of every other item, ranked {some[:5]} instead of {whole[3:13:2]}")
 
 
 def answers_every_request(subject: Subject) -> None:

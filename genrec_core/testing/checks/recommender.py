@@ -85,6 +85,16 @@ def leaves_out_excluded_items(subject: Subject) -> None:
     require(not wrong, f"items {wrong} are excluded by the request and recommended; use `excluding`")
 
 
+def keeps_to_allowed_items(subject: Subject) -> None:
+    """With `Request.only`, every candidate that names items names an allowed one."""
+    catalogue, request = toy_catalogue(), next(toy_views().valid.requests())
+    allowed = frozenset({6, 7, 8, 9, 22})  # item 23, which shares the identifier of 22, is not among them
+    (answer,) = _asked(subject, [replace(request, only=allowed, exclude=(6,))])
+    reached = {item for beam in answer.beams for item in catalogue.meant(beam).tolist()}
+    wrong = sorted(reached - allowed | reached & {6})
+    require(not wrong, f"items {wrong} are not among those that the request allows; use `excluding`")
+
+
 def _recommend(subject: Subject, *, again: bool = False) -> list[Candidates]:
     if again or "answers" not in subject.made:
         subject.made["answers"] = _asked(subject, list(toy_views().valid.requests())[:REQUESTS])
@@ -111,5 +121,6 @@ CHECKS = (
     gives_distinct_candidates,
     keeps_viewed_items,
     leaves_out_excluded_items,
+    keeps_to_allowed_items,
     agrees_with_itself,
 )

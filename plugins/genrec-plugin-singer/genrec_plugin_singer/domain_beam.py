@@ -7,7 +7,7 @@ the dictionary of decoding. A request without a domain is answered from the whol
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,16 +63,16 @@ class DomainBeamSession(BeamSession):
         self, decoder: Decoder, prompt: Corpus, context: Context, domains: np.ndarray[Any, Any]
     ) -> None:
         super().__init__(decoder, prompt, context)
-        self._domains, self._items = domains, dict[str, list[int]]()
+        self._domains, self._items = domains, dict[str, frozenset[int]]()
 
-    def allowed(self, request: Request) -> Sequence[int] | None:
-        """The items of the request's domain; None where it names none.
+    def allowed(self, request: Request) -> frozenset[int] | None:
+        """The items of the request's domain that it allows; all that it allows where it names none.
 
         Raises:
             GenrecError: no item is of that domain.
         """
         if not request.domain:
-            return None
+            return request.only
         if request.domain not in self._items:
             found = np.flatnonzero(self._domains == request.domain).tolist() if len(self._domains) else []
             if not found:
@@ -80,5 +80,6 @@ class DomainBeamSession(BeamSession):
                     f"domain `{request.domain}` leaves no item to recommend",
                     hint="`field` names the item field that holds an item's domain",
                 )
-            self._items[request.domain] = found
-        return self._items[request.domain]
+            self._items[request.domain] = frozenset(found)
+        domain = self._items[request.domain]
+        return domain if request.only is None else domain & request.only

@@ -73,7 +73,7 @@ def test_each_request_is_answered_without_its_excluded_items(model, catalogue, b
     for one, other, items in zip(everything, found, excluded, strict=True):
         gone = {catalogue.identifiers.tokens(item) for item in items}
         assert [b.tokens for b in other.beams] == [b.tokens for b in one.beams if b.tokens not in gone]
-    only = [None, [2], [], [4, 5], None, [0]]
+    only = [None, *map(frozenset, ([2], [], [4, 5])), None, frozenset({0})]
     for one, items in zip(decoder.candidates(samples, only=only), only, strict=True):
         named = {catalogue.identifiers.tokens(item) for item in (range(6) if items is None else items)}
         assert {b.tokens for b in one.beams} == named
@@ -139,6 +139,23 @@ def test_a_second_model_finishes_what_the_first_began(model, catalogue):
         assert answer.phases == {"prefix": 2, "finish": sum(len(beam.tokens) - 1 for beam in answer.beams)}
         finished.append([beam.score for beam in answer.beams])
     assert not np.allclose(finished[0], finished[1])
+
+
+def test_what_may_not_be_answered_is_neither_begun_nor_finished(model, catalogue):
+    sample = NextItem().prompt(REQUESTS[1], catalogue, Context())
+    decoder = Decoder(model, catalogue, DecoderSettings(beams=6))
+    rows = [catalogue.identifiers.tokens(item) for item in range(6)]
+    left_out = [item for item, row in enumerate(rows) if row[0] == rows[0][0]]
+    (begun,) = prefixes(decoder, [sample], 1, exclude=[left_out])
+    assert set(begun) == {row[:1] for row in rows} - {rows[0][:1]}
+    (begun,) = prefixes(decoder, [sample], 1, only=[frozenset(left_out)])
+    assert begun == [rows[0][:1]]
+    every = sorted({row[:1] for row in rows})
+    answer = finish(decoder, sample, every, exclude=left_out)
+    assert {beam.tokens for beam in answer.beams} == set(rows) - {rows[0]} - {rows[item] for item in left_out}
+    answer = finish(decoder, sample, every, exclude=[5], only=frozenset({4, 5}))
+    assert {beam.tokens for beam in answer.beams} == {rows[4]}
+    assert finish(decoder, sample, every, only=frozenset()).beams == ()
 
 
 def test_handing_over_a_prefix_nobody_has_is_an_error(model, catalogue):
