@@ -150,12 +150,15 @@ class Store:
             artefact = left.name.rpartition(".")[0].rpartition(".")[0]
             removed += self._free(artefact) and _gone(left)
         now = time.time()
+        # Read first: asking whether a lock is free touches its file.
+        locks = sorted((self.root / "locks").glob("*.lock"))
+        idle = [lock for lock in locks if now - _touched(lock) > _IDLE_LOCK]
         for folder in sorted((self.root / "workspaces").glob("*")):
             held = (self.root / "locks").glob(f"*-{folder.name}.lock")
             if now - _touched(folder) > _ABANDONED and all(self._free(lock.stem) for lock in held):
                 _gone(folder)
-        for lock in sorted((self.root / "locks").glob("*.lock")):
-            if now - _touched(lock) > _IDLE_LOCK and self._free(lock.stem):
+        for lock in idle:
+            if self._free(lock.stem):
                 lock.unlink(missing_ok=True)
         return removed
 
