@@ -41,6 +41,7 @@ def genrec_register(registry: Registry) -> None:
     registry.reward("hit", "genrec_core.builtin.hit:Hit")
     registry.recommender("beam", "genrec_core.builtin.beam:Beam")
     registry.recommender("free-beam", "genrec_core.builtin.free_beam:FreeBeam")
+    registry.recommender("dense", "genrec_core.builtin.dense:Dense")
     registry.recommender("fused", "genrec_core.builtin.fused:Fused")
     registry.grounder("exact", "genrec_core.builtin.exact:Exact")
     registry.baseline("popular", "genrec_core.builtin.popular:Popular")

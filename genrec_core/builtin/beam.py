@@ -7,6 +7,10 @@ With a `prior`, any fitted baseline, the model's log-probability of an item and 
 of the baseline are added, step by step over the trie, so beams and final scores agree:
 
     recommend: {use: core/beam, prior: core/transitions}        # the weight is chosen on validation rows
+
+Where the model was trained with a dense head (`dense` in `core/sft`), the items found are ranked by the
+log-probability of their identifier plus `dense` times that of their own row. With `search: exhaustive` that
+is exact for all items.
 """
 
 from __future__ import annotations
@@ -59,6 +63,9 @@ class Beam(Recommender):
         prior_weight: float | None = Field(default=None, ge=0)
         """What the prior's logits count beside the model's log-probability. null: the best of 0, 0.5, 1, 2,
         4, 8, 16 and 32 by Recall@10 of the identifiers on validation rows."""
+        dense: float | None = Field(default=None, ge=0)
+        """What the log-softmax of the model's dense head counts beside the log-probability of an identifier.
+        null: 1 where the model has a head; 0 leaves it out."""
         tune_rows: int = Field(default=2000, ge=1)
         """Validation rows that a weight is chosen on, drawn by the seed."""
         scoring: Scoring | None = None
@@ -140,7 +147,8 @@ class Beam(Recommender):
                 hint="give `prior_weight`, or let a run choose it",
             )
         scoring = options.scoring or model.scoring
-        settings = DecoderSettings(options.beams, options.search, scoring, options.batch_tokens)
+        dense = options.dense if options.dense is not None else float(model.dense is not None)
+        settings = DecoderSettings(options.beams, options.search, scoring, options.batch_tokens, dense)
         prior = None
         if options.prior is not None and options.prior_weight:
             state = context.fitted(options.prior, catalogue.items)

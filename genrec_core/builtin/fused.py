@@ -3,7 +3,8 @@
 The trivial way to be above each of its parts, and an honest one as long as the parts stand in the table
 beside it. The best items of every part are pooled; an item's score is the weighted sum of what the parts say:
 
-    by: scores    log-probability; an item that a recommender did not write has the lowest one it wrote
+    by: scores    log-probability; an item that a recommender did not write has the lowest one it wrote,
+                  unless the recommender can say all items' (`core/dense`)
     by: ranks     1 / (60 + its place in the part's list), nothing for an item that is not in it
 
 The weights are given, or chosen on validation rows: the first part counts 1, and the others one after the
@@ -25,7 +26,7 @@ from pydantic import Field, model_validator
 
 from genrec_core.builtin.beam import some_examples
 from genrec_core.contracts.baseline import CELLS, Baseline, BaselineSession
-from genrec_core.contracts.candidates import Candidate, Candidates, best
+from genrec_core.contracts.candidates import Candidates, best
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.corpus import Corpus
@@ -48,7 +49,7 @@ class _Answer:
     Attributes:
         items: int32 [n], the items it would recommend, best first.
         scores: float64 [n], log-probabilities.
-        others: float64 [N], log-probabilities of all items, from a baseline; None from a recommender.
+        others: float64 [N], log-probabilities of all items, from whoever can say them; else None.
         phases: tokens that were written, by phase.
     """
 
@@ -220,7 +221,7 @@ class FusedSession(RecommenderSession):
         for pool, table, phases in self.pools(requests):
             scores = weights @ table
             order = np.lexsort((pool, -scores))[: self._options.pool]
-            yield Candidates(tuple(self._written(pool[order], scores[order])), phases)
+            yield Candidates(tuple(self._catalogue.named(pool[order], scores[order])), phases)
 
     def pools(self, requests: Sequence[Request]) -> Iterator[Pool]:
         """What every part says of the pooled items, for each request."""
@@ -241,6 +242,11 @@ class FusedSession(RecommenderSession):
             session.close()
 
     def _written_by(self, session: RecommenderSession, requests: Sequence[Request]) -> Iterator[_Answer]:
+        logs = session.logits(requests)
+        if logs is not None:
+            for request, row in zip(requests, logs, strict=True):
+                yield self._scored(request, row.astype(np.float64))
+            return
         for answer in session.recommend(requests):
             groups = [self._catalogue.meant(beam) for beam in answer.beams]
             items = np.concatenate([np.zeros(0, dtype=np.int32), *groups])
@@ -254,21 +260,15 @@ class FusedSession(RecommenderSession):
         for start in range(0, len(requests), chunk):
             some = requests[start : start + chunk]
             for request, row in zip(some, session.logits(some), strict=True):
-                logits = row.astype(np.float64)
-                logits -= logits.max()
-                logits -= np.log(np.exp(logits).sum())
-                places = np.arange(len(logits), dtype=np.int32)
-                places = places[request.allows(places)] if request.ruled else places
-                top = places[best(logits[places], self._options.pool)]
-                yield _Answer(top, logits[top], logits)
+                yield self._scored(request, row.astype(np.float64))
 
-    def _written(self, items: NDArray[np.int32], scores: NDArray[np.float64]) -> Iterator[Candidate]:
-        identifiers, taken = self._catalogue.identifiers, set()
-        for item, score in zip(items.tolist(), scores.tolist(), strict=True):
-            tokens = identifiers.tokens(item)
-            # Items that share an identifier differ by what they carry, not by what is written.
-            yield Candidate(() if tokens in taken else tokens, score, identifiers.text(item), (item,))
-            taken.add(tokens)
+    def _scored(self, request: Request, logits: NDArray[np.float64]) -> _Answer:
+        logits -= logits.max()
+        logits -= np.log(np.exp(logits).sum())
+        places = np.arange(len(logits), dtype=np.int32)
+        places = places[request.allows(places)] if request.ruled else places
+        top = places[best(logits[places], self._options.pool)]
+        return _Answer(top, logits[top], logits)
 
 
 def _ascended(pools: Sequence[Pool], targets: NDArray[np.int32], parts: int) -> list[float]:

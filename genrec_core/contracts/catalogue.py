@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.candidates import Candidate
-from genrec_core.contracts.identifiers import Identifiers
+from genrec_core.contracts.identifiers import Identifiers, Tokens
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.samples import IDENTIFIER
 
@@ -34,6 +35,15 @@ class Catalogue:
         if candidate.items:
             return np.asarray(candidate.items, dtype=np.int32)
         return self.identifiers.items_of(candidate.tokens)
+
+    def named(self, items: NDArray[np.int32], scores: NDArray[np.floating]) -> Iterator[Candidate]:
+        """Ranked items as candidates, each carrying the item that it means, in their order."""
+        taken: set[Tokens] = set()
+        for item, score in zip(items.tolist(), scores.tolist(), strict=True):
+            tokens = self.identifiers.tokens(item)
+            # Items that share an identifier differ by what they carry, not by what is written.
+            yield Candidate(() if tokens in taken else tokens, score, self.identifiers.text(item), (item,))
+            taken.add(tokens)
 
     def answers(self, form: str) -> list[str]:
         """All texts in a form, one an item in catalogue order (an item without the field gives "")."""

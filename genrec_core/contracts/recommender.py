@@ -23,6 +23,7 @@ from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from genrec_core.contracts.candidates import Candidates
@@ -46,6 +47,13 @@ class RecommenderSession(Session, ABC):
         No candidate leads to an item that its request does not allow (`excluding`). Items of the history may
         be among them: whether they count is decided by who asks.
         """
+
+    def logits(self, requests: Sequence[Request]) -> Iterator[NDArray[np.float32]] | None:
+        """Log-probabilities of every item up to a constant, float32 [N] for each request in order.
+
+        None where the recommender knows only of what it writes. `core/fused` adds these to what others say.
+        """
+        return None
 
 
 def excluding(answer: Candidates, request: Request, catalogue: Catalogue) -> Candidates:

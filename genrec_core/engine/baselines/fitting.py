@@ -19,7 +19,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import DataError, StageError
 from genrec_core.contracts.views import Training
 from genrec_core.engine.baselines.histories import Row, batches, padded, windows
-from genrec_core.engine.baselines.sasrec_losses import bce_loss, sampled_softmax_loss, softmax_loss
+from genrec_core.engine.baselines.sasrec_losses import bce_loss, sampled_softmax_losses, softmax_loss
 from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
 from genrec_core.engine.baselines.scoring import HistoryScorer, device_of
 from genrec_core.engine.baselines.selecting import HistoryValidation
@@ -152,9 +152,10 @@ class _Fitting:
                 allowed = self._tensor(_history_before(matrix))
                 own = (every @ outputs.transpose(1, 2)).masked_fill(~allowed, -torch.inf)
                 own = own[self._tensor(inside)]
-            return sampled_softmax_loss(
+            losses = sampled_softmax_losses(
                 states, self._tensor(after), positives, self._tensor(drawn), negatives, own
             )
+            return losses.mean()
         allowed = self._tensor(_not_owned(matrix, inside, drawn))
         return bce_loss(states, positives, negatives.view(*drawn.shape, -1), allowed)
 

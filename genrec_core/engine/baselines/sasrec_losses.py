@@ -28,7 +28,7 @@ def softmax_loss(states: Tensor, targets: Tensor, table: Tensor) -> Tensor:
     return functional.cross_entropy(states @ table.T, targets)
 
 
-def sampled_softmax_loss(
+def sampled_softmax_losses(
     states: Tensor,
     targets: Tensor,
     positives: Tensor,
@@ -36,7 +36,7 @@ def sampled_softmax_loss(
     negatives: Tensor,
     history: Tensor | None = None,
 ) -> Tensor:
-    """Mean cross-entropy over each target and the items drawn for the batch.
+    """Cross-entropy over each target and the items drawn for the batch, float32 [P].
 
     Args:
         states: float32 [P, d].
@@ -50,7 +50,7 @@ def sampled_softmax_loss(
     own = (states * positives).sum(dim=1, keepdim=True)
     others = (states @ negatives.T).masked_fill(drawn == targets[:, None], -torch.inf)
     every = [own, others] if history is None else [own, others, history]
-    return (torch.cat(every, dim=1).logsumexp(dim=1) - own[:, 0]).mean()
+    return torch.cat(every, dim=1).logsumexp(dim=1) - own[:, 0]
 
 
 def bce_loss(states: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor) -> Tensor:

@@ -60,10 +60,12 @@ class Found:
             row has fewer than K.
         scores: float32 [R, K], log-probabilities of the written tokens, with the prior's share; -inf where
             there is none.
+        begun: float [R, H], the model's state where each row's answer begins.
     """
 
     nodes: Tensor
     scores: Tensor
+    begun: Tensor
 
 
 @dataclass
@@ -111,6 +113,7 @@ def search(
         GenrecError: no token is legal at some row's start.
     """
     hidden = state.start(prompts, prefixes)
+    begun = hidden[:, 0]
     begin = _start_nodes(constraint, starts, len(prompts), hidden.device)
     zeros = torch.zeros(begin.shape, device=hidden.device)
     beams = _Beams(begin, zeros, zeros)
@@ -140,7 +143,7 @@ def search(
         if not bool(alive.any()):
             reached = finished.keys > -torch.inf
             finished.nodes.masked_fill_(~reached, -1)
-            return Found(finished.nodes, finished.scores.masked_fill(~reached, -torch.inf))
+            return Found(finished.nodes, finished.scores.masked_fill(~reached, -torch.inf), begun)
         width = int(alive.sum(1).max())
         entry, best = entry[:, :width], best[:, :width]
         parents = choices.beams[entry] % hidden.shape[1]

@@ -19,7 +19,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genrec_core.contracts.candidates import Candidate, Candidates
@@ -49,13 +51,19 @@ class DecoderSettings:
         search: `beam`, or `exhaustive`: every identifier is scored (as many beams as identifiers).
         scoring: `full` or `legal`, see `Scoring`.
         batch_tokens: prompt and beam tokens of one batch; changes speed and memory, not results.
+        dense: what the log-softmax of the model's dense head counts beside the log-probability of what was
+            found; the items found are ranked by both.
     """
 
     beams: int = 20
     search: Search = "beam"
     scoring: Scoring = "full"
     batch_tokens: int = 16384
+    dense: float = 0.0
 
+
+_SCORED = 128
+"""Requests whose scores of all items are computed together."""
 
 KEPT_TRIES = 8
 """Compiled tries that a model keeps: forms of answers times catalogues."""
@@ -72,6 +80,12 @@ class Decoder:
         self.renderer = Renderer(model, catalogue)
         self.head = OutputHead(model.network)
         self._constraints: dict[tuple[str, str], Constraint] = {}
+        self._rows: Tensor | None = None
+        if settings.dense and model.dense is None:
+            raise GenrecError(
+                "the model has no dense head to rank by",
+                hint="train it with `dense: {}` in core/sft, or leave out `dense` here",
+            )
 
     def constraint(self, form: str = IDENTIFIER, stop_text: str = "") -> Constraint:
         """The compiled answers in one form, with an end token where one answer continues another.
@@ -213,12 +227,18 @@ class Decoder:
         """What a search found, as candidates, one a row."""
         trie = self.constraint(form, stop_text).trie
         answers = []
-        for nodes, scores in zip(found.nodes.tolist(), found.scores.tolist(), strict=True):
+        dense = None
+        if self.settings.dense and form == IDENTIFIER:
+            dense = (self.settings.dense * self.item_logs(found.begun)).cpu().numpy()
+        for row, (nodes, scores) in enumerate(zip(found.nodes.tolist(), found.scores.tolist(), strict=True)):
             pairs = [(node, score) for node, score in zip(nodes, scores, strict=True) if node >= 0]
-            beams = [
-                self._candidate(trie.items[trie.starts[node] :][: trie.ends[node]].tolist(), score, form)
-                for node, score in pairs[: self.settings.beams]
-            ]
+            groups = [trie.items[trie.starts[node] :][: trie.ends[node]].tolist() for node, _ in pairs]
+            values = [score for _, score in pairs]
+            if dense is not None:
+                beams = self._by_item(groups, values, dense[row])
+            else:
+                best = list(zip(groups, values, strict=True))[: self.settings.beams]
+                beams = [self._candidate(items, score, form) for items, score in best]
             written = sum(int(trie.depths[node]) for node, _ in pairs)
             answers.append(Candidates(tuple(beams), {"finish": written}))
         return answers
@@ -227,6 +247,43 @@ class Decoder:
         if form == IDENTIFIER:
             return Candidate(self.catalogue.identifiers.tokens(items[0]), score)
         return Candidate((), score, self.catalogue.write(items[0], form), tuple(items))
+
+    def _by_item(
+        self, groups: Sequence[list[int]], scores: Sequence[float], dense: NDArray[np.float32]
+    ) -> list[Candidate]:
+        """Every item of what was found, ranked by the score of its identifier and that of its own row."""
+        items = np.concatenate([np.zeros(0, dtype=np.int32), *map(np.asarray, groups)]).astype(np.int32)
+        both = np.repeat(np.asarray(scores), list(map(len, groups))) + dense[items]
+        order = np.lexsort((items, -both))[: self.settings.beams]
+        return list(self.catalogue.named(items[order], both[order]))
+
+    @torch.inference_mode()
+    def item_logs(self, states: Tensor) -> Tensor:
+        """Log-probabilities float32 [R, N] of all items under the dense head, from states [R, H]."""
+        head = self.model.dense
+        assert head is not None
+        if self._rows is None:
+            self._rows = head.rows(head.written(self.renderer.answer_ids()))
+        return head.log_softmax(states, self._rows)
+
+    def item_scores(self, samples: Iterable[Sample]) -> Iterator[NDArray[np.float32]]:
+        """What the dense head says of every item, log-probabilities float32 [N] for each prompt, in order."""
+        remaining, most = iter(samples), self.settings.batch_tokens
+        while window := list(islice(remaining, WINDOW)):
+            prompts = [self.renderer.prompt(sample) for sample in window]
+            states: dict[int, Tensor] = {}
+            for batch in by_tokens(list(map(len, prompts)), most):
+                state = decode_state_for(self.model, steps=1, width=1)
+                with torch.inference_mode():
+                    read = state.start([prompts[place] for place in batch])[:, 0]
+                states.update(zip(batch, read, strict=True))
+            for first in range(0, len(window), _SCORED):
+                some = [states[place] for place in range(first, min(first + _SCORED, len(window)))]
+                yield from self.item_logs(torch.stack(some)).cpu().numpy()
+
+    def weights_changed(self) -> None:
+        """Forget what was computed from weights that have been trained since."""
+        self._rows = None
 
 
 def _answered(sample: Sample) -> tuple[str, str]:

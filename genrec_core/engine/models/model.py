@@ -2,8 +2,9 @@
 
 The folder holds safetensors weights, the Hugging Face config and tokenizer files, and `genrec.json` with
 what those do not say: which token ends a text, which one pads, whether prompts are chats and how long they
-may be. End and pad always differ: many checkpoints pad with the end token, and a mask made from the pad id
-then hides the very token that teaches a model to stop.
+may be. A dense head (`dense_head`) has a file of its own, `dense.safetensors`. End and pad always differ:
+many checkpoints pad with the end token, and a mask made from the pad id then hides the very token that
+teaches a model to stop.
 
 Generation settings that came with a checkpoint (`generation_config`) are never read.
 
@@ -13,7 +14,8 @@ Generation settings that came with a checkpoint (`generation_config`) are never 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -21,18 +23,21 @@ from typing import Any, Literal, cast
 
 import orjson
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from genrec_core.contracts.errors import ContractError, GenrecError, examples
 from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.engine.choices import Precision, Scoring
 from genrec_core.engine.decoding.support import support_of
+from genrec_core.engine.models.dense_head import NAME, DenseHead, attach, dense_head, loaded
 from genrec_core.engine.models.layers import install_dropout
 from genrec_core.engine.models.loading import from_checkpoint, quiet, unreadable
 
 Family = Literal["causal", "seq2seq"]
 
 SIDE_FILE = "genrec.json"
+DENSE_FILE = "dense.safetensors"
 _FORMAT = 1
 
 
@@ -121,6 +126,11 @@ class Model:
             )
         return [vocabulary[token] for token in tokens]
 
+    @property
+    def dense(self) -> DenseHead | None:
+        """Its dense head, where it was trained with one."""
+        return dense_head(self.network)
+
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:
         """Token ids that the text tokenizer itself puts before and after a text (begin-of-text, `</s>`).
@@ -137,9 +147,12 @@ class Model:
     def save(self, folder: Path) -> None:
         """Write everything needed to load it again, as safetensors and JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        with quiet():
+        with quiet(), _without_head(self.network) as head:
             self.network.save_pretrained(folder)
             self.text_tokenizer.save_pretrained(folder)
+            if head is not None:
+                weights = {name: value.detach().cpu() for name, value in head.state_dict().items()}
+                save_file(weights, folder / DENSE_FILE)
         side = {
             "format": _FORMAT,
             "family": self.family,
@@ -180,8 +193,23 @@ def load_model(folder: Path, dtype: Precision = "float32", device: str = "auto")
         raise unreadable("model", str(folder), error) from error
     install_dropout(network)
     network = network.to(chosen_device(device)).eval()
+    if (folder / DENSE_FILE).is_file():
+        attach(network, loaded(load_file(folder / DENSE_FILE)).eval())
     support_of(network)  # what cannot be decoded is refused before anything is trained
     return Model(network, text_tokenizer, **side)
+
+
+@contextmanager
+def _without_head(network: Any) -> Iterator[DenseHead | None]:
+    """Take the dense head out meanwhile: the architecture's own files know nothing of it."""
+    head = dense_head(network)
+    if head is not None:
+        delattr(network, NAME)
+    try:
+        yield head
+    finally:
+        if head is not None:
+            setattr(network, NAME, head)
 
 
 def torch_dtype(name: Precision) -> torch.dtype:

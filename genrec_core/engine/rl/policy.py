@@ -282,7 +282,7 @@ def draw(
         scores.view(-1)[beams] += gained[drawn]
         tokens = torch.zeros_like(nodes)
         tokens.view(-1)[beams] = choices.tokens[drawn]
-    return Found(nodes, scores)
+    return Found(nodes, scores, begun[:, 0])
 
 
 def _likeliest(gained: Tensor, choices: Choices, top_k: int) -> Tensor:

@@ -51,6 +51,8 @@ class SampleTable:
             -1 for tokens that no trie restricts. See `loss.target_nodes`.
         asked: int32 [total], beside `ids`: which question to a teacher the token's identifier answers; -1 for
             none.
+        items: int32 [total], beside `ids`: the item whose learnt identifier begins there; -1 for none, and
+            everywhere where no dense head is trained.
         offsets: int64 [S + 1]; sample s is `ids[offsets[s]:offsets[s + 1]]`.
         prompts: int32 [S], length of each prompt.
         weights: float32 [S], how much each sample counts in the loss.
@@ -60,6 +62,7 @@ class SampleTable:
     learn: NDArray[np.bool_]
     nodes: NDArray[np.int32]
     asked: NDArray[np.int32]
+    items: NDArray[np.int32]
     offsets: NDArray[np.int64]
     prompts: NDArray[np.int32]
     weights: NDArray[np.float32]
@@ -76,7 +79,8 @@ class SampleTable:
     def digest(self) -> str:
         """Hash of everything in the table."""
         body = hashlib.sha256()
-        for array in (self.ids, self.learn, self.nodes, self.asked, self.offsets, self.prompts, self.weights):
+        beside = (self.ids, self.learn, self.nodes, self.asked, self.items)
+        for array in (*beside, self.offsets, self.prompts, self.weights):
             body.update(array.tobytes())
         return body.hexdigest()
 
@@ -88,6 +92,7 @@ class SampleTable:
             learn=np.concatenate([self.learn[part] for part in parts] or [self.learn[:0]]),
             nodes=np.concatenate([self.nodes[part] for part in parts] or [self.nodes[:0]]),
             asked=np.concatenate([self.asked[part] for part in parts] or [self.asked[:0]]),
+            items=np.concatenate([self.items[part] for part in parts] or [self.items[:0]]),
             offsets=_offsets([part.stop - part.start for part in parts]),
             prompts=self.prompts[rows],
             weights=self.weights[rows],
@@ -101,6 +106,8 @@ def rendered_table(
     what: str,
     tries: AnswerTries | None = None,
     questions: list[tuple[int, ...]] | None = None,
+    *,
+    dense: bool = False,
 ) -> SampleTable:
     """Render samples; those without anything to learn are kept, so that counts stay true.
 
@@ -112,6 +119,7 @@ def rendered_table(
         tries: of the identifiers, by how a sample's answer ends; without them no token is restricted.
         questions: grows by the history before each learnt identifier that has one, for a teacher; without it
             nothing is asked.
+        dense: whether the table says which items are learnt.
     """
     ids, learn = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.bool_)]
     lengths: list[int] = []
@@ -120,6 +128,7 @@ def rendered_table(
     starts: list[int] = []
     catalogues: list[int] = []
     asking: list[tuple[int, int, int]] = []
+    answers: list[tuple[int, int]] = []
     total = 0
     with context.progress(f"rendering {what}") as advance:
         for sample in samples:
@@ -131,6 +140,8 @@ def rendered_table(
                 catalogues += [tries.catalogue(sample.stop_text)] * len(rendered.starts)
             if questions is not None:
                 asking += _questions(rendered, total, questions)
+            if dense:
+                answers += _answers(rendered, total)
             total += len(rendered.ids)
             lengths.append(len(rendered.ids))
             prompts.append(rendered.prompt_length)
@@ -145,11 +156,16 @@ def rendered_table(
     asked = np.full(total, -1, dtype=np.int32)
     for number, start, end in asking:
         asked[start:end] = number
+    items = np.full(total, -1, dtype=np.int32)
+    if answers:
+        places, chosen = np.asarray(answers).T
+        items[places] = chosen
     return SampleTable(
         ids=flat,
         learn=learnt,
         nodes=nodes,
         asked=asked,
+        items=items,
         offsets=_offsets(lengths),
         prompts=np.array(prompts, dtype=np.int32),
         weights=np.array(weights, dtype=np.float32),
@@ -171,6 +187,14 @@ def _questions(
             yield len(questions), before + span.start, before + min(span.end + 1, len(rendered.ids))
             questions.append(history)
         history = (*history, span.item)
+
+
+def _answers(rendered: Rendered, before: int) -> Iterator[tuple[int, int]]:
+    """Where each learnt identifier begins, and its item."""
+    starts = set(rendered.starts)
+    for span in rendered.spans:
+        if span.item is not None and span.form == IDENTIFIER and span.start in starts:
+            yield before + span.start, span.item
 
 
 def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
@@ -201,6 +225,7 @@ class Mixture:
             learn=np.concatenate([table.learn for table in tables]),
             nodes=np.concatenate([table.nodes for table in tables]),
             asked=np.concatenate([table.asked for table in tables]),
+            items=np.concatenate([table.items for table in tables]),
             offsets=_offsets(np.concatenate([table.lengths for table in tables]).tolist()),
             prompts=np.concatenate([table.prompts for table in tables]),
             weights=np.concatenate([table.weights for table in tables]),
@@ -310,10 +335,10 @@ class Collator:
             group: all batches of the same optimiser step, this one among them; by default it is alone.
 
         Returns:
-            `input_ids`, `labels` and, beside the labels, `nodes` and `asked` (int64 [B, T]; T differs between
-            inputs and labels for seq2seq, which also has `attention_mask`), `weights` (float32 [B]), and
-            `denominator` (float32 scalar): the summed weight of all learnt tokens of the step, so that
-            losses of its batches add up to their mean.
+            `input_ids`, `labels` and, beside the labels, `nodes`, `asked` and `items` (int64 [B, T]; T
+            differs between inputs and labels for seq2seq, which also has `attention_mask`), `weights`
+            (float32 [B]), and `denominator` (float32 scalar): the summed weight of all learnt tokens of the
+            step, so that losses of its batches add up to their mean.
         """
         table = self._table
         cuts = []
@@ -323,7 +348,7 @@ class Collator:
         labels = [np.where(table.learn[a:b], table.ids[a:b], IGNORED) for a, _, b in cuts]
         beside = {
             name: [values[a:b] for a, _, b in cuts]
-            for name, values in (("nodes", table.nodes), ("asked", table.asked))
+            for name, values in (("nodes", table.nodes), ("asked", table.asked), ("items", table.items))
         }
         batch: dict[str, Tensor] = {}
         if self._family == "causal":

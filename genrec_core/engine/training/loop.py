@@ -15,6 +15,7 @@ from genrec_core.engine.batches import by_rows
 from genrec_core.engine.models.freezing import TrainedRows
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.training.dataset import BatchPlan, Collator, SampleTable
+from genrec_core.engine.training.dense_loss import DenseLoss
 from genrec_core.engine.training.loss import LegalLoss, batch_loss, learnt_losses
 from genrec_core.engine.training.settings import SFTSettings
 from genrec_core.engine.training.trainer_seam import PlannedTrainer
@@ -30,6 +31,7 @@ class SFTParts:
         plan: the plan of batches.
         ranking: searches validation rows, where the run is selected by what it recommends; else None.
         legal: the loss of identifiers, where it is normalised over legal tokens; else None.
+        dense: the loss of the dense head, where one is trained; else None.
     """
 
     table: SampleTable
@@ -37,6 +39,7 @@ class SFTParts:
     plan: BatchPlan
     legal: LegalLoss | None = None
     ranking: SearchValidation | None = None
+    dense: DenseLoss | None = None
 
 
 class SFTLoop(PlannedTrainer):
@@ -83,8 +86,8 @@ class SFTLoop(PlannedTrainer):
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any
     ) -> Tensor:
         """The batch's part of its step's loss."""
-        smoothing = self._settings.label_smoothing
-        loss = batch_loss(self.model, inputs, smoothing, forward=model, legal=self._parts.legal)
+        smoothing, parts = self._settings.label_smoothing, self._parts
+        loss = batch_loss(self.model, inputs, smoothing, model, parts.legal, parts.dense)
         self._losses.append(loss.detach())
         return loss
 

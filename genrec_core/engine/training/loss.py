@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.training.dense_loss import DenseLoss
 from genrec_core.engine.training.teaching import TrieTeacher
 from genrec_core.identifiers.trie import Trie
 
@@ -43,6 +44,7 @@ def learnt_losses(
     label_smoothing: float = 0.0,
     forward: Any = None,
     legal: LegalLoss | None = None,
+    dense: DenseLoss | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy of every learnt token of a batch.
 
@@ -53,6 +55,7 @@ def learnt_losses(
         forward: called instead of the network when something is wrapped around it.
         legal: normalises identifiers over the tokens that may stand there, by
             default everything is normalised over the whole vocabulary.
+        dense: of a dense head, added to the loss of each identifier's first token.
 
     Returns:
         Losses and weights of the M learnt tokens, float32 [M] each, rows of the batch after one another.
@@ -75,16 +78,23 @@ def learnt_losses(
     free, bound = (led < 0).nonzero().squeeze(1), (led >= 0).nonzero().squeeze(1)
     states: list[Tensor] = []
 
+    def keep(_: Any, __: Any, output: Any) -> None:
+        # What the decoder gives: some networks (T5) scale it before their output layer, and `OutputHead` too.
+        hidden = output.last_hidden_state
+        states.append(hidden.reshape(-1, hidden.shape[-1]).index_select(0, places))
+
     def pick(_: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor]:
         hidden = arguments[0]
-        states.append(hidden.reshape(-1, hidden.shape[-1]).index_select(0, places))
-        return (states[0].index_select(0, free),)
+        return (hidden.reshape(-1, hidden.shape[-1]).index_select(0, places[free]),)
 
-    hook = network.get_output_embeddings().register_forward_pre_hook(pick)
+    hooks = [network.get_output_embeddings().register_forward_pre_hook(pick)]
+    if legal or dense:
+        hooks.append(network.get_decoder().register_forward_hook(keep))
     try:
         logits = (forward or network)(**inputs, use_cache=False).logits
     finally:
-        hook.remove()
+        for hook in hooks:
+            hook.remove()
     losses = torch.nn.functional.cross_entropy(
         logits.float().reshape(len(free), -1),
         targets.reshape(-1)[places[free]],
@@ -95,6 +105,8 @@ def learnt_losses(
         asked = _beside_targets(batch["asked"], causal=not encoder_decoder)[places][bound]
         restricted = legal(states[0].index_select(0, bound), led[bound], label_smoothing, asked)
         losses = torch.cat([losses, restricted])[torch.cat([free, bound]).argsort()]
+    if dense:
+        losses = losses + _dense(dense, batch, states[0], places, causal=not encoder_decoder)
     return losses, batch["weights"][places // targets.shape[1]]
 
 
@@ -104,10 +116,24 @@ def batch_loss(
     label_smoothing: float = 0.0,
     forward: Any = None,
     legal: LegalLoss | None = None,
+    dense: DenseLoss | None = None,
 ) -> Tensor:
     """The batch's part of its step's weighted mean loss, a scalar; arguments as for `learnt_losses`."""
-    losses, weights = learnt_losses(network, batch, label_smoothing, forward, legal)
+    losses, weights = learnt_losses(network, batch, label_smoothing, forward, legal, dense)
     return (losses * weights).sum() / batch["denominator"].clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def _dense(
+    loss: DenseLoss, batch: Mapping[str, Tensor], states: Tensor, places: Tensor, *, causal: bool
+) -> Tensor:
+    """What the dense head adds to the loss of each learnt token, float32 [M] like `states` [M, H]."""
+    items = _beside_targets(batch["items"], causal=causal)[places]
+    begun = (items >= 0).nonzero().squeeze(1)
+    added = torch.zeros(len(places), device=states.device)
+    if not len(begun):
+        return added
+    asked = _beside_targets(batch["asked"], causal=causal)[places]
+    return added.index_put((begun,), loss(states[begun], items[begun], asked[begun]))
 
 
 def _beside_targets(values: Tensor, *, causal: bool) -> Tensor:

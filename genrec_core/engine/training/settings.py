@@ -11,6 +11,18 @@ from genrec_core.contracts.options import Options, operational
 from genrec_core.engine.choices import Arithmetic, Scoring
 
 
+class DenseSettings(Options):
+    """A dense head: an output row for every item, trained beside the tokens of identifiers."""
+
+    weight: float = Field(1.0, gt=0)
+    """What its loss counts beside the loss of each identifier's first token."""
+    negatives: int | None = Field(1024, gt=0)
+    """Items drawn for a batch that a target is told from; null takes the whole catalogue."""
+    start: Literal["random", "co-occurrence"] = "random"
+    """What rows start from: random numbers, or a factorised table of which items stand near each other in
+    training (items without neighbours stay random)."""
+
+
 class SFTSettings(Options):
     """How long, how fast and what is trained."""
 
@@ -46,6 +58,9 @@ class SFTSettings(Options):
     """The best items of the teacher that soft targets are made of."""
     teacher_temperature: float = Field(0.5, gt=0)
     """What the teacher's logits are divided by; smaller values trust its first items more."""
+    dense: DenseSettings | None = None
+    """A softmax over items, beside the tokens of identifiers and from the same states. `core/beam` ranks what
+    it writes by both, `core/dense` ranks every item by this alone."""
     clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient; 0 for no bound."""
     trainable: Literal["all", "new-rows"] = "all"
@@ -77,7 +92,9 @@ class SFTSettings(Options):
     )
 
     @model_validator(mode="after")
-    def _teaches_legal_tokens(self) -> Self:
+    def _goes_together(self) -> Self:
         if self.teacher is not None and self.scoring != "legal":
             raise ValueError("a `teacher` knows items, not the vocabulary: write `scoring: legal` with it")
+        if self.dense is not None and self.trainable != "all":
+            raise ValueError(f"`dense` trains a head whole, not `{self.trainable}`: write `trainable: all`")
         return self

@@ -5,6 +5,8 @@ and checkpoints are ours (`trainer_seam`), so that what is left for transformers
 accumulation, clipping, mixed precision, devices. A run that was killed continues from its newest
 whole checkpoint in the workspace and ends with the very weights of an uninterrupted one.
 
+With `dense`, a softmax over items is learnt beside the tokens of identifiers (`dense_loss`).
+
 Selection reads the validation loss of the first corpus alone: it is the task the model is for; other
 corpora (titles, descriptions) often have no validation rows of their own.
 """
@@ -27,9 +29,11 @@ from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.trainer import Trained
 from genrec_core.contracts.views import Training
+from genrec_core.engine.baselines.cooccurrence import cooccurrence_vectors
 from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.models.dense_head import DenseHead, attach
 from genrec_core.engine.models.freezing import training_only
 from genrec_core.engine.models.layers import float32_attention, recomputed_blocks
 from genrec_core.engine.models.loading import quiet
@@ -38,13 +42,19 @@ from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.arithmetic import chosen_precision
 from genrec_core.engine.training.checkpoints import resumable, work_folder
 from genrec_core.engine.training.dataset import BatchPlan, Mixture, SampleTable, plan_batches, rendered_table
+from genrec_core.engine.training.dense_loss import DenseLoss
 from genrec_core.engine.training.loop import SFTLoop, SFTParts
 from genrec_core.engine.training.loss import LegalLoss
-from genrec_core.engine.training.settings import SFTSettings
+from genrec_core.engine.training.settings import DenseSettings, SFTSettings
 from genrec_core.engine.training.teaching import TrieTeacher, expected_items
 from genrec_core.engine.training.trainer_seam import loop_arguments
 from genrec_core.engine.training.validation import SearchValidation, evenly
 from genrec_core.identifiers.trie import Trie
+
+WINDOW = 10
+"""Largest distance of two items that count as near each other where rows start from co-occurrence."""
+_VECTORS = 12
+"""Purpose of the generator that starts the factorisation."""
 
 
 def finetune(
@@ -79,7 +89,7 @@ def finetune(
     model.scoring = settings.scoring
     tries = AnswerTries(renderer) if settings.scoring == "legal" else None
     questions: list[tuple[int, ...]] | None = [] if settings.teacher else None
-    mixture = _mixture(corpora, training, renderer, tries, questions, context)
+    mixture = _mixture(corpora, training, renderer, tries, questions, settings, context)
     valid = _validation(corpora[0], training, renderer, tries, settings, context)
     context.log("rendered", samples=len(mixture.table), valid=len(valid), **dict(renderer.shortened))
     plan = plan_batches(
@@ -92,15 +102,16 @@ def finetune(
     )
     if settings.max_steps is not None:
         plan = plan.first(settings.max_steps)
-    legal = None
+    legal, teacher = None, None
     if tries:
         teacher = _teacher(tries.trie, questions, catalogue, training, settings, context)
         legal = LegalLoss(tries.trie, OutputHead(model.network), teacher)
+    dense = _dense_loss(model, renderer, training, settings.dense, teacher, context)
     with work_folder(context) as folder:
         ranking = None
         if settings.select_by != "loss" and len(training.valid):
             ranking = _ranking(model, catalogue, training, corpora[0], settings, context)
-        parts = SFTParts(mixture.table, valid, plan, legal, ranking)
+        parts = SFTParts(mixture.table, valid, plan, legal, ranking, dense)
         loop = _trained(model, catalogue, parts, settings, context, folder)
     # accelerate leaves its mixed-precision forward on the network; whoever gets the model needs its own.
     loop.accelerator.unwrap_model(loop.model, keep_fp32_wrapper=False)
@@ -121,6 +132,7 @@ def _mixture(
     renderer: Renderer,
     tries: AnswerTries | None,
     questions: list[tuple[int, ...]] | None,
+    settings: SFTSettings,
     context: Context,
 ) -> Mixture:
     """The training mixture; what a teacher is to be asked about it is added to `questions`."""
@@ -131,7 +143,9 @@ def _mixture(
     tables = []
     for corpus in corpora:
         samples = corpus.samples(training.train, renderer.catalogue, context)
-        table = rendered_table(samples, renderer, context, corpus.name, tries, questions)
+        table = rendered_table(
+            samples, renderer, context, corpus.name, tries, questions, dense=settings.dense is not None
+        )
         if not table.learn.any():
             raise GenrecError(
                 f"corpus `{corpus.name}` gave {len(table):,} samples with nothing to learn in them",
@@ -178,6 +192,32 @@ def _teacher(
     return TrieTeacher(trie, items, shares, settings.teacher_weight)
 
 
+def _dense_loss(
+    model: Model,
+    renderer: Renderer,
+    training: Training,
+    settings: DenseSettings | None,
+    teacher: TrieTeacher | None,
+    context: Context,
+) -> DenseLoss | None:
+    """The loss of the model's dense head, which it gets now unless an earlier step gave it one."""
+    if settings is None:
+        return None
+    identifiers, catalogue = renderer.answer_ids(), renderer.catalogue
+    if model.dense is None:
+        width = int(model.network.get_output_embeddings().weight.shape[1])
+        vectors = None
+        if settings.start == "co-occurrence":
+            draws = context.generator(_VECTORS).standard_normal(len(catalogue.items))
+            vectors = cooccurrence_vectors(training.train, len(catalogue.items), width, WINDOW, draws)
+            vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        further = model.token_ids(catalogue.identifiers.new_tokens)
+        attach(model.network, DenseHead.started(identifiers, further, width, context.seed, vectors))
+    assert model.dense is not None
+    written = model.dense.written(identifiers)
+    return DenseLoss(model.dense, written, settings.negatives, settings.weight, teacher)
+
+
 def _ranking(
     model: Model,
     catalogue: Catalogue,
@@ -199,7 +239,8 @@ def _ranking(
             hint="write `select_by: loss`, or put the corpus that recommends first",
         )
     samples = [samples[row] for row in evenly(len(samples), settings.valid_samples)]
-    return SearchValidation(samples, Decoder(model, catalogue, DecoderSettings(scoring=settings.scoring)))
+    searched = DecoderSettings(scoring=settings.scoring, dense=float(settings.dense is not None))
+    return SearchValidation(samples, Decoder(model, catalogue, searched))
 
 
 def _trained(

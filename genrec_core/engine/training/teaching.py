@@ -79,6 +79,11 @@ class TrieTeacher:
         self._catalogue, self._places = torch.from_numpy(catalogue), torch.from_numpy(places)
         self._parents = torch.from_numpy(trie.parents).long()
 
+    def expected(self, asked: Tensor) -> tuple[Tensor, Tensor]:
+        """The expected items int64 [M, K] and their shares float32 [M, K] at places of the table."""
+        row = asked.clamp(min=0).cpu()
+        return self._items[row].to(asked.device), self._shares[row].to(asked.device)
+
     def targets(self, nodes: Tensor, asked: Tensor) -> tuple[Tensor, Tensor]:
         """Children int64 [M, K] of the nodes that tokens are written from, and their shares float32 [M, K].
 

@@ -37,6 +37,7 @@ class SearchValidation:
 
     def metrics(self) -> dict[str, float]:
         """`recall@10` and `ndcg@10`."""
+        self._decoder.weights_changed()
         answers = self._decoder.candidates(self.samples)
         return top_figures(
             [
@@ -49,7 +50,7 @@ class SearchValidation:
         """The 0-based place of the sample's target among the items that beams reach, None if it is not."""
         before = 0
         for beam in beams:
-            items = self._reached(beam, sample.answer_form)
+            items = list(beam.items) or self._reached(beam, sample.answer_form)
             if sample.target in items:
                 return before + items.index(sample.target)
             before += len(items)

@@ -17,6 +17,7 @@ def table_of(lengths):
         learn=np.arange(total) % 2 == 1,
         nodes=np.full(total, -1, dtype=np.int32),
         asked=np.full(total, -1, dtype=np.int32),
+        items=np.full(total, -1, dtype=np.int32),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         prompts=np.ones(len(lengths), dtype=np.int32),
         weights=np.ones(len(lengths), dtype=np.float32),

@@ -10,7 +10,7 @@ from genrec_core import Catalogue, Identifiers, ItemRef, Items, Sample, Text
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.sft import SFT
-from genrec_core.builtin.tiny_backbones import TinyCausal
+from genrec_core.builtin.tiny_backbones import TinyCausal, TinySeq2Seq
 from genrec_core.contracts.context import Context
 from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
@@ -62,15 +62,20 @@ def test_the_loss_is_cross_entropy_among_the_children(build, smoothing, data):
     torch.testing.assert_close(gradient, wanted, atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize("each", ["prefix", "user"])
-def test_losses_of_an_identifier_sum_to_its_score_in_legal_decoding(build, catalogue, training, each):
+@pytest.mark.parametrize(
+    ("each", "family"), [("prefix", "causal"), ("user", "causal"), ("prefix", "seq2seq")]
+)
+def test_losses_of_an_identifier_sum_to_its_score_in_legal_decoding(build, catalogue, training, each, family):
     model = build()
+    if family == "seq2seq":
+        shape = {"hidden": 64, "layers": 1, "heads": 2, "intermediate": 96, "vocabulary": 280}
+        model = TinySeq2Seq(**shape, device="cpu").build(catalogue, Context(seed=1))
     corpus = NextItem(each=each)
     renderer = Renderer(model, catalogue)
     tries = AnswerTries(renderer)
     samples = corpus.samples(training.valid, catalogue, Context())
     table = rendered_table(samples, renderer, Context(), "valid", tries)
-    batch = Collator(table, "causal", model.pad_id).batch(np.arange(len(table)))
+    batch = Collator(table, model.family, model.pad_id).batch(np.arange(len(table)))
     with torch.no_grad():
         losses, _ = learnt_losses(
             model.network, batch, legal=LegalLoss(tries.trie, OutputHead(model.network))
