@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import email
+import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -87,28 +89,63 @@ def test_a_plugin_that_uses_an_extra_of_the_core_brings_it():
     assert "rl" in core.partition("[")[2].partition("]")[0].split(",")
 
 
-def test_the_quickstart_runs_from_wheels_alone(wheels, tmp_path):
-    packages = tmp_path / "packages"
+@pytest.fixture(scope="module")
+def from_wheels(wheels, tmp_path_factory):
+    """Runs Python in a folder, with the packages of the wheels alone; gives back what it printed."""
+    packages = tmp_path_factory.mktemp("installed")
     for wheel, _ in wheels.values():
         arguments = ["install", "--no-deps", "--no-index", "--quiet", "--target", str(packages), str(wheel)]
         subprocess.run([sys.executable, "-m", "pip", *arguments], check=True, capture_output=True)
-    shutil.copy(ROOT / "examples" / "quickstart.yaml", tmp_path)
-    environment = {**os.environ, "PYTHONPATH": str(packages), "OMP_NUM_THREADS": "1"}
 
-    def ran(*command: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *command],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+    def ran(folder: Path, *command: str) -> str:
+        return _ran(folder, {"PYTHONPATH": str(packages)}, *command)
 
-    assert str(packages) in ran("-c", "import genrec_core; print(genrec_core.__file__)")
+    assert str(packages) in ran(packages, "-c", "import genrec_core; print(genrec_core.__file__)")
+    return ran
+
+
+def _ran(folder: Path, settings: dict[str, str], *command: str) -> str:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **settings}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def quickstart(from_wheels, tmp_path_factory):
+    """A folder in which the quickstart ran from wheels, on little data."""
+    home = tmp_path_factory.mktemp("quickstart")
+    shutil.copy(ROOT / "examples" / "quickstart.yaml", home)
     quick = ("train.sft.epochs=1", "data.source.users=60", "evaluate.resamples=20")
     settings = [part for change in quick for part in ("--set", change)]
-    ran("-c", GENREC, "run", "quickstart.yaml", *settings)
-    assert (tmp_path / "runs" / "quickstart" / "latest" / "report.html").stat().st_size > 10_000
+    from_wheels(home, "-c", GENREC, "run", "quickstart.yaml", *settings)
+    return home
+
+
+def test_the_quickstart_runs_from_wheels_alone(quickstart):
+    assert (quickstart / "runs" / "quickstart" / "latest" / "report.html").stat().st_size > 10_000
+
+
+def test_a_bundle_opens_in_a_fresh_environment_with_the_store_gone(quickstart, from_wheels, tmp_path):
+    items = next((quickstart / "store").glob("data-*")) / "catalogue.json.gz"
+    ids = json.loads(gzip.decompress(items.read_bytes()))["ids"]
+    asked = ("--history", f"{ids[0]},{ids[7]}", "--json")
+    run = quickstart / "runs" / "quickstart" / "latest"
+    before = json.loads(_ran(tmp_path, {}, "-c", GENREC, "recommend", str(run), *asked))
+    _ran(tmp_path, {}, "-c", GENREC, "bundle", str(run), "--out", "shop.zip")
+    for folder in ("store", "runs"):
+        (quickstart / folder).rename(quickstart / f"{folder}-gone")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "shop.zip").rename(tmp_path / "elsewhere" / "shop.zip")
+    try:
+        from_wheels(tmp_path / "elsewhere", "-c", GENREC, "unbundle", "shop.zip")
+        after = json.loads(from_wheels(tmp_path / "elsewhere", "-c", GENREC, "recommend", "shop", *asked))
+        examined = from_wheels(tmp_path / "elsewhere", "-c", GENREC, "doctor", "shop", "--json")
+    finally:
+        for folder in ("store", "runs"):
+            (quickstart / f"{folder}-gone").rename(quickstart / folder)
+    assert after == before
+    assert len(after["items"]) == 10
+    assert json.loads(examined)["neighbours"]["recall"] > 0

@@ -24,6 +24,7 @@ import inspect
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, Protocol, Self, cast
 
 import orjson
@@ -59,6 +60,9 @@ class Component:
         """No options."""
 
     options: Any
+    recorded: Mapping[str, str] = MappingProxyType({})
+    """Text of an option → what `identity` has in its place. Where a run's files were moved, as in a bundle,
+    options say where they are now and fingerprints where they were."""
 
     def __init__(self, **options: Any) -> None:
         self.options = self.Options.model_validate(options, strict=False)
@@ -97,6 +101,7 @@ class Component:
         """The same component with some options changed to values that are known to fit."""
         other = type(self).__new__(type(self))
         other.options, other.name = self.options.model_copy(update=options), self.name
+        other.recorded = self.recorded
         return other
 
     def inputs(self) -> tuple[Path, ...]:
@@ -147,7 +152,8 @@ class Component:
 
     def identity(self) -> dict[str, Any]:
         """What fingerprints contain: name, version and every option that can change the result."""
-        return {"use": self.name, "version": self.version, "options": _plain(self.options, operational=False)}
+        options = _as_recorded(_plain(self.options, operational=False), self.recorded)
+        return {"use": self.name, "version": self.version, "options": options}
 
     def described(self) -> dict[str, Any]:
         """The block as a pipeline file would write it, every default filled in."""
@@ -245,6 +251,16 @@ def _plain(options: Options, *, operational: bool) -> dict[str, Any]:
             continue
         plain[name] = _plain_value(getattr(options, name), operational=operational)
     return plain
+
+
+def _as_recorded(value: Any, recorded: Mapping[str, str]) -> Any:
+    if not recorded:
+        return value
+    if isinstance(value, dict):
+        return {key: _as_recorded(entry, recorded) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_as_recorded(entry, recorded) for entry in value]
+    return recorded.get(value, value) if isinstance(value, str) else value
 
 
 def _plain_value(value: Any, *, operational: bool = True) -> Any:

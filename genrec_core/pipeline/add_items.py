@@ -250,7 +250,13 @@ def _write(
     ]
     stages = [*record["stages"], *kept]
     grown = {"from": way_to(home, opened.folder.resolve()), "identifiers": TOKENIZE}
-    write_readable(folder / PLAN, {**record, "stages": stages, "grown": grown})
+    moved = {
+        way: {"to": way_to(home, opened.folder.resolve() / file["to"]), "was": file["was"]}
+        for way, file in opened.plan.get("moved", {}).items()
+    }
+    write_readable(
+        folder / PLAN, {**record, "stages": stages, "grown": grown, **({"moved": moved} if moved else {})}
+    )
     if folder != home:
         folder.rename(home)
 

@@ -12,7 +12,7 @@ import functools
 import os
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ import orjson
 
 from genrec_core.contracts.candidates import Candidates, Ranked
 from genrec_core.contracts.catalogue import Catalogue
+from genrec_core.contracts.component import components_in
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.grounder import GrounderSession
@@ -148,6 +149,14 @@ class RunReader:
 
     def _fitted(self) -> dict[str, Path]:
         """Key of each baseline that the recommender or the grounder names → what it learnt."""
+        return {key: self.artefact(stage) for key, stage in self.fitted_stages().items()}
+
+    def fitted_stages(self) -> dict[str, str]:
+        """Key of each baseline that the recommender or the grounder names → the stage that fitted it.
+
+        Raises:
+            GenrecError: the run was made with another version of one.
+        """
         spec = self.pipeline.spec
         named = distinct_baselines([spec.recommend, spec.ground])
         stages = {
@@ -161,7 +170,7 @@ class RunReader:
                 f"baseline `{gone[0]}` is not the version that the run `{self.folder}` was made with",
                 hint=self._again(),
             )
-        return {key: self.artefact(stages[key]) for key in named}
+        return {key: stages[key] for key in named}
 
 
 class RunSession(Session):
@@ -211,9 +220,12 @@ def open_run(folder: Path, registry: Registry, store: Path | None = None) -> Run
     try:
         plan = orjson.loads((home / PLAN).read_bytes())
     except (OSError, ValueError) as error:
+        packed = folder.is_file() and folder.suffix == ".zip"
         raise GenrecError(
             f"`{folder}` is no run folder: `{PLAN}` cannot be read",
-            hint="name a folder like runs/<name>/latest",
+            hint=shlex.join(["genrec", "unbundle", str(folder)])
+            if packed
+            else "name a folder like runs/<name>/latest",
         ) from error
     wrong = _wrong_with(plan)
     if wrong:
@@ -223,7 +235,19 @@ def open_run(folder: Path, registry: Registry, store: Path | None = None) -> Run
             hint="the file was edited or is from another program; run the pipeline again",
         )
     found = Store(store or store_of(home, plan))
-    return RunReader(home, load_pipeline(home / PIPELINE, registry), plan, found, ArtifactReader())
+    return RunReader(home, _pipeline(home, plan, registry), plan, found, ArtifactReader())
+
+
+def _pipeline(home: Path, plan: Mapping[str, Any], registry: Registry) -> Pipeline:
+    """The pipeline of a run; files that moved with it, as in a bundle, are read where they are now."""
+    now = {way: str(home.resolve() / file["to"]) for way, file in plan.get("moved", {}).items()}
+    changes = [f"{way}={orjson.dumps(place).decode()}" for way, place in now.items()]
+    pipeline = load_pipeline(home / PIPELINE, registry, changes)
+    if now:
+        recorded = {place: plan["moved"][way]["was"] for way, place in now.items()}
+        for _, component in components_in(pipeline.spec):
+            component.recorded = recorded
+    return pipeline
 
 
 def _wrong_with(plan: Any) -> str:
@@ -241,6 +265,10 @@ def _wrong_with(plan: Any) -> str:
         return "`seed` is no whole number"
     if not isinstance(plan.get("grown", {}), dict):
         return "`grown` is no block"
+    moved = plan.get("moved", {})
+    files = list(moved.values()) if isinstance(moved, dict) else [moved]
+    if any(not isinstance(file, dict) or not _texts(file.get("to"), file.get("was")) for file in files):
+        return "`moved` is no block of files that moved"
     for stage in plan["stages"]:
         if not isinstance(stage, dict):
             return f"{shown(stage)} is no stage"
@@ -251,6 +279,10 @@ def _wrong_with(plan: Any) -> str:
         if not isinstance(stage.get("ingredients"), dict):
             return f"stage `{stage['name']}` has no ingredients"
     return ""
+
+
+def _texts(*values: Any) -> bool:
+    return all(isinstance(value, str) and "\0" not in value for value in values)
 
 
 _FORMS = {
