@@ -1,0 +1,1 @@
+"""IDGenRec for GenRec: textual identifiers that are learnt together with the recommender."""

@@ -1,0 +1,11 @@
+"""Registers IDGenRec's components; targets are lazy, so that listing plugins imports no torch."""
+
+from __future__ import annotations
+
+from genrec_core import Registry, hookimpl
+
+
+@hookimpl
+def genrec_register(registry: Registry) -> None:
+    """Register `idgenrec/...`."""
+    registry.tokenizer("textual", "genrec_plugin_idgenrec.textual:Textual")

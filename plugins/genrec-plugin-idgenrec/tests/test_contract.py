@@ -1,0 +1,26 @@
+"""The contract kit on every component of the plugin."""
+
+from typing import ClassVar
+
+from genrec_plugin_idgenrec.textual import Textual
+
+from genrec_core.testing.contracts import TokenizerContract
+
+TINY = {
+    "use": "core/tiny-seq2seq",
+    "hidden": 16,
+    "layers": 1,
+    "heads": 2,
+    "intermediate": 16,
+    "vocabulary": 300,
+}
+
+
+class TestTextual(TokenizerContract):
+    component = Textual
+    options: ClassVar = {
+        "generator": TINY,
+        "teach": {"epochs": 6, "learning_rate": 0.03, "batch_size": 8, "keep": "last", "patience": None},
+        "extensions": 6,
+        "fields": ["title"],
+    }
