@@ -38,12 +38,31 @@ class Ended(KeyboardInterrupt):
         self.number = number
 
 
+class OpenGroup(click.Group):
+    """A group of the core, such as `genrec data`, to which plugins add commands: `"data get"`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The group's own names, then those of plugins."""
+        begin = f"{self.name} "
+        others = [one.name.removeprefix(begin) for one in _everyones()[0] if one.name.startswith(begin)]
+        return [*super().list_commands(ctx), *others]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now if it is a plugin's.
+
+        Raises:
+            PluginError: its plugin is broken; says why.
+        """
+        own = super().get_command(ctx, cmd_name)
+        return own or _registered(f"{self.name} {cmd_name}")
+
+
 class LazyGroup(click.Group):
     """A group whose commands are what plugins registered, imported when they are used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names in the order they were registered, the core's first."""
-        return [entry.name for entry in _everyones()[0]]
+        return [entry.name for entry in _everyones()[0] if " " not in entry.name]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now.
@@ -51,21 +70,13 @@ class LazyGroup(click.Group):
         Raises:
             PluginError: its plugin is broken; says why.
         """
-        entry = next((one for one in _found(cmd_name) if one.name == cmd_name), None)
-        if entry is None:
-            return None
-        command = load_object(entry)
-        if not isinstance(command, click.Command):
-            raise PluginError(
-                f"command `{cmd_name}` of plugin `{entry.plugin}` is no click command: `{entry.target}`",
-                hint="this is a fault of the plugin; `genrec plugins` names its version",
-            )
-        return command
+        return _registered(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The list of commands, as they were registered."""
         with formatter.section("Commands"):
-            formatter.write_dl([(entry.name, printable(entry.summary)) for entry in _everyones()[0]])
+            shown = [entry for entry in _everyones()[0] if " " not in entry.name]
+            formatter.write_dl([(entry.name, printable(entry.summary)) for entry in shown])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -88,6 +99,20 @@ def core_commands() -> list[Registered]:
     own = Registry(CORE)
     genrec_register(own)
     return own.extensions("command")
+
+
+def _registered(name: str) -> click.Command | None:
+    """The command that was registered under a name, imported now; None if there is none."""
+    entry = next((one for one in _found(name) if one.name == name), None)
+    if entry is None:
+        return None
+    command = load_object(entry)
+    if not isinstance(command, click.Command):
+        raise PluginError(
+            f"command `{name}` of plugin `{entry.plugin}` is no click command: `{entry.target}`",
+            hint="this is a fault of the plugin; `genrec plugins` names its version",
+        )
+    return command
 
 
 def _everyones() -> tuple[list[Registered], list[PluginReport]]:

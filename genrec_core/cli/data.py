@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from genrec_core.cli import OpenGroup
 from genrec_core.pipeline.console import echo, echo_json
 
 if TYPE_CHECKING:
     from genrec_core.contracts.dataset import Dataset
     from genrec_core.data.folder import Reading
+    from genrec_core.data.item_table import ItemColumns
+    from genrec_core.data.tables import TableFormat
 
 _PATH = click.Path(path_type=Path)
 _DUPLICATES = click.Choice(["refuse", "keep", "drop-exact"])
 _MISSING_WORDS = click.Choice(["refuse", "empty", "keep"])
 
 
-@click.group()
+@click.group(cls=OpenGroup)
 def data() -> None:
     """Import your own data, or check a data folder."""
 
@@ -30,12 +34,12 @@ def data() -> None:
 @click.option("--item-column", default="item_id", show_default=True)
 @click.option("--time-column", default="timestamp", show_default=True)
 @click.option(
-    "--time-format",
-    type=click.Choice(["seconds", "milliseconds", "iso"]),
-    default="seconds",
-    show_default=True,
-)
+    "--time-format", default="seconds", show_default=True, metavar="FORMAT",
+    help="seconds, milliseconds, iso, or how dates are written, as in %d.%m.%Y.",
+)  # fmt: skip
 @click.option("--tie-key", default="", help="Column that orders events of one user at one time.")
+@click.option("--rating-column", default="", help="Column of ratings, for --min-rating.")
+@click.option("--min-rating", type=float, help="Interactions rated lower are left out.")
 @click.option("--items", "item_table", type=_PATH, help="Table with one row an item.")
 @click.option("--item-id-column", default="item_id", show_default=True, help="Id column of the item table.")
 @click.option(
@@ -66,7 +70,21 @@ def data() -> None:
     "--split-field", "separators", multiple=True, metavar="NAME=SEPARATOR",
     help="Item field whose cells hold several texts, and what parts them. Repeatable.",
 )  # fmt: skip
-@click.option("--delimiter", default="", help="Of both tables; a comma by default, a tab for .tsv; :: too.")
+@click.option(
+    "--flags-field", "flags", multiple=True, metavar="NAME=COLUMNS",
+    help="Item field that lists which of COLUMNS hold a 1: genres=Action,Drama. Repeatable.",
+)  # fmt: skip
+@click.option("--users", "user_table", type=_PATH, help="Table with one row a user: attributes.")
+@click.option("--user-id-column", default="user_id", show_default=True, help="Id column of the user table.")
+@click.option("--user-columns", default="", metavar="NAMES", help="Columns of a user table without a header.")
+@click.option(
+    "--user-field", "user_fields", multiple=True, metavar="NAME=COLUMN",
+    help="Attribute of users and its column; all columns by default. Repeatable.",
+)  # fmt: skip
+@click.option(
+    "--item-delimiter", default="", help="Of the item and user tables, where it is not --delimiter."
+)
+@click.option("--delimiter", default="", help="Of all tables; a comma by default, a tab for .tsv; :: too.")
 @click.option(
     "--columns", default="", metavar="NAMES", help="Columns of TABLE if it has no header line: a,b,c."
 )
@@ -84,8 +102,16 @@ def import_command(table: Path, out: Path, as_json: bool, **options: Any) -> Non
 
     Bad rows are refused with their places; whatever a rule leaves out is counted.
     """
+    from genrec_core.contracts.errors import GenrecError
     from genrec_core.data.importing import import_table
 
+    if (options["min_rating"] is None) != (not options["rating_column"]):
+        hint = "--min-rating 4 --rating-column stars"
+        raise GenrecError("`--min-rating` and `--rating-column` need each other", hint=hint)
+    known = ("seconds", "milliseconds", "iso")
+    if "%" not in options["time_format"] and options["time_format"] not in known:
+        hint = f"known are {', '.join(known)}, and formats such as %d.%m.%Y"
+        raise GenrecError(f"`--time-format {options['time_format']}` is no time format", hint=hint)
     report = import_table(table, out, _rules(options))
     if as_json:
         _print_json(report.plain())
@@ -109,9 +135,15 @@ def _rules(options: dict[str, Any]) -> Any:
         options["delimiter"], _names(options["columns"]), options["encoding"], options["quoting"]
     )
     item_table = options["item_table"]
+    other = replace(written, delimiter=options["item_delimiter"] or written.delimiter)
+    flags = _pairs(options["flags"], "--flags-field", "genres=Action,Drama")
     return ImportRules(
         columns=Columns(
-            options["user_column"], options["item_column"], options["time_column"], options["tie_key"]
+            options["user_column"],
+            options["item_column"],
+            options["time_column"],
+            options["tie_key"],
+            options["rating_column"],
         ),
         items=ItemColumns(
             item_table,
@@ -122,13 +154,32 @@ def _rules(options: dict[str, Any]) -> Any:
             duplicates=options["duplicate_items"],
             unescape=options["unescape_html"],
             separators=_pairs(options["separators"], "--split-field", "genres=|"),
-            written=replace(written, columns=_names(options["item_columns"])),
+            flags={name: _names(listed) for name, listed in flags.items()},
+            written=replace(other, columns=_names(options["item_columns"])),
         ),
+        users=_users(options, replace(other, columns=_names(options["user_columns"]))),
+        least_rating=-math.inf if options["min_rating"] is None else options["min_rating"],
         time_format=options["time_format"],
         dedupe=options["dedupe"],
         least_user=options["min_user"] or options["k_core"],
         least_item=options["min_item"] or options["k_core"],
         unknown_items=options["unknown_items"],
+        written=written,
+    )
+
+
+def _users(options: dict[str, Any], written: TableFormat) -> ItemColumns | None:
+    """How a table of users is read: as one of items whose texts may be empty."""
+    from genrec_core.data.item_table import ItemColumns
+
+    if options["user_table"] is None:
+        return None
+    return ItemColumns(
+        options["user_table"],
+        options["user_id_column"],
+        _pairs(options["user_fields"], "--user-field", "age=years"),
+        allow_empty_text=True,
+        missing=options["missing_words"],
         written=written,
     )
 

@@ -40,9 +40,9 @@ def add(
 ) -> None:
     """Add the items of FILE to the catalogue of RUN, which stays as it is.
 
-    FILE is an items.jsonl with the fields of the catalogue. The new items get identifiers by what the run's
-    tokenizer learnt; no old identifier changes and no model is trained. The result is a run folder of its
-    own, for `genrec recommend`, `genrec doctor` and further items.
+    FILE is an items.jsonl, or a CSV or Parquet table, with `item_id` and the fields of the catalogue. The new
+    items get identifiers by what the run's tokenizer learnt; no old identifier changes and no model is
+    trained. The result is a run folder of its own, for `genrec recommend`, `genrec doctor` and further items.
     """
 
     from genrec_core.data.new_items import read_new_items

@@ -5,6 +5,7 @@ Ids become numbers while reading, so that ten million rows cost about twenty byt
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,17 +23,18 @@ from genrec_core.data.values import StrictValues, UnusableValueError, mixed_time
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a table hold what; `tie` may be empty."""
+    """Which columns of a table hold what; `tie` and `rating` may be empty."""
 
     user: str = "user_id"
     item: str = "item_id"
     time: str = "timestamp"
     tie: str = ""
+    rating: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns to read, in order."""
-        return tuple(name for name in (self.user, self.item, self.time, self.tie) if name)
+        return tuple(name for name in (self.user, self.item, self.time, self.rating, self.tie) if name)
 
     def check(self) -> None:
         """Do nothing when user, item and time are three columns.
@@ -88,12 +90,14 @@ class EventReader:
         catalogue: item id → index, to refuse items it lacks; None takes every item as it comes.
         values: how ids and times are read.
         written: how a file of text is written.
+        least_rating: rows rated lower are left out and counted; needs `columns.rating`.
     """
 
     columns: Columns
     catalogue: Mapping[str, int] | None = None
     values: StrictValues = field(default_factory=StrictValues)
     written: TableFormat = field(default_factory=TableFormat)
+    least_rating: float = -math.inf
 
     def read(self, path: Path, defects: Defects) -> Events:
         """All sound rows; the others are noted in `defects`."""
@@ -106,6 +110,11 @@ class EventReader:
                 user_id = self.values.identity(row[0], self.columns.user)
                 item_id = self.values.identity(row[1], self.columns.item)
                 moment = self.values.time(row[2], self.columns.time)
+                if self.columns.rating and rating(row[3], self.columns.rating) < self.least_rating:
+                    defects.decided(
+                        f"rows with `{self.columns.rating}` below {self.least_rating:g}, left out"
+                    )
+                    continue
             except UnusableValueError as error:
                 defects.add(error.what, self._culprit(row, error), path, line, error.hint)
                 continue
@@ -116,7 +125,8 @@ class EventReader:
             item.append(items.setdefault(item_id, len(items)))
             time.append(moment)
             lines.append(line)
-            ties.extend(row[3:4])
+            if self.columns.tie:
+                ties.append(row[-1])
         if len(time) and (doubt := mixed_times(min(time), max(time))):
             note_mixed_times(doubt, path, defects)
         tie = _tie_order(ties, self.columns.tie, path, defects) if self.columns.tie else None
@@ -126,6 +136,20 @@ class EventReader:
     def _culprit(self, row: Any, error: UnusableValueError) -> Any:
         cells = zip(self.columns.names, row, strict=True)
         return next((value for name, value in cells if f"`{name}`" in error.what), None)
+
+
+def rating(value: Any, column: str) -> float:
+    """A rating as a number.
+
+    Raises:
+        UnusableValueError: it is none.
+    """
+    number = _as_number(value)
+    if number is None or not math.isfinite(number):
+        raise UnusableValueError(
+            f"`{column}` is not a number", "name the column of ratings, or leave --min-rating out"
+        )
+    return number
 
 
 def note_unknown_item(item_id: Any, path: Path, line: int, defects: Defects) -> None:

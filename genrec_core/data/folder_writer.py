@@ -30,7 +30,7 @@ def refuse_existing(out: Path) -> None:
 
 
 def write_folder(dataset: Dataset, out: Path, report: Any = None) -> None:
-    """Write items and sequences (with timestamps where known) to the new folder `out`.
+    """Write items, sequences (with timestamps where known) and users' attributes to the new folder `out`.
 
     The folder appears only when it is whole; `report`, if any, is kept beside the data as `import.json`.
 
@@ -53,6 +53,9 @@ def write_folder(dataset: Dataset, out: Path, report: Any = None) -> None:
     try:
         write_records(building / "items.jsonl.gz", _item_lines(dataset.items))
         write_records(building / "sequences.jsonl.gz", _sequence_lines(dataset))
+        if dataset.attributes:
+            people = ({"user_id": user} | fields for user, fields in dataset.attributes.items())
+            write_records(building / "users.jsonl.gz", people)
         if report is not None:
             write_json(building / "import.json", report)
         building.chmod(0o755)  # mkdtemp makes it private

@@ -8,6 +8,7 @@ folder gets `sequences.jsonl.gz` with timestamps, so that ties are settled once,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -42,6 +43,8 @@ class ImportRules:
         least_user: interactions that a user needs to stay.
         least_item: interactions that an item needs to stay.
         unknown_items: interactions with items that the item table lacks: `refuse` or `drop`.
+        least_rating: interactions rated lower are left out; needs `columns.rating`.
+        users: where attributes of users come from, `item` naming the column of user ids; None for nowhere.
         written: how a table of text is written.
     """
 
@@ -52,6 +55,8 @@ class ImportRules:
     least_user: int = 1
     least_item: int = 1
     unknown_items: Literal["refuse", "drop"] = "refuse"
+    least_rating: float = -math.inf
+    users: ItemColumns | None = None
     written: TableFormat = field(default_factory=TableFormat)
 
 
@@ -85,7 +90,9 @@ def import_table(table: Path, out: Path, rules: ImportRules) -> ImportReport:
     rules.columns.check()
     defects, report = Defects(), ImportReport()
     values = LenientValues(rules.time_format)
-    events = EventReader(rules.columns, None, values, rules.written).read(table, defects)
+    reader = EventReader(rules.columns, None, values, rules.written, rules.least_rating)
+    events = reader.read(table, defects)
+    people = items_from_table(rules.users.table or table, rules.users, defects) if rules.users else None
     defects.refuse()
     report.steps.append(("interactions read", len(events)))
     if values.numbers:
@@ -113,8 +120,22 @@ def import_table(table: Path, out: Path, rules: ImportRules) -> ImportReport:
         "interactions ordered by tie key or file order (same user and time)",
         count_ties(events.user, events.time),
     )
-    write_folder(_dataset(catalogue, events, rules.least_item, report), out, report.plain())
+    dataset = _dataset(catalogue, events, rules.least_item, report)
+    write_folder(_with_attributes(dataset, people, report), out, report.plain())
     return report
+
+
+def _with_attributes(dataset: Dataset, people: Items | None, report: ImportReport) -> Dataset:
+    """The data set with what a table knows of its users; users without an interaction are left out."""
+    if people is None:
+        return dataset
+    present, attributes = set(dataset.users), {}
+    for row, user in enumerate(people.ids):
+        if user in present:
+            fields = {name: column[row] for name, column in people.fields.items()}
+            attributes[user] = {name: value for name, value in fields.items() if value is not None}
+    _note(report, "rows of the user table without any interaction left out", len(people) - len(attributes))
+    return replace(dataset, attributes=attributes)
 
 
 def _note(report: ImportReport, what: str, count: int) -> None:

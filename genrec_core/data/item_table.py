@@ -51,6 +51,7 @@ class ItemColumns:
         duplicates: see `RepeatedItems`.
         unescape: whether HTML entities (`&amp;`) are undone.
         separators: item field → what parts the texts in its cells, which become lists.
+        flags: item field → columns of 0 and 1; the field lists the names of those that are 1.
         written: how a table of text is written.
     """
 
@@ -63,6 +64,7 @@ class ItemColumns:
     duplicates: RepeatedItems = "refuse"
     unescape: bool = False
     separators: Mapping[str, str] = field(default_factory=dict)
+    flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     written: TableFormat = field(default_factory=TableFormat)
 
     def inside(self, table: Path, item: str, written: TableFormat) -> ItemColumns:
@@ -90,7 +92,7 @@ def items_from_table(table: Path, columns: ItemColumns, defects: Defects) -> Ite
         hint = "name the columns you want with `--item-field NAME=COLUMN`, this one under another name"
         defects.add(f"a field called `{RESERVED}` would take the place of the ids", "", table, hint=hint)
         return Items((), {})
-    reader = _ItemReader(table, columns, tuple(fields), defects)
+    reader = _ItemReader(table, columns, (*fields, *columns.flags), defects)
     for line, cells in _item_rows(table, columns, fields, defects):
         reader.take(line, cells)
     return reader.items()
@@ -103,11 +105,15 @@ def _item_rows(table: Path, columns: ItemColumns, fields: Mapping[str, str], def
         name: column.split(".") for name, column in fields.items() if "." in column and column not in present
     }
     wanted = [paths[name][0] if name in paths else column for name, column in fields.items()]
-    for line, row in table_rows(table, (columns.item, *wanted), defects, columns.written):
-        cells = list(row)
+    flags = [column for listed in columns.flags.values() for column in listed]
+    for line, row in table_rows(table, (columns.item, *wanted, *flags), defects, columns.written):
+        cells = list(row[: len(wanted) + 1])
+        raised = dict(zip(flags, row[len(wanted) + 1 :], strict=True))
         for place, name in enumerate(fields, start=1):
             for key in paths.get(name, ("",))[1:]:
                 cells[place] = cells[place].get(key) if isinstance(cells[place], dict) else None
+        for listed in columns.flags.values():
+            cells.append([column for column in listed if raised[column] in ("1", 1)])
         yield line, cells
 
 
@@ -207,7 +213,8 @@ def _every_column(table: Path, columns: ItemColumns, defects: Defects) -> dict[s
     if columns.repeated:
         return {}
     names = table_columns(table, defects, columns.written)
-    return {name: name for name in names if name != columns.item}
+    flags = {column for listed in columns.flags.values() for column in listed}
+    return {name: name for name in names if name != columns.item and name not in flags}
 
 
 def _plain(value: Any) -> Any:

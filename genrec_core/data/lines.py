@@ -6,6 +6,7 @@ file as a whole (cut-off gzip, missing file) ends it.
 
 from __future__ import annotations
 
+import ast
 import codecs
 import gzip
 import json
@@ -86,8 +87,12 @@ def _bounded_lines(stream: IO[bytes], path: Path, defects: Defects) -> Iterator[
         yield number, line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
 
 
-def records(path: Path, defects: Defects) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, object) of each line of a `.jsonl` or `.jsonl.gz` file; blank lines are skipped."""
+def records(path: Path, defects: Defects, *, literals: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) of each line of a `.jsonl` or `.jsonl.gz` file; blank lines are skipped.
+
+    With `literals`, a line may be a dictionary as Python prints it (`{'asin': 'B1'}`), as some public files
+    have them; they are counted.
+    """
     empty = True
     for number, line in byte_lines(path, defects):
         if not line or line.isspace():
@@ -96,7 +101,12 @@ def records(path: Path, defects: Defects) -> Iterator[tuple[int, dict[str, Any]]
         try:
             record = orjson.loads(line)
         except orjson.JSONDecodeError:
-            _note_bad_line(path, number, line, defects)
+            record = _literal(line) if literals else None
+            if record is None:
+                _note_bad_line(path, number, line, defects)
+                continue
+            defects.decided(f"lines of {path.name} that are Python's dictionaries, not JSON")
+            yield number, record
             continue
         if not isinstance(record, dict):
             hint = 'write one `{"name": value}` a line'
@@ -107,6 +117,15 @@ def records(path: Path, defects: Defects) -> Iterator[tuple[int, dict[str, Any]]
             yield number, record
     if empty and not defects.concern(path):
         defects.add("file is empty", path.name, path, hint="it needs one JSON object a line; or delete it")
+
+
+def _literal(line: bytes) -> dict[str, Any] | None:
+    """A dictionary of constants as Python prints it; nothing is ever run."""
+    try:
+        value = ast.literal_eval(line.decode().strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and all(isinstance(name, str) for name in value) else None
 
 
 def _defect(record: dict[str, Any], line: bytes) -> tuple[str, str] | None:

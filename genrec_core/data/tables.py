@@ -64,11 +64,16 @@ class TableFormat:
 def table_format(path: Path, written: TableFormat | None = None) -> str:
     """`csv`, `parquet` or `jsonl`, by the file's name; any name is CSV when a delimiter is given.
 
+    A `.json` file is one of JSON lines, which is what public data sets call so.
+
     Raises:
         GenrecError: another kind of file.
     """
     name = path.name.removesuffix(".gz")
-    for ending, kind in ((".csv", "csv"), (".tsv", "csv"), (".parquet", "parquet"), (".jsonl", "jsonl")):
+    kinds = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".json": "jsonl"}
+    for ending, kind in kinds.items():
+        if written is not None and written.delimiter and kind == "jsonl":
+            continue
         if name.endswith(ending) and not (kind == "parquet" and path.suffix == ".gz"):
             return kind
     if written is not None and written.delimiter:
@@ -89,7 +94,8 @@ def table_rows(
         return _csv_rows(path, columns, defects, written or TableFormat())
     if kind == "parquet":
         return _parquet_rows(path, columns, defects)
-    return ((line, [row.get(name) for name in columns]) for line, row in records(path, defects))
+    lines = records(path, defects, literals=True)
+    return ((line, [row.get(name) for name in columns]) for line, row in lines)
 
 
 def table_columns(path: Path, defects: Defects, written: TableFormat | None = None) -> tuple[str, ...]:
@@ -107,7 +113,7 @@ def table_columns(path: Path, defects: Defects, written: TableFormat | None = No
     if kind == "parquet":
         return _parquet_columns(path, defects)
     names: dict[str, None] = {}
-    for _, row in records(path, Defects()):
+    for _, row in records(path, Defects(), literals=True):
         names.update(dict.fromkeys(row))
     return tuple(names)
 

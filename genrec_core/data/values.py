@@ -22,7 +22,8 @@ import re
 from datetime import UTC, date, datetime, time
 from typing import Any, Literal
 
-TimeFormat = Literal["seconds", "milliseconds", "iso"]
+TimeFormat = str
+"""`seconds`, `milliseconds`, `iso`, or a format of `strptime` such as `%d.%m.%Y %H:%M`."""
 MissingWords = Literal["refuse", "empty", "keep"]
 """What becomes of `nan`, `None`, `NULL` as text of an item or user: refused, taken as no text, or kept."""
 _MISSING = frozenset({"nan", "none", "null", "<na>", "nat"})
@@ -158,7 +159,10 @@ class LenientValues(StrictValues):
             return super().time(value, column)
         if self.time_format == "milliseconds":
             return super().time(_number(value, column) / 1000, column)
+        written = self.time_format if "%" in self.time_format else ""
         try:
+            if written and isinstance(value, str):
+                value = datetime.strptime(value.strip(), written)
             if isinstance(value, date) and not isinstance(value, datetime):
                 value = datetime.combine(value, time())
             moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
@@ -167,5 +171,8 @@ class LenientValues(StrictValues):
         except UnusableValueError:
             raise
         except (TypeError, ValueError, OverflowError):
+            if written:
+                hint = "see --time-format: %d day, %m month, %Y year, %H hour, %M minute, %S second"
+                raise UnusableValueError(f"`{column}` is not written as `{written}`", hint) from None
             hint = "ISO dates look like 2024-05-01 or 2024-05-01T13:00:00; see --time-format"
             raise UnusableValueError(f"`{column}` is not an ISO date", hint) from None

@@ -31,6 +31,7 @@ KINDS = (
 )  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_COMMAND_NAME = re.compile(rf"({_NAME.pattern} )?{_NAME.pattern}")
 
 
 class Registry:
@@ -105,7 +106,8 @@ class Registry:
         """Register a command, `genrec NAME`.
 
         Args:
-            name: what is typed behind `genrec`; no plugin's name stands in front of it.
+            name: what is typed behind `genrec`; no plugin's name stands in front of it. `"data get"` is a
+                command of the core's group `data`.
             target: `"package.module:command"`, a click command; imported when it is used.
             summary: its line in `genrec --help`.
         """
@@ -233,7 +235,7 @@ class Registry:
 
 
 def _check(name: str, target: object, *, kind: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not (_COMMAND_NAME if kind == "command" else _NAME).fullmatch(name):
         raise PluginError(
             f"`{name}` is no {kind} name", hint="use lower-case letters, digits, `-`, `_` and `.`"
         )

@@ -217,3 +217,52 @@ def test_written_data_reads_back_and_has_the_same_bytes_twice(tmp_path: Path) ->
     assert back.items.ids == made.items.ids
     for name in ("items.jsonl.gz", "sequences.jsonl.gz"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_dates_are_read_as_they_are_written(tmp_path: Path) -> None:
+    text = "user_id,item_id,timestamp,title\nu,a,02.01.1970 00:00,A\nu,b,01.01.1970 01:00,B\n"
+    rows, _ = imported(tmp_path, text, ImportRules(items=TITLES, time_format="%d.%m.%Y %H:%M"))
+    assert rows == {"u": ["b", "a"]}
+    assert load_folder(tmp_path / "out").times.tolist() == [3600, 86400]
+    with pytest.raises(DataError, match=r"`timestamp` is not written as `%Y`.*log.csv:2|log.csv:2.*`%Y`"):
+        imported(tmp_path / "out", text, ImportRules(items=TITLES, time_format="%Y"))
+
+
+def test_low_ratings_are_left_out_and_counted(tmp_path: Path) -> None:
+    text = "user_id,item_id,timestamp,stars,title\nu,a,1,4,A\nu,b,2,3.5,B\nu,c,3,5,C\n"
+    rules = ImportRules(Columns(rating="stars"), TITLES, least_rating=4)
+    rows, report = imported(tmp_path, text, rules)
+    assert rows == {"u": ["a", "c"]}
+    assert ("rows with `stars` below 4, left out", 1) in report.steps
+    with pytest.raises(DataError, match="`stars` is not a number"):
+        imported(tmp_path / "out", text.replace("3.5", "good"), rules)
+
+
+def test_a_user_table_becomes_attributes_and_flags_become_a_list(tmp_path: Path) -> None:
+    (tmp_path / "items.csv").write_text("item_id,title,Drama,Comedy\na,A,1,0\nb,B,1,1\nc,C,0,0\n")
+    (tmp_path / "users.csv").write_text("user_id|age\nu|31\nnobody|12\n")
+    items = ItemColumns(tmp_path / "items.csv", flags={"genres": ("Drama", "Comedy")})
+    users = ItemColumns(
+        tmp_path / "users.csv", "user_id", allow_empty_text=True, written=TableFormat(delimiter="|")
+    )
+    text = "user_id,item_id,timestamp\nu,a,1\nu,b,2\n"
+    _, report = imported(tmp_path, text, ImportRules(items=items, users=users))
+    dataset = load_folder(tmp_path / "out")
+    assert dataset.attributes == {"u": {"age": "31"}}
+    assert dataset.items.fields["genres"] == [["Drama"], ["Drama", "Comedy"], None]
+    assert list(dataset.items.fields) == ["title", "genres"]
+    assert ("rows of the user table without any interaction left out", 1) in report.steps
+
+
+def test_lines_of_python_s_dictionaries_are_read_counted_and_never_run(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_text(
+        "{'asin': 'a', 'title': \"Bo's tent\"}\n{'asin': 'b', 'title': 'L'}\n"
+    )
+    items = ItemColumns(tmp_path / "meta.json", "asin", {"title": "title"})
+    text = "user_id,item_id,timestamp\nu,a,1\nu,b,2\n"
+    _, report = imported(tmp_path, text, ImportRules(items=items))
+    assert load_folder(tmp_path / "out").items.fields["title"] == ["Bo's tent", "L"]
+    assert ("lines of meta.json that are Python's dictionaries, not JSON", 2) in report.steps
+    (tmp_path / "meta.json").write_text("__import__('os').system('touch x')\n")
+    with pytest.raises(DataError, match="line is not JSON"):
+        imported(tmp_path / "out", text, ImportRules(items=items))
