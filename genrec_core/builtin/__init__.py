@@ -40,6 +40,7 @@ def genrec_register(registry: Registry) -> None:
     registry.trainer("grpo", "genrec_core.builtin.grpo:GRPO")
     registry.reward("hit", "genrec_core.builtin.hit:Hit")
     registry.recommender("beam", "genrec_core.builtin.beam:Beam")
+    registry.recommender("think", "genrec_core.builtin.think:Think")
     registry.recommender("free-beam", "genrec_core.builtin.free_beam:FreeBeam")
     registry.recommender("dense", "genrec_core.builtin.dense:Dense")
     registry.recommender("fused", "genrec_core.builtin.fused:Fused")

@@ -27,12 +27,15 @@ class Rollout:
     """One answer to a prompt.
 
     Attributes:
-        tokens: the identifier it names; empty when it names none. Where the sample answers with an item
-            field (a title), that text as one token.
+        tokens: the identifier it names. What was written freely may be identifier tokens that name no item;
+            empty where there are none. Where the sample answers with an item field (a title), that text as
+            one token.
         text: everything that was written, supplied prefix included.
         score: log-probability under the policy that wrote it.
         prefix: how many leading identifier tokens were supplied, not written.
         thought: free text before the answer.
+        thought_tokens: how many tokens the thought has; None where there was no thinking.
+        closed: whether the policy closed the thought itself; False where the closing was written for it.
     """
 
     tokens: Tokens
@@ -40,6 +43,8 @@ class Rollout:
     score: float
     prefix: int = 0
     thought: str = ""
+    thought_tokens: int | None = None
+    closed: bool = True
 
 
 class LookaheadDecoder(Protocol):

@@ -85,6 +85,8 @@ class Sample:
         append_eos: whether the answer is followed by the end-of-text token.
         stop_text: text that the task writes behind an answer, where that is not the end-of-text token; it
             tells whoever writes freely that the answer is complete.
+        plain: whether it is running text and no exchange: no chat template is put around it, also where the
+            model's prompts are chats.
     """
 
     segments: tuple[Segment, ...]
@@ -94,3 +96,4 @@ class Sample:
     task: str = "next-item"
     append_eos: bool = True
     stop_text: str = ""
+    plain: bool = False

@@ -13,8 +13,9 @@ Plugins use the names that stand here, and nothing behind them:
 | make a backbone, a tiny one too | `ExtendedBackbone`, `Shape`, `tiny_model` |
 | turn samples into token ids | `Renderer`, `Rendered` |
 | decode under a trie | `Decoder`, `DecoderSettings`, `Constraint`, `prefixes`, `finish` |
-| decode freely, or think first | `FreeDecoder`, `FreeDecoderSettings`, `ThinkSettings`, `think_then_beam` |
 | write texts that differ, by diverse beams | `write_diversely`, `DiverseSettings` |
+| decode freely | `FreeDecoder`, `FreeDecoderSettings` |
+| think before the beams | `ThinkSettings`, `think_then_beam`; not merged: `beams_behind_thoughts`, `merged` |
 | fine-tune | `finetune`, `SFTSettings` |
 | keep a training of your own | `write_checkpoint`, `resumable`, `BestTracker`, `save_weights` … |
 | train by rollouts | `reinforce`, `RolloutTask`, `GRPOSettings`, `RolloutStrategy`, `Regeneration` |
@@ -42,7 +43,14 @@ if TYPE_CHECKING:
     from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings, finish, prefixes
     from genrec_core.engine.decoding.diverse import DiverseSettings, write_diversely
     from genrec_core.engine.decoding.free_beam import FreeDecoder, FreeDecoderSettings
-    from genrec_core.engine.decoding.free_text import ThinkSettings, think_then_beam
+    from genrec_core.engine.decoding.thoughts import (
+        Behind,
+        ThinkSettings,
+        Thought,
+        beams_behind_thoughts,
+        merged,
+        think_then_beam,
+    )
     from genrec_core.engine.models.backbone import ExtendedBackbone
     from genrec_core.engine.models.model import Model, chosen_device, load_model
     from genrec_core.engine.models.tiny import Shape, tiny_model
@@ -81,11 +89,11 @@ _HOME = {
     "decoding.decoder": "Decoder DecoderSettings finish prefixes",
     "decoding.diverse": "DiverseSettings write_diversely",
     "decoding.free_beam": "FreeDecoder FreeDecoderSettings",
-    "decoding.free_text": "ThinkSettings think_then_beam",
     "training.best_tracker": "BestTracker",
     "training.checkpoints": (
         "load_optimizer load_weights resumable save_optimizer save_weights work_folder write_checkpoint"
     ),
+    "decoding.thoughts": "Behind ThinkSettings Thought beams_behind_thoughts merged think_then_beam",
     "training.sft": "finetune",
     "training.settings": "SFTSettings",
     "rl.settings": "GRPOSettings",
@@ -99,6 +107,7 @@ _HOME = {
 _MODULE_OF = {name: f"{__name__}.{module}" for module, names in _HOME.items() for name in names.split()}
 
 __all__ = [
+    "Behind",
     "BestTracker",
     "Completion",
     "Constraint",
@@ -127,6 +136,8 @@ __all__ = [
     "Span",
     "ThinkSettings",
     "Thinking",
+    "Thought",
+    "beams_behind_thoughts",
     "chosen_device",
     "cooccurrence_vectors",
     "finetune",
@@ -135,6 +146,7 @@ __all__ = [
     "load_model",
     "load_optimizer",
     "load_weights",
+    "merged",
     "prefixes",
     "reinforce",
     "resumable",

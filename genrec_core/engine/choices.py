@@ -26,5 +26,11 @@ Search = Literal["beam", "exhaustive"]
 Scoring = Literal["full", "legal"]
 """`full`: log-probability under the whole vocabulary; `legal`: renormalised over the legal tokens."""
 
+Merge = Literal["max", "logsumexp", "vote", "best"]
+"""How beams behind several thoughts become one list; `engine.decoding.thoughts` tells them apart."""
+
+Trailing = Literal["ignore", "refuse"]
+"""What is made of text behind an identifier that was written freely: nothing, or the whole names no item."""
+
 Pooling = Literal["mean", "cls", "last"]
 """How the token states of a text become one vector."""

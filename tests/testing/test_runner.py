@@ -110,6 +110,7 @@ def test_options_that_do_not_fit_are_told_before_any_check_runs(installed):
         ("grounder", "core/exact"),
         ("backbone", "core/tiny-causal"),
         ("recommender", "core/beam"),
+        ("recommender", "core/think"),
         ("recommender", "core/free-beam"),
         ("baseline", "core/popular"),
         ("baseline", "core/item-knn"),

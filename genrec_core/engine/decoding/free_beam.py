@@ -185,7 +185,6 @@ class FreeDecoder:
         self.head = OutputHead(model.network)
         self._known = frozenset(catalogue.identifiers.vocabulary)
         self._texts: dict[str, dict[str, list[int]]] = {}
-        self._ids: dict[str, dict[tuple[int, ...], list[int]]] = {}
 
     def candidates(self, samples: Iterable[Sample]) -> Iterator[Candidates]:
         """What is written behind each sample's prompt, in order.
@@ -228,7 +227,7 @@ class FreeDecoder:
                 list(one.tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False
             ).strip()
             # By token ids first: a text tokenizer that lower-cases decodes to another text than it was given.
-            known = self._written_as(form).get(one.tokens)
+            known = self.renderer.items_by_ids(form).get(one.tokens)
             if form != IDENTIFIER:
                 items = tuple(known or self._named(form).get(text, []))
                 distinct.setdefault(text, Candidate((), one.score, text, items))
@@ -240,15 +239,6 @@ class FreeDecoder:
         spent = sum(len(one.tokens) for one in written)
         cut = sum(not one.complete for one in written)
         return Candidates(tuple(distinct.values()), {"finish": spent, "cut": cut})
-
-    def _written_as(self, form: str) -> dict[tuple[int, ...], list[int]]:
-        """Token ids of an answer → the items written so, in catalogue order."""
-        if form not in self._ids:
-            written: dict[tuple[int, ...], list[int]] = {}
-            for item, ids in enumerate(self.renderer.answer_ids(form)):
-                written.setdefault(tuple(ids), []).append(item)
-            self._ids[form] = written
-        return self._ids[form]
 
     def _named(self, form: str) -> dict[str, list[int]]:
         """What items are called in a form → the items called so, in catalogue order."""

@@ -2,9 +2,7 @@
 
 Every setting is explicit: the model's own generation config is never looked at. Two things are written so:
 
-- *thoughts* before an answer (`think_then_beam`): free text up to a budget, then constrained beams behind it.
-  A thought that does not close within its budget is cut there and closed for it, and counted as such, so
-  that the answer always starts from the same tokens;
+- *thoughts* before an answer (`engine.decoding.thoughts`);
 - *answers to chats* (`answered_chats`), a batch at a time. Without a temperature an answer depends on the
   chat alone, with one also on a seed and a draw number, and never on the chats beside it. Turns are tokenised
   apart from what the chat template writes between them, so no item's text can end a turn. A model without a
@@ -20,13 +18,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genrec_core.contracts.candidates import Candidates
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.samples import Sample, Turn
+from genrec_core.contracts.samples import Turn
 from genrec_core.contracts.teacher import Answer, Chat
-from genrec_core.engine.batches import TokenIds
+from genrec_core.engine.batches import TokenIds, by_tokens
 from genrec_core.engine.decoding.decode_state import DecodeState
-from genrec_core.engine.decoding.decoder import Decoder
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.models.model import Model
@@ -71,7 +67,7 @@ def write_freely(
     head: OutputHead,
     prompts: Sequence[TokenIds],
     settings: FreeSettings,
-    noise: torch.Generator | Sequence[torch.Generator] | None = None,
+    noise: torch.Generator | Sequence[torch.Generator] | Tensor | None = None,
 ) -> list[list[WrittenText]]:
     """`count` texts for each prompt.
 
@@ -80,15 +76,16 @@ def write_freely(
         head: the model's output matrix.
         prompts: token ids, one row each.
         settings: how to write.
-        noise: needed when the temperature is above 0; one generator on the CPU for each prompt makes a text
-            depend on its own prompt's generator alone, whatever else is in the batch.
+        noise: needed when the temperature is above 0. One generator on the CPU for each prompt, or the
+            numbers that `uniforms` draws, make a text independent of whatever else is in the batch.
     """
     hidden = state.start(prompts).expand(-1, settings.count, -1)
     written: list[list[list[int]]] = [[[] for _ in range(settings.count)] for _ in prompts]
     stops = torch.full(hidden.shape[:2], -1)
     parents = torch.zeros(hidden.shape[:2], dtype=torch.long, device=hidden.device)
     for step in range(settings.max_tokens):
-        tokens = _next(head.logits(hidden.reshape(-1, hidden.shape[-1])), settings, noise)
+        drawn = noise[:, :, step] if isinstance(noise, Tensor) else noise
+        tokens = _next(head.logits(hidden.reshape(-1, hidden.shape[-1])), settings, drawn)
         tokens = tokens.reshape(hidden.shape[:2])
         for row, beams in enumerate(tokens.tolist()):
             for beam, token in enumerate(beams):
@@ -115,7 +112,9 @@ def _cut(text: list[int], stops: tuple[tuple[int, ...], ...]) -> int:
 
 
 def _next(
-    logits: Tensor, settings: FreeSettings, noise: torch.Generator | Sequence[torch.Generator] | None
+    logits: Tensor,
+    settings: FreeSettings,
+    noise: torch.Generator | Sequence[torch.Generator] | Tensor | None,
 ) -> Tensor:
     if settings.temperature == 0.0:
         return logits.argmax(dim=1)
@@ -125,6 +124,11 @@ def _next(
         # A token stays while the probability before it is still short of the goal: the first always does.
         ordered[ordered.cumsum(1) - ordered >= settings.top_p] = 0.0
         shares = torch.zeros_like(shares).scatter(1, order, ordered)
+    if isinstance(noise, Tensor):
+        below = shares.double().cumsum(1)
+        goal = noise.reshape(-1, 1).to(below.device) * below[:, -1:]
+        # The first token whose share reaches beyond the number; one without a share never does.
+        return torch.searchsorted(below, goal, right=True).squeeze(1).clamp_(max=below.shape[1] - 1)
     if noise is None or isinstance(noise, torch.Generator):
         return torch.multinomial(shares, 1, generator=noise).squeeze(1)
     rows = shares.float().cpu().view(len(noise), settings.count, -1)
@@ -132,62 +136,45 @@ def _next(
     return torch.cat(drawn).squeeze(1).to(logits.device)
 
 
-@dataclass(frozen=True)
-class ThinkSettings:
-    """How to think.
+def written_texts(
+    model: Model,
+    head: OutputHead,
+    prompts: Sequence[TokenIds],
+    settings: FreeSettings,
+    noise: torch.Generator | int | None,
+    batch_tokens: int,
+) -> list[list[WrittenText]]:
+    """`settings.count` texts behind each prompt, in order, as many prompts at once as are read together.
 
-    Attributes:
-        budget: tokens of a thought at most.
-        opening: text that begins a thought.
-        closing: text that ends it; written for the model when the budget runs out.
-        temperature: 0 thinks greedily.
-        top_p: see `FreeSettings`.
+    Args:
+        model: writes.
+        head: its output matrix.
+        prompts: token ids.
+        settings: how to write.
+        noise: as `write_freely` takes it, or a seed: then a text depends on it, on its own prompt and on its
+            place among the texts of the prompt, whatever else is asked beside it.
+        batch_tokens: tokens of a batch; with one generator for all, draws depend on it.
     """
+    found: dict[int, list[WrittenText]] = {}
+    room = settings.count * settings.max_tokens
+    for batch in by_tokens(list(map(len, prompts)), batch_tokens, room=room):
+        shown = [prompts[place] for place in batch]
+        drawn: torch.Generator | Tensor | None = None
+        if settings.temperature:
+            drawn = uniforms(shown, settings, noise) if isinstance(noise, int) else noise
+        state = decode_state_for(model, steps=settings.max_tokens, width=settings.count)
+        found.update(zip(batch, write_freely(state, head, shown, settings, drawn), strict=True))
+    return [found[place] for place in range(len(prompts))]
 
-    budget: int
-    opening: str = "<think>\n"
-    closing: str = "\n</think>\n\n"
-    temperature: float = 0.0
-    top_p: float = 1.0
 
+def uniforms(prompts: Sequence[TokenIds], settings: FreeSettings, seed: int) -> Tensor:
+    """Numbers in [0, 1) for each token that may be drawn, float64 [B, count, max_tokens].
 
-def think_then_beam(
-    decoder: Decoder,
-    samples: Sequence[Sample],
-    settings: ThinkSettings,
-    noise: torch.Generator | None = None,
-    exclude: Sequence[Sequence[int]] | None = None,
-    only: Sequence[frozenset[int] | None] | None = None,
-) -> Iterator[Candidates]:
-    """One thought and its best identifiers for each sample, in order.
-
-    `exclude` and `only` as for `Decoder.candidates`.
-
-    `Candidates.phases` counts the tokens: `think`, `cut` (1 when the budget ran out) and `finish`.
+    A row depends on its prompt and the seed alone, and a text's numbers not on how many others are written.
     """
-    opening, closing = decoder.model.tokenise([settings.opening, settings.closing])
-    free = FreeSettings(
-        settings.budget,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        stop=(tuple(closing), (decoder.model.end_id,)),
-    )
-    rows = max(1, decoder.settings.batch_tokens // (decoder.model.max_length + settings.budget))
-    for begin in range(0, len(samples), rows):
-        batch = samples[begin : begin + rows]
-        left_out = None if exclude is None else exclude[begin : begin + rows]
-        kept = None if only is None else only[begin : begin + rows]
-        prompts = [[*decoder.renderer.prompt(sample), *opening] for sample in batch]
-        state = decode_state_for(decoder.model, steps=settings.budget, width=1)
-        thoughts = [texts[0] for texts in write_freely(state, decoder.head, prompts, free, noise)]
-        closed = [
-            [*prompt, *thought.tokens, *closing] for prompt, thought in zip(prompts, thoughts, strict=True)
-        ]
-        answers = decoder.answers(batch, closed, exclude=left_out, only=kept)
-        for thought, answer in zip(thoughts, answers, strict=True):
-            phases = {"think": len(thought.tokens), "cut": int(not thought.stopped), **answer.phases}
-            text = decoder.model.text_tokenizer.decode(list(thought.tokens))
-            yield Candidates(answer.beams, phases, text)
+    shape = (settings.count, settings.max_tokens)
+    rows = [torch.rand(shape, generator=_noise(one, seed, 0), dtype=torch.float64) for one in prompts]
+    return torch.stack(rows)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,7 @@ class Pieces:
         self._model, self._catalogue = model, catalogue
         self._forms: dict[str, list[list[int]]] = {}
         self._longest: dict[str, int] = {}
+        self._by_ids: dict[str, dict[tuple[int, ...], list[int]]] = {}
         self._texts: dict[str, list[int]] = {}
         self._layouts: dict[tuple[Turn, ...], list[list[int]]] = {}
 
@@ -62,6 +63,16 @@ class Pieces:
         if form not in self._longest:
             self._longest[form] = max(map(len, self.form(form)), default=0)
         return self._longest[form]
+
+    def by_ids(self, form: str) -> dict[tuple[int, ...], list[int]]:
+        """Token ids of an item in a form → the items written so, in catalogue order; none for no ids."""
+        if form not in self._by_ids:
+            written: dict[tuple[int, ...], list[int]] = {}
+            for item, ids in enumerate(self.form(form)):
+                written.setdefault(tuple(ids), []).append(item)
+            written.pop((), None)
+            self._by_ids[form] = written
+        return self._by_ids[form]
 
     def user(self, user: str) -> list[int]:
         """Token ids of a user's identifier.
@@ -127,4 +138,28 @@ def chat_layout(text_tokenizer: Any, turns: Sequence[Turn]) -> list[str]:
                 hint="use `chat: never` on the model, or a corpus with turns that it allows",
             )
         literals.append(literal)
+    if turns[-1] == "assistant":
+        literals[-1] = _before_answer(text_tokenizer, messages[:-1], literals[-1])
     return literals
+
+
+def _before_answer(text_tokenizer: Any, asked: list[dict[str, str]], literal: str) -> str:
+    """What stands before an answer that is still to be written.
+
+    Some templates put something before the answers that they are shown (Qwen3: an empty block of thought),
+    and not where an answer is to be written. Whoever thinks would then think behind an empty thought.
+
+    Args:
+        text_tokenizer: one with a chat template.
+        asked: the turns before the answer.
+        literal: what stands before an answer that is shown.
+    """
+    if not asked:
+        return literal
+    try:
+        prompt = text_tokenizer.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    except Exception:  # a template that wants an answer in every exchange has shown what it writes before it
+        return literal
+    begun: str = prompt.rpartition(asked[-1]["content"])[2]
+    plain: str = text_tokenizer.apply_chat_template(asked, tokenize=False).rpartition(asked[-1]["content"])[2]
+    return begun if begun != plain and literal.startswith(begun) else literal

@@ -149,6 +149,10 @@ class Renderer:
         """Token ids of every item as an answer in a form, in catalogue order, without the end token."""
         return self._pieces.form(form)
 
+    def items_by_ids(self, form: str = IDENTIFIER) -> dict[tuple[int, ...], list[int]]:
+        """Token ids of an answer in a form → the items written so, in catalogue order."""
+        return self._pieces.by_ids(form)
+
     def rendered(self, sample: Sample) -> Rendered:
         """Prompt and answer of a sample.
 
@@ -206,12 +210,13 @@ class Renderer:
                 yield self._pieces.form(part.form)[part.item]
 
     def _written(self, sample: Sample, cut: _Cut) -> Rendered:
-        before, after = ([], []) if self.model.chat else self.model.frame
+        chat = self.model.chat and not sample.plain
+        before, after = ([], []) if chat else self.model.frame
         draft = _Draft(list(before), [False] * len(before), [], [])
         literals = iter(self._literals(sample))
         turn: Turn | None = None
         for part in sample.segments:
-            if self.model.chat and part.turn != turn:
+            if chat and part.turn != turn:
                 turn = part.turn
                 draft.add(next(literals), learn=False)
             self._write(part, cut, draft)
@@ -250,7 +255,7 @@ class Renderer:
 
     def _literals(self, sample: Sample) -> list[list[int]]:
         """What the chat template writes before each run of segments of one turn, and before the answer."""
-        if not self.model.chat:
+        if not self.model.chat or sample.plain:
             return []
         turns: list[Turn] = []
         for part in sample.segments:

@@ -12,6 +12,7 @@ each form an answer can take, so a batch may mix identifiers and titles), the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import takewhile
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from genrec_core.contracts.identifiers import Tokens
 from genrec_core.contracts.reward import Rollout
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.batches import by_tokens
-from genrec_core.engine.choices import Scoring
+from genrec_core.engine.choices import Scoring, Trailing
 from genrec_core.engine.decoding.beam import Found, SearchSettings, search
 from genrec_core.engine.decoding.constraint import Choices, Constraint, log_probabilities
 from genrec_core.engine.decoding.decode_state import DecodeState
@@ -56,6 +57,7 @@ class Policy:
         self.scoring, self.temperature, self.batch_tokens = scoring, temperature, batch_tokens
         self.decoder = Decoder(model, catalogue, DecoderSettings(scoring=scoring, batch_tokens=batch_tokens))
         self._spelt: dict[str, frozenset[str]] = {}
+        self._vocabulary = frozenset(catalogue.identifiers.vocabulary)
 
     def prompt_of(self, sample: Sample, prefix_length: int = 0) -> RolloutPrompt:
         """A sample as a prompt, with the first `prefix_length` tokens of its target's identifier supplied.
@@ -82,13 +84,32 @@ class Policy:
             return self.catalogue.identifiers.tokens(item)
         return (self.catalogue.write(item, form),)
 
-    def parsed(self, text: str, form: str) -> Tokens:
-        """What a freely written text names, as `named` says; empty when it is no item's answer."""
+    def read(self, ids: Sequence[int], form: str, trailing: Trailing = "ignore") -> Tokens:
+        """What freely written token ids say at their beginning, as `named` says.
+
+        The longest answer that they begin with; else the identifier tokens that they begin with, which name
+        no item, for rewards that count those; else nothing. With `trailing: refuse` the ids must be that and
+        nothing more. Ids that spell an answer in another way than training does are read as text.
+        """
+        known = self.decoder.renderer.items_by_ids(form)
+        for length in range(len(ids), 0, -1):
+            items = known.get(tuple(ids[:length]))
+            if items is not None:
+                return self.named(items[0], form) if length == len(ids) or trailing == "ignore" else ()
+        if form == IDENTIFIER and not self.catalogue.identifiers.separator:
+            names = self.model.text_tokenizer.convert_ids_to_tokens(list(ids))
+            begun = tuple(takewhile(self._vocabulary.__contains__, names))
+            if begun:
+                return begun if len(begun) == len(ids) or trailing == "ignore" else ()
+        text = self.model.text_tokenizer.decode(list(ids), clean_up_tokenization_spaces=False).strip()
         if form == IDENTIFIER:
             return self.catalogue.identifiers.parse(text) or ()
+        return (text,) if text in self._texts(form) else ()
+
+    def _texts(self, form: str) -> frozenset[str]:
         if form not in self._spelt:
             self._spelt[form] = frozenset(self.catalogue.answers(form))
-        return (text,) if text in self._spelt[form] else ()
+        return self._spelt[form]
 
     def depth(self, forms: Iterable[str]) -> int:
         """Tokens of the longest answer in any of these forms."""

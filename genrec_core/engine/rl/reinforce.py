@@ -187,7 +187,10 @@ def _validation(given: _Given) -> SearchValidation:
     rows = answerable(first, view, given.catalogue, given.context)
     rows = [rows[place] for place in evenly(len(rows), settings.valid_samples)]
     searching = DecoderSettings(settings.valid_beams, "beam", model.scoring, settings.batch_tokens)
-    return SearchValidation(rows, Decoder(model, given.catalogue, searching))
+    strategy = given.task.strategy
+    # Whoever is trained to think is selected by what is recommended behind its greedy thoughts.
+    thinking = strategy.settings() if isinstance(strategy, Thinking) else None
+    return SearchValidation(rows, Decoder(model, given.catalogue, searching), thinking)
 
 
 def _run(given: _Given, parts: GRPOParts, folder: Path) -> GRPOLoop:

@@ -190,6 +190,11 @@ def _figures(groups: Sequence[ScoredGroup], learn: Tensor) -> dict[str, float]:
         "learnt tokens": float(learn.sum(1).float().mean()),
         "second generations": _mean([one.group.extra["stage"] == 2 for one in groups]),
     }
+    rollouts = [rollout for one in groups for rollout in one.group.rollouts]
+    lengths = [one.thought_tokens for one in rollouts if one.thought_tokens is not None]
+    if lengths:
+        figures["thought tokens"] = _mean(lengths)
+        figures["thoughts cut"] = _mean([not one.closed for one in rollouts])
     names = groups[0].by_reward
     if len(names) > 1:
         for name in names:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from genrec_core.contracts.options import Options, operational
-from genrec_core.engine.choices import Arithmetic, Scoring
+from genrec_core.engine.choices import Arithmetic, Scoring, Trailing
 
 Loss = Literal["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo"]
 """Which of TRL's losses; they differ in clipping and in what a token's share is divided by."""
@@ -41,6 +41,8 @@ class GRPOSettings(Options):
     think_answer: Literal["legal", "free"] = "legal"
     """`think`: whether the answer behind a thought is drawn among the legal ones, as when recommending,
     or written freely, for rewards that shall teach its form too."""
+    think_trailing: Trailing = "ignore"
+    """`think` with free answers: whether text behind an identifier is ignored, or makes it name no item."""
     think_learn: Literal["all", "thought"] = "all"
     """`think`: whether the answer's tokens are learnt too, or the thought's alone."""
     lookahead: int = Field(0, ge=0)

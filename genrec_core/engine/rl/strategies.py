@@ -10,7 +10,7 @@ All write legal answers only, from whichever catalogue the sample names. A group
 fewer answers exist, or where `dynamic` drew fewer distinct ones.
 
 Thinking: every prompt is read once for its G thoughts. A thought that does not close within its budget is
-closed for it, as in evaluation (`engine.decoding.free_text`). The loss counts what the policy wrote: the
+closed for it, as in evaluation (`engine.decoding.thoughts`). The loss counts what the policy wrote: the
 thought, the closing text if the policy wrote it, and the answer unless `learn_answer` is off, for rewards
 that score a thought by the beams behind it and would otherwise credit tokens that they never looked at.
 
@@ -19,21 +19,23 @@ that score a thought by the beams behind it and would otherwise credit tokens th
 
 The answer is drawn among the legal ones, as in evaluation. With `free_answer` it is written like any text,
 for rewards that shall teach its form too: then it may name nothing, its end is learnt, and `Rollout.score`
-is 0, because whoever writes freely keeps no log-probabilities.
+is 0, because whoever writes freely keeps no log-probabilities. What it names is read from its token ids
+(`Policy.read`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
 
 from genrec_core.contracts.reward import Rollout
-from genrec_core.engine.decoding.free_text import FreeSettings, WrittenText, write_freely
-from genrec_core.engine.decoding.support import decode_state_for
+from genrec_core.engine.choices import Trailing
+from genrec_core.engine.decoding.free_text import FreeSettings, written_texts
+from genrec_core.engine.decoding.thoughts import ThinkSettings, Thought, written_thoughts
 from genrec_core.engine.rl.policy import Policy, candidate
 from genrec_core.engine.rl.rollouts import Completion, PromptRollouts, RolloutPrompt, RolloutStep
 from genrec_core.engine.rl.settings import GRPOSettings
@@ -104,15 +106,6 @@ def _distinct(group: list[Completion]) -> list[Completion]:
 
 
 @dataclass(frozen=True)
-class _Thought:
-    """Token ids between prompt and answer, which of them the policy wrote, and the text."""
-
-    ids: tuple[int, ...]
-    learn: tuple[bool, ...]
-    text: str
-
-
-@dataclass(frozen=True)
 class Thinking:
     """Groups of thoughts with answers behind them.
 
@@ -123,6 +116,7 @@ class Thinking:
         top_p: see `FreeSettings`.
         learn_answer: whether the loss counts the answer's tokens too.
         free_answer: whether the answer may be anything.
+        trailing: whether a free answer that goes on behind an identifier still names it.
         lookahead: beams decoded behind each thought; 0 for none.
     """
 
@@ -134,20 +128,35 @@ class Thinking:
     learn_answer: bool = True
     free_answer: bool = False
     lookahead: int = 0
+    trailing: Trailing = "ignore"
+
+    def settings(self, temperature: float = 0.0) -> ThinkSettings:
+        """How one prompt is thought about; greedily by default, which is what validation does."""
+        count = self.group if temperature else 1
+        top_p = self.top_p if temperature else 1.0
+        return ThinkSettings(self.budget, self.opening, self.closing, temperature, top_p, count)
 
     def roll_out(
         self, prompts: Sequence[RolloutPrompt], policy: Policy, step: RolloutStep
     ) -> list[PromptRollouts]:
         """One group a prompt; thoughts are drawn, and so is the answer behind each."""
-        thoughts = self._thoughts(prompts, policy, policy.noise(step, 1))
+        opening, _ = self.settings().around(policy.model)
+        thoughts = written_thoughts(
+            policy.model,
+            policy.decoder.head,
+            [one.ids for one in prompts],
+            self.settings(policy.temperature),
+            noise=policy.noise(step, 1),
+            batch_tokens=policy.batch_tokens,
+        )
         behind = [
-            dataclasses.replace(one, ids=(*one.ids, *thought.ids))
+            dataclasses.replace(one, ids=(*one.ids, *opening, *thought.ids))
             for one, group in zip(prompts, thoughts, strict=True)
             for thought in group
         ]
         noise = policy.noise(step, 2)
         if self.free_answer:
-            answers = _free_answers(behind, policy, noise)
+            answers = _free_answers(behind, policy, noise, self.trailing)
         else:
             answers = [drawn for (drawn,) in policy.draw(behind, 1, noise)]
         seen = policy.search(behind, self.lookahead) if self.lookahead else [[] for _ in behind]
@@ -155,7 +164,7 @@ class Thinking:
         for place, (one, group) in enumerate(zip(prompts, thoughts, strict=True)):
             rows = range(place * self.group, (place + 1) * self.group)
             completions = [
-                self._joined(thought, answers[row]) for thought, row in zip(group, rows, strict=True)
+                self._joined(opening, thought, answers[row]) for thought, row in zip(group, rows, strict=True)
             ]
             ahead = tuple(tuple(map(candidate, seen[row])) for row in rows) if self.lookahead else ()
             made.append(PromptRollouts(one, tuple(completions), ahead))
@@ -163,61 +172,46 @@ class Thinking:
 
     def longest(self, policy: Policy, forms: Iterable[str]) -> int:
         """Opening, budget, closing, the longest answer and an end token."""
-        around = sum(map(len, policy.model.tokenise([self.opening, self.closing])))
+        around = sum(map(len, self.settings().around(policy.model)))
         return around + self.budget + policy.depth(forms) + 1
 
-    def _thoughts(
-        self, prompts: Sequence[RolloutPrompt], policy: Policy, noise: torch.Generator
-    ) -> list[list[_Thought]]:
-        opening, closing = policy.model.tokenise([self.opening, self.closing])
-        stop = (tuple(closing), (policy.model.end_id,))
-        settings = FreeSettings(self.budget, self.group, policy.temperature, self.top_p, stop)
-        texts = [(*one.ids, *opening) for one in prompts]
-        return [
-            [self._thought(text, opening, closing, policy) for text in group]
-            for group in _written(texts, settings, policy, noise)
-        ]
-
-    def _thought(self, text: WrittenText, opening: list[int], closing: list[int], policy: Policy) -> _Thought:
-        closed = text.stop == 0
-        learn = (False,) * len(opening) + (True,) * len(text.tokens) + (closed,) * len(closing)
-        words = policy.model.text_tokenizer.decode(list(text.tokens))
-        return _Thought((*opening, *text.tokens, *closing), learn, words)
-
-    def _joined(self, thought: _Thought, answer: Completion) -> Completion:
-        learn = answer.learn if self.learn_answer else (False,) * len(answer.learn)
+    def _joined(self, opening: Sequence[int], thought: Thought, answer: Completion) -> Completion:
+        given = len(thought.closing) - thought.written
+        learn = (
+            *(False,) * len(opening),
+            *(True,) * (len(thought.tokens) + thought.written),
+            *(False,) * given,
+            *(answer.learn if self.learn_answer else (False,) * len(answer.learn)),
+        )
         text = f"{self.opening}{thought.text}{self.closing}{answer.rollout.text}"
-        rollout = dataclasses.replace(answer.rollout, text=text, thought=thought.text)
-        ids = (*thought.ids, *answer.ids)
-        return Completion(ids, (*thought.learn, *learn), len(thought.ids) + answer.answer, rollout)
-
-
-def _written(
-    prompts: Sequence[tuple[int, ...]], settings: FreeSettings, policy: Policy, noise: torch.Generator
-) -> Iterator[list[WrittenText]]:
-    """`settings.count` texts behind each prompt, as many prompts at once as the policy reads together."""
-    longest = max(map(len, prompts)) + settings.count * settings.max_tokens
-    rows = max(1, policy.batch_tokens // longest)
-    for begin in range(0, len(prompts), rows):
-        state = decode_state_for(policy.model, steps=settings.max_tokens, width=settings.count)
-        yield from write_freely(state, policy.decoder.head, prompts[begin : begin + rows], settings, noise)
+        rollout = dataclasses.replace(
+            answer.rollout,
+            text=text,
+            thought=thought.text,
+            thought_tokens=len(thought.tokens),
+            closed=not thought.cut,
+        )
+        ids = (*opening, *thought.ids, *answer.ids)
+        return Completion(ids, learn, len(opening) + len(thought.ids) + answer.answer, rollout)
 
 
 def _free_answers(
-    behind: Sequence[RolloutPrompt], policy: Policy, noise: torch.Generator
+    behind: Sequence[RolloutPrompt], policy: Policy, noise: torch.Generator, trailing: Trailing
 ) -> list[Completion]:
-    """One answer behind each prompt, written without a constraint; it names an item only if it spells one."""
+    """One answer behind each prompt, written without a constraint."""
     most = policy.depth({one.sample.answer_form for one in behind}) + 1
-    end = policy.model.end_id
+    model, end = policy.model, policy.model.end_id
     settings = FreeSettings(most, 1, policy.temperature, stop=((end,),))
     prompts = [(*one.ids, *one.prefix_ids) for one in behind]
+    texts = written_texts(model, policy.decoder.head, prompts, settings, noise, policy.batch_tokens)
     answers = []
-    for one, (text,) in zip(behind, _written(prompts, settings, policy, noise), strict=True):
+    for one, (text,) in zip(behind, texts, strict=True):
         ids = (*one.prefix_ids, *text.tokens)
-        words = policy.model.text_tokenizer.decode(list(ids), clean_up_tokenization_spaces=False).strip()
+        words = model.text_tokenizer.decode(list(ids), clean_up_tokenization_spaces=False).strip()
         closed = (end,) if text.stopped else ()
         learn = (False,) * len(one.prefix_ids) + (True,) * (len(text.tokens) + len(closed))
-        rollout = Rollout(policy.parsed(words, one.sample.answer_form), words, 0.0, one.prefix_length)
+        tokens = policy.read(ids, one.sample.answer_form, trailing)
+        rollout = Rollout(tokens, words, 0.0, one.prefix_length)
         answers.append(Completion((*ids, *closed), learn, len(ids) + len(closed), rollout))
     return answers
 
@@ -235,4 +229,5 @@ def strategy_for(settings: GRPOSettings) -> RolloutStrategy:
         learn_answer=settings.think_learn == "all",
         free_answer=settings.think_answer == "free",
         lookahead=settings.lookahead,
+        trailing=settings.think_trailing,
     )

@@ -13,6 +13,7 @@ import numpy as np
 from genrec_core.contracts.candidates import Candidate
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine.decoding.decoder import Decoder
+from genrec_core.engine.decoding.thoughts import ThinkSettings, think_then_beam
 from genrec_core.engine.training.best_tracker import top_figures
 
 
@@ -29,16 +30,22 @@ class SearchValidation:
     Args:
         samples: each with its target.
         decoder: searches under the weights as they are.
+        thinking: how to think before each search; None searches at once.
     """
 
-    def __init__(self, samples: Sequence[Sample], decoder: Decoder) -> None:
-        self.samples, self._decoder = tuple(samples), decoder
+    def __init__(
+        self, samples: Sequence[Sample], decoder: Decoder, thinking: ThinkSettings | None = None
+    ) -> None:
+        self.samples, self._decoder, self._thinking = tuple(samples), decoder, thinking
         self._items: dict[str, dict[str, list[int]]] = {}
 
     def metrics(self) -> dict[str, float]:
         """`recall@10` and `ndcg@10`."""
         self._decoder.weights_changed()
-        answers = self._decoder.candidates(self.samples)
+        if self._thinking is None:
+            answers = self._decoder.candidates(self.samples)
+        else:
+            answers = think_then_beam(self._decoder, self.samples, self._thinking)
         return top_figures(
             [
                 self.rank(candidates.beams, sample)

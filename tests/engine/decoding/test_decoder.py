@@ -10,7 +10,7 @@ from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings, finish, prefixes
-from genrec_core.engine.decoding.free_text import ThinkSettings, think_then_beam
+from genrec_core.engine.decoding.thoughts import ThinkSettings, think_then_beam
 from genrec_core.testing.sessions import ask
 
 TITLES = ["red tent", "red tent large", "blue lamp", "green boots", "warm socks", "blue lamp"]
@@ -116,7 +116,7 @@ def test_thinking_spends_at_most_its_budget_and_still_answers(model, catalogue, 
     decoder = Decoder(model, catalogue, DecoderSettings(beams=4))
     samples = [NextItem().prompt(request, catalogue, Context()) for request in REQUESTS]
     settings = ThinkSettings(budget=5, temperature=temperature)
-    found = list(think_then_beam(decoder, samples, settings, torch.Generator().manual_seed(0)))
+    found = list(think_then_beam(decoder, samples, settings, seed=0))
     assert len(found) == len(REQUESTS)
     for answer in found:
         assert answer.phases["think"] <= 5

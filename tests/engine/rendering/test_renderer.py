@@ -1,5 +1,6 @@
 """One renderer: prompts are the same ids whatever follows, masks cover exactly what is learnt."""
 
+import dataclasses
 import itertools
 from dataclasses import replace
 
@@ -150,6 +151,31 @@ def test_a_chat_writes_the_template_around_separately_tokenised_turns(model, cat
     # Four ends are the template's and the answer's; the one spelt in the user's text is text.
     assert rendered.ids.count(model.end_id) == 4
     assert renderer.prompt(Sample(sample.segments[:-1])) == rendered.ids[: rendered.prompt_length]
+
+
+def test_what_a_template_puts_before_the_answers_that_it_is_shown_is_not_part_of_a_prompt(model, catalogue):
+    # As Qwen3's does: a thought, if only an empty one, stands before an answer that is shown.
+    shown_answer = "{% if m['role'] == 'assistant' %}<think>\n\n</think>\n\n{% endif %}"
+    model.text_tokenizer.chat_template = (
+        "{% for m in messages %}<|end|>{{ m['role'] }}:" + shown_answer + "{{ m['content'] }}{% endfor %}"
+        "{% if add_generation_prompt %}<|end|>assistant:{% endif %}"
+    )
+    model.chat = True
+    sample = Sample((Text("Next?"), ItemRef(1, learn=True, turn="assistant")))
+    rendered = Renderer(model, catalogue).rendered(sample)
+    assert shown(model, rendered) == "<|end|>user:Next?<|end|>assistant:[<a_1><b_0><|end|>]"
+
+
+def test_running_text_has_no_template_around_it(model, catalogue):
+    model.text_tokenizer.chat_template = "{% for m in messages %}<|end|>{{ m['content'] }}{% endfor %}"
+    segments = (Text("A user bought ", learn=True), ItemRef(1, learn=True), Text(" today.", learn=True))
+    plain = Sample(segments, answer_form="", plain=True)
+    without = Renderer(model, catalogue).rendered(plain)
+    model.chat = True
+    rendered = Renderer(model, catalogue).rendered(plain)
+    assert rendered == without
+    assert shown(model, rendered) == "<|end|>[A user bought <a_1><b_0> today.<|end|>]"
+    assert Renderer(model, catalogue).rendered(dataclasses.replace(plain, plain=False)) != without
 
 
 def test_a_template_that_refuses_the_turns_is_named(model, catalogue):

@@ -182,14 +182,27 @@ def test_a_free_answer_names_an_item_only_if_it_spells_one(policy, samples, cata
         for one in group.completions:
             assert one.answer == len(one.ids) == len(one.learn)
             assert one.learn[-1]
-            assert one.rollout.tokens == ()
+            assert not len(catalogue.identifiers.items_of(one.rollout.tokens))
+            assert one.rollout.thought_tokens <= 2
             assert len(one.ids) <= thinking.longest(writer, ("identifier", "title"))
+
+
+def test_what_was_written_freely_is_read_by_its_token_ids(policy, catalogue):
+    writer = policy()
     tokens = catalogue.identifiers.tokens(4)
-    assert writer.parsed("".join(tokens), "identifier") == tokens
-    assert writer.parsed("".join(tokens[:2]), "identifier") == ()
+    ids = writer.model.token_ids(tokens)
+    behind = writer.model.tokenise([" and why:" * 25])[0]
+    assert len(" and why:" * 25) > 200
+    assert writer.read(ids, "identifier") == tokens
+    assert writer.read([*ids, *behind], "identifier") == tokens, "text behind it is ignored"
+    assert writer.read([*ids, *behind], "identifier", "refuse") == ()
+    assert writer.read(ids[:2], "identifier") == tokens[:2], "no item, but what a reward may count"
+    assert writer.read([*ids[:2], *behind], "identifier", "refuse") == ()
+    assert writer.read(behind, "identifier") == ()
+    assert writer.read([*behind, *ids], "identifier") == (), "an answer stands at the beginning"
     title = catalogue.write(4, "title")
-    assert writer.parsed(title, "title") == (title,)
-    assert writer.parsed(title[:-1], "title") == ()
+    assert writer.read(writer.model.tokenise([title])[0], "title") == (title,)
+    assert writer.read(writer.model.tokenise([title[:-1]])[0], "title") == ()
 
 
 def test_the_look_ahead_of_a_thought_is_a_beam_behind_it(policy, samples):
