@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from genrec_core.api.recommendations import Recommendations  # noqa: F401
+    from genrec_core.api.runs import Run  # noqa: F401
+    from genrec_core.api.runs import open_finished as open  # noqa: F401
+    from genrec_core.api.runs import run_and_open as run  # noqa: F401
     from genrec_core.contracts.backbone import Backbone
     from genrec_core.contracts.baseline import Baseline
     from genrec_core.contracts.candidates import Candidate, Candidates, How, Ranked
@@ -71,6 +75,13 @@ _MODULE_OF = {
     name: f"genrec_core.contracts.{module}" for module, names in _HOME.items() for name in names.split()
 }
 _MODULE_OF |= {"hookimpl": "genrec_core.registry.discovery", "Registry": "genrec_core.registry.registry"}
+_API = {
+    "open": "genrec_core.api.runs:open_finished",
+    "run": "genrec_core.api.runs:run_and_open",
+    "Run": "genrec_core.api.runs:Run",
+    "Recommendations": "genrec_core.api.recommendations:Recommendations",
+}
+"""What a user of Python calls; not in `__all__`, so that a star import does not hide `open`."""
 
 __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
     "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",
@@ -86,6 +97,13 @@ __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
 
 
 def __getattr__(name: str) -> Any:
+    if name in _API:
+        module, _, own = _API[name].partition(":")
+        return getattr(importlib.import_module(module), own)
     if name not in _MODULE_OF:
         raise AttributeError(f"module `genrec_core` has no name `{name}`")
     return getattr(importlib.import_module(_MODULE_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_API, "__version__"])

@@ -6,7 +6,7 @@ array([3, 1], dtype=int32)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -80,6 +80,16 @@ class Ranked:
     invalid: int = 0
     beams: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
     reached: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, dtype=np.uint8))
+
+    def where(self, keep: NDArray[np.bool_]) -> Ranked:
+        """The ranking of the items at which `keep` [k] holds; what was written stays as it was counted."""
+        return replace(
+            self,
+            items=self.items[keep],
+            scores=self.scores[keep],
+            how=self.how[keep],
+            beams=self.beams[keep] if len(self.beams) else self.beams,
+        )
 
     @classmethod
     def direct(cls, items: NDArray[np.integer], scores: NDArray[np.floating] | NDArray[np.integer]) -> Ranked:

@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
 import orjson
+import yaml
 from pydantic import BaseModel, ValidationError
 
 from genrec_core.contracts.component import Component, components_in
@@ -106,7 +107,21 @@ def load_pipeline(file: Path, registry: Registry, overrides: Sequence[str] = ())
     Raises:
         GenrecError: with every mistake, its place and what to do.
     """
-    document = read(file)
+    return _loaded(read(file), registry, overrides, file.absolute().parent)
+
+
+def pipeline_of(values: Mapping[str, Any], registry: Registry, overrides: Sequence[str] = ()) -> Pipeline:
+    """The pipeline that a dictionary says; relative paths are meant from the current folder.
+
+    Raises:
+        GenrecError: see `load_pipeline`; places are lines of the dictionary as YAML.
+    """
+    plain = orjson.loads(orjson.dumps(dict(values), default=str, option=orjson.OPT_SERIALIZE_NUMPY))
+    text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return _loaded(parse(text, "pipeline"), registry, overrides, Path.cwd())
+
+
+def _loaded(document: Document, registry: Registry, overrides: Sequence[str], folder: Path) -> Pipeline:
     for text in overrides:
         override(document, text, default_blocks())
     if not isinstance(document.values, dict):
@@ -115,7 +130,7 @@ def load_pipeline(file: Path, registry: Registry, overrides: Sequence[str] = ())
             where=str(document.place(())),
             hint="start with `genrec: 1` and `name: …`",
         )
-    spec = _checked(document, registry, file.absolute().parent)
+    spec = _checked(document, registry, folder)
     wiring, problems = wire(spec)
     if problems:
         raise _as_error(problems, document)

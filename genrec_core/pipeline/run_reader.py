@@ -131,8 +131,12 @@ class RunReader:
         at = self.pipeline.wiring.last.models[slot]
         return at.load(self.artefact(at.stage))
 
-    def open(self, context: Context | None = None) -> RunSession:
+    def open(self, context: Context | None = None, reaching: int = 0) -> RunSession:
         """The run's recommender and grounder, opened. Models and catalogue are shared between sessions.
+
+        Args:
+            context: progress and log; seed.
+            reaching: candidates that an answer shall have at least, see `Recommender.reaching`.
 
         Raises:
             GenrecError: an artefact is gone.
@@ -142,9 +146,8 @@ class RunReader:
         models = LoadedWhenAsked({slot: functools.partial(self.model, slot) for slot in asked})
         context = replace(context or Context(), models=models, fitter=stored_fitter(self._fitted()))
         tuned = self.artefact(TUNE) if spec.recommend.undecided() else None
-        recommender = decided(spec.recommend, tuned).open(
-            self.models, self.catalogue, self.pipeline.prompts, context
-        )
+        wanted = decided(spec.recommend, tuned).reaching(reaching)
+        recommender = wanted.open(self.models, self.catalogue, self.pipeline.prompts, context)
         return RunSession(recommender, spec.ground.open(self.catalogue, context), spec.data.max_history)
 
     def _fitted(self) -> dict[str, Path]:
@@ -186,9 +189,15 @@ class RunSession(Session):
         self._recommender, self._grounder, self._max_history = recommender, grounder, max_history
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Candidates, Ranked]]:
-        """What was written for each request and the items it reaches, in order, as they are ready."""
-        for answer in self._recommender.recommend([self._cut(request) for request in requests]):
-            yield answer, self._grounder.ground(answer)
+        """What was written for each request and the items it reaches, in order, as they are ready.
+
+        A grounder may map what is no identifier to an item that a request does not allow; such items are left
+        out.
+        """
+        written = self._recommender.recommend([self._cut(request) for request in requests])
+        for request, answer in zip(requests, written, strict=True):
+            ranked = self._grounder.ground(answer)
+            yield answer, ranked.where(request.allows(ranked.items)) if request.ruled else ranked
 
     def recommend(self, histories: Sequence[Sequence[int]]) -> list[Ranked]:
         """Ranked items after each history of item indices (oldest first)."""

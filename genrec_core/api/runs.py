@@ -1,0 +1,239 @@
+"""Runs in Python: a pipeline is run, or a finished run opened, and then asked as often as one likes.
+
+    run = genrec.run("pipeline.yaml", set={"train.sft.epochs": 3})
+    run = genrec.open("runs/my/latest")
+    run.metrics["test"]["recall@10"]
+    run.recommend([["1001", "1007"]], k=5, exclude_viewed=True, only={"brand": "Zorg"})
+
+What asking needs (weights, catalogue, compiled tries) is read at the first question and stays open until
+`close`. Any thread may ask: each question is answered by a session of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import orjson
+
+from genrec_core.api.answering import Answer, Answering
+from genrec_core.api.recommendations import Recommendations, chosen_fields
+from genrec_core.api.rules import Only
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.items import Items
+from genrec_core.contracts.views import Request
+from genrec_core.evaluation.evaluate import METRICS
+from genrec_core.pipeline.console import console
+from genrec_core.pipeline.load import load_pipeline, pipeline_of
+from genrec_core.pipeline.run import run_pipeline, run_seeds
+from genrec_core.pipeline.run_folder import REPORT
+from genrec_core.pipeline.run_reader import RunReader, open_run
+from genrec_core.pipeline.runner import RunEnvironment
+from genrec_core.registry.discovery import load_plugins
+from genrec_core.store.store import Store
+
+UnknownItems = Literal["refuse", "drop"]
+"""What becomes of ids in a history that no item has."""
+
+
+class Run:
+    """A finished run that can be asked; close it, or use it in a `with` block.
+
+    Args:
+        reader: its artefacts.
+        folder: the folder it was opened by; of a run over several seeds this holds the means.
+    """
+
+    def __init__(self, reader: RunReader, folder: Path) -> None:
+        self.reader, self.folder = reader, folder
+        self._answering = Answering(reader)
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The content of `metrics.json`; of a run over several seeds the means, with their spread."""
+        file = self.folder / METRICS
+        metrics: dict[str, Any] = orjson.loads(file.read_bytes()) if file.is_file() else self.reader.metrics
+        return metrics
+
+    @property
+    def items(self) -> Items:
+        """The catalogue."""
+        return self.reader.catalogue.items
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The users of the run's data."""
+        self._answering.prepare()
+        return tuple(self._answering.histories)
+
+    def recommend(
+        self,
+        histories: Sequence[Iterable[Any]] | None = None,
+        k: int = 10,
+        *,
+        users: Sequence[str] | None = None,
+        exclude_viewed: bool | None = None,
+        only: Only = None,
+        exclude: Iterable[Any] = (),
+        message: str | Sequence[str] = "",
+        domain: str = "",
+        fields: Sequence[str] | None = None,
+        unknown_items: UnknownItems = "refuse",
+    ) -> Recommendations:
+        """The k best items after each history; wherever k are allowed, k come back.
+
+        Args:
+            histories: ids of items, oldest first, one list a request; one list of ids is one request. Left
+                out, each user's whole history in the run's data.
+            k: how many items. More than the recommender has beams are searched with k beams.
+            users: who the requests are for, one a history; their attributes in the run's data are used.
+            exclude_viewed: leave out the items of the history; by default as the run's evaluation does.
+            only: recommend these items alone: `{field: value or values}`, or ids.
+            exclude: ids never to recommend.
+            message: what the user says, for prompts that show it; one for all, or one a request.
+            domain: of the next item, in data of several domains.
+            fields: item fields to show; all by default.
+            unknown_items: `drop` leaves ids out of histories that no item has, and notes it.
+
+        Returns:
+            A table, one row a recommendation: `request` (its number), `user`, `rank`, `item`, `score`, `how`
+            it was reached (`direct`, `structural`, or `popular` for a request without history or message),
+            and the item's fields.
+
+        Raises:
+            GenrecError: a user, an item of a history, or a field or value of a rule is unknown.
+        """
+        if k < 1:
+            raise GenrecError(f"`k` is `{k}`, but at least one item must be asked for")
+        notes: list[str] = []
+        ruled = self._answering.ruled(only, exclude, exclude_viewed, notes)
+        rows = self._rows(histories, users, notes, unknown_items)
+        messages = [message] * len(rows) if isinstance(message, str) else list(message)
+        if len(messages) != len(rows):
+            raise GenrecError(f"{len(messages):,} messages were given for {len(rows):,} requests")
+        known = self._answering.histories
+        requests = [
+            ruled.request(user, history, message=said, domain=domain, attributes=known.attributes(user))
+            for (user, history), said in zip(rows, messages, strict=True)
+        ]
+        answers = self.answers(requests, k)
+        shown = chosen_fields(fields, self.items.fields)
+        return Recommendations(answers, self.items, shown, [*notes, *noted(answers, k)])
+
+    def answers(self, requests: Sequence[Request], k: int) -> list[Answer]:
+        """The k best items for each request of item indices, for programs; see `recommend`."""
+        return self._answering.answers(requests, k)
+
+    def _rows(
+        self,
+        histories: Sequence[Iterable[Any]] | None,
+        users: Sequence[str] | None,
+        notes: list[str],
+        unknown_items: UnknownItems,
+    ) -> list[tuple[str, tuple[int, ...]]]:
+        """(user, history) of each request."""
+        answering = self._answering
+        if isinstance(users, str):
+            users = [users]
+        if histories is None:
+            if users is None:
+                raise GenrecError("nothing was asked", hint="give histories, or users of the run's data")
+            return [(str(user), answering.histories.of(str(user))) for user in users]
+        if histories and all(isinstance(one, (str, int)) for one in histories):
+            histories = [histories]
+        names = [str(user) for user in users] if users is not None else None
+        if names is not None and len(names) != len(histories):
+            raise GenrecError(f"{len(names):,} users were given for {len(histories):,} histories")
+        drop = unknown_items == "drop"
+        return [
+            (
+                names[row] if names else f"request-{row}",
+                answering.history(history, f"history {row}", notes, drop=drop),
+            )
+            for row, history in enumerate(histories)
+        ]
+
+    def close(self) -> None:
+        """Let go of the open sessions; the run cannot be asked afterwards."""
+        self._answering.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<run {self.reader.pipeline.spec.name} in {self.folder}>"
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.folder / REPORT
+
+
+def noted(answers: Sequence[Answer], k: int) -> list[str]:
+    """What is to be said about answers: who got popular items, and who fewer than k."""
+    popular = sum(answer.popular for answer in answers)
+    short = sum(len(answer.ranked.items) < k for answer in answers)
+    notes = []
+    if popular:
+        notes.append(
+            f"{popular:,} of {len(answers):,} requests have no history: they get the most popular items"
+        )
+    if short:
+        notes.append(f"{short:,} of {len(answers):,} requests got fewer than {k} items: no more were reached")
+    return notes
+
+
+def open_finished(run: str | Path) -> Run:
+    """Open a run: its folder, a pipeline's folder in `runs` (the latest run), or a run over several seeds.
+
+    Raises:
+        GenrecError: there is no run, or a plugin it needs is gone.
+    """
+    folder = Path(run)
+    reader = open_run(folder, load_plugins()[0])
+    latest = folder if (folder / METRICS).is_file() else reader.folder
+    return Run(reader, latest.resolve())
+
+
+def run_and_open(
+    pipeline: str | Path | Mapping[str, Any],
+    set: Mapping[str, Any] | None = None,
+    *,
+    seeds: Sequence[int] = (),
+    store: str | Path = "store",
+    runs: str | Path = "runs",
+    quiet: bool = False,
+) -> Run:
+    """Run a pipeline and open the run; stages whose inputs are unchanged are taken from the store.
+
+    Args:
+        pipeline: a YAML file, or what one would say as a dictionary (paths from the current folder).
+        set: option path → value, over the pipeline's own: `{"train.sft.epochs": 3}`.
+        seeds: run once with each; `metrics` then holds means and spread, and the first seed answers.
+        store: folder of artefacts.
+        runs: folder of run folders.
+        quiet: show no progress.
+
+    Raises:
+        GenrecError: every mistake in the pipeline; or a stage failed.
+    """
+    registry, reports = load_plugins()
+    versions = {report.distribution: report.version for report in reports if not report.error}
+    environment = RunEnvironment(registry, Store(Path(store)), Path(runs), versions, console(quiet=quiet))
+    changes = [f"{path}={orjson.dumps(value, default=str).decode()}" for path, value in (set or {}).items()]
+    if isinstance(pipeline, Mapping):
+        loaded = pipeline_of(pipeline, registry, changes)
+    else:
+        loaded = load_pipeline(Path(pipeline), registry, changes)
+    several = tuple(seeds) or loaded.spec.seeds
+    finished = run_seeds(loaded, environment, several) if several else run_pipeline(loaded, environment)
+    assert finished.folder is not None, "every stage was wanted"
+    return Run(open_run(finished.folder, registry), finished.folder.resolve())
