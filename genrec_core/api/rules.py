@@ -6,7 +6,8 @@
     rules.only(["1001", "1007"])               # these ids alone
 
 A rule becomes one `frozenset` of item indices that all requests under it share: what follows from it over the
-trie is then worked out once. A value matches a field that is equal to it as text (7 and 7.0 are), or a list that holds it.
+trie is then worked out once. A value matches a field that is equal to it as text (numbers 7 and 7.0 are), or
+a list that holds it.
 """
 
 from __future__ import annotations
