@@ -1,0 +1,1 @@
+"""Recommendations over HTTP: `genrec serve RUN`."""

@@ -1,0 +1,141 @@
+"""What clients send and get, as the OpenAPI page documents it. Unknown keys are mistakes, and refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+Name = Annotated[str, Field(strict=True, min_length=1, max_length=1000)]
+MESSAGE = 2000
+"""Characters of a wish."""
+
+
+class Asked(BaseModel):
+    """A user to recommend to: what they chose before, and what they wish."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    history: list[Name] | None = Field(
+        None, description="Items in time order: each an id, or the title that one item alone has.",
+        examples=[["i12", "i40"]],
+    )  # fmt: skip
+    k: int = Field(10, ge=1, description="How many items.")
+    message: str = Field("", max_length=MESSAGE, description="What the user wishes, in words.")
+    exclude: list[Name] = Field(default=[], description="Items that must not be recommended.")
+    exclude_viewed: bool | None = Field(
+        None, description="Leave items of the history out; by default as the run was evaluated."
+    )
+    explain: bool = Field(False, description="Add the beams that led to the items.")
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Asked:
+        if self.history is None and not self.message:
+            raise ValueError("give `history` (an empty list is allowed) or a `message`")
+        return self
+
+
+class AskedTogether(BaseModel):
+    """Several users at once."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    requests: list[Asked] = Field(min_length=1, description="Answered in this order.")
+
+
+class ReloadAsked(BaseModel):
+    """Which run to serve from now on."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    run: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$",
+        description="A run folder beside the served one, by name; by default the RUN that the server was "
+        "started with, looked up again.",
+    )
+
+
+class Named(BaseModel):
+    """An item."""
+
+    item: str = Field(description="Its id.")
+    title: str
+
+
+class Why(BaseModel):
+    """What speaks for an item."""
+
+    near: list[Named] = Field(description="Items of the history that are nearest to it, nearest first.")
+
+
+class RecommendedItem(Named):
+    """An item in its place."""
+
+    score: float = Field(description="Log-probability under the model; comparable inside one answer.")
+    how: str = Field(description="How it was reached: `direct` (its identifier was written) or `structural`.")
+    identifier: str = Field(description="How the model calls it.")
+    fields: dict[str, Any]
+    why: Why | None = None
+
+
+class Beam(BaseModel):
+    """One identifier that was written."""
+
+    tokens: list[str]
+    score: float
+    items: list[str] = Field(description="Ids of the items it reaches.")
+
+
+class Versions(BaseModel):
+    """What answered."""
+
+    run: str
+    model: str = Field(description="Beginning of the fingerprint of the stage that left the model.")
+    identifiers: str = Field(description="Beginning of the digest of the identifiers.")
+
+
+class Timing(BaseModel):
+    """Milliseconds."""
+
+    queued: float = Field(description="Before the model began.")
+    model: float = Field(description="Of the batch that the request was in.")
+    batch: int = Field(description="Requests of that batch.")
+
+
+class Recommended(BaseModel):
+    """An answer."""
+
+    request_id: str
+    made_by: str = Field(description="`plain`, `cold` (nothing was known of the user) or `think-ahead`.")
+    items: list[RecommendedItem]
+    note: str = Field("", description="Why there are fewer than `k` items.")
+    history: list[Named] = Field(description="What was understood, newest last.")
+    thought: str = Field("", description="What the model thought before it answered.")
+    beams: list[Beam] | None = None
+    versions: Versions
+    ms: Timing
+
+
+class Failure(BaseModel):
+    """What is wrong with one request of a batch."""
+
+    error: dict[str, str]
+
+
+class RecommendedTogether(BaseModel):
+    """Answers in the order of the requests; what could not be answered says why in its place."""
+
+    answers: list[Recommended | Failure]
+
+
+class Problem(BaseModel):
+    """What is wrong, and what to do."""
+
+    request_id: str
+    error: dict[str, str] = Field(description="`message`, and where it is known `where` and `hint`.")
