@@ -23,6 +23,10 @@ Only = Mapping[str, Any] | Iterable[Any] | None
 """Field → value or values, or the ids of items; None for all items."""
 
 
+KEPT = 256
+"""Rules whose items are remembered; whoever asks a server may invent new ones without end."""
+
+
 class Rules:
     """The rules that are possible for one catalogue.
 
@@ -58,12 +62,15 @@ class Rules:
                 raise GenrecError("`only` names no item of the catalogue", hint="give ids of its items")
             return found
         key = tuple((name, _values(value)) for name, value in rule.items())
-        if key not in self._made:
+        made = self._made.get(key)
+        if made is None:
             left = set(range(len(self._items)))
             for name, values in key:
                 left &= set[int]().union(*(self._with(name, value) for value in values))
-            self._made[key] = frozenset(left)
-        return self._made[key]
+            while len(self._made) >= KEPT:
+                self._made.pop(next(iter(self._made)), None)
+            made = self._made[key] = frozenset(left)
+        return made
 
     def named(self, ids: Iterable[Any], what: str, notes: list[str] | None = None) -> tuple[int, ...]:
         """The items with these ids, each once; ids that no item has are counted in `notes`."""

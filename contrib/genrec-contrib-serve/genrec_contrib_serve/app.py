@@ -88,7 +88,9 @@ class Service:
         settings = self.settings
         if asked.k > settings.max_items:
             raise GenrecError(f"`k` is {asked.k:,}; at most {settings.max_items:,} items", where="k")
-        lists = {"history": asked.history, "exclude": asked.exclude}
+        lists: dict[str, list[Any] | None]
+        lists = {"history": asked.history, "exclude": asked.exclude, "only_items": asked.only_items}
+        lists |= {f"only.{name}": values for name, values in asked.only.items() if isinstance(values, list)}
         for name, values in lists.items():
             if values is not None and len(values) > settings.max_history:
                 message = f"`{name}` has {len(values):,} items; at most {settings.max_history:,}"
@@ -108,10 +110,10 @@ class Service:
             await asyncio.gather(*[asyncio.wrap_future(one) for one in futures], return_exceptions=True)
         )
         answers: list[dict[str, Any] | Exception] = []
-        for asked, request in zip(several, prepared, strict=True):
-            done = request if isinstance(request, Exception) else next(found)
+        for asked, question in zip(several, prepared, strict=True):
+            done = question if isinstance(question, Exception) else next(found)
             if isinstance(done, Done):
-                body = run.body(asked, request, done, request_id)
+                body = run.body(question, done, request_id, explain=asked.explain)
                 self.metrics.answers.labels(body["made_by"]).inc()
                 answers.append(body)
             elif isinstance(done, Exception):
@@ -123,7 +125,7 @@ class Service:
     def _prepared(self, run: ServedRun, asked: Asked) -> Any:
         try:
             self.check(asked)
-            return run.request(asked)
+            return run.question(asked)
         except GenrecError as error:
             return error
 
@@ -176,7 +178,7 @@ def _json(value: Any, status: int = 200) -> Response:
 
 
 async def recommend(request: Request, asked: Asked) -> Response:
-    """Items after a history, or for a wish."""
+    """Items after a history, for a user whom the run knows, or for a wish."""
     request_id = request.state.request_id
     (answer,) = await _service(request).answered([asked], request_id)
     if isinstance(answer, Exception):

@@ -4,7 +4,7 @@ A session belongs to one thread, and a model answers sixteen requests in little 
 is one thread that works, and a queue before it: while it answers one batch, the next one gathers. Nobody
 waits for company: a request that comes alone is answered alone, at once.
 
-    batcher.submit(run, [request])[0].result()
+    batcher.submit(run, [Question(request, k=10)], deadline)[0].result()
 
 The queue is bounded. Where it is full nothing is taken in, and `BusyError` says when to come again. A request
 belongs to the run that was served when it came, and is answered by it, whatever is loaded meanwhile; a run
@@ -23,17 +23,23 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from genrec_contrib_serve.metrics import Metrics
-from genrec_core import GenrecError, Request
-from genrec_core.contracts.candidates import Candidates, Ranked
-
-Answer = tuple[Candidates, Ranked]
+from genrec_core import ContractError, Request
+from genrec_core.api.answering import Answer
 
 
-class Answering(Protocol):
+@dataclass(frozen=True)
+class Question:
+    """A request, and how many items are wanted."""
+
+    request: Request
+    k: int
+
+
+class Asked(Protocol):
     """What a batcher needs of a run."""
 
-    def answers(self, requests: Sequence[Request]) -> list[Answer]:
-        """One answer a request."""
+    def answers(self, questions: Sequence[Question]) -> list[Answer]:
+        """One answer a question."""
 
     def close(self) -> None:
         """Nobody will ask again."""
@@ -74,8 +80,8 @@ class Done:
 
 @dataclass
 class _Job:
-    run: Answering
-    request: Request
+    run: Asked
+    question: Question
     deadline: float
     came: float
     future: Future[Done] = field(default_factory=Future)
@@ -95,7 +101,7 @@ class Batcher:
         self._waiting: deque[_Job] = deque()
         self._pending: dict[int, int] = {}
         """id of a run → its requests that are not done with."""
-        self._retired: list[Answering] = []
+        self._retired: list[Asked] = []
         self._changed = threading.Condition()
         self._stopped = False
         self._each = 0.05
@@ -113,19 +119,19 @@ class Batcher:
         """How many requests wait."""
         return len(self._waiting)
 
-    def submit(self, run: Answering, requests: Sequence[Request], deadline: float) -> list[Future[Done]]:
+    def submit(self, run: Asked, questions: Sequence[Question], deadline: float) -> list[Future[Done]]:
         """Take requests in, all of them or none.
 
         Args:
             run: that answers them.
-            requests: what is asked.
+            questions: what is asked.
             deadline: `time.monotonic()` after which nobody waits for the answers.
 
         Raises:
             BusyError: there is no room.
         """
         came = time.monotonic()
-        jobs = [_Job(run, request, deadline, came) for request in requests]
+        jobs = [_Job(run, question, deadline, came) for question in questions]
         with self._changed:
             if self._stopped or len(self._waiting) + len(jobs) > self._max_queue:
                 raise BusyError(max(1, math.ceil(len(self._waiting) * self._each)))
@@ -135,7 +141,7 @@ class Batcher:
             self._changed.notify()
         return [job.future for job in jobs]
 
-    def retire(self, run: Answering) -> None:
+    def retire(self, run: Asked) -> None:
         """Close a run as soon as all its requests are done with."""
         with self._changed:
             self._retired.append(run)
@@ -205,9 +211,9 @@ class Batcher:
         """The answer to each request, or what went wrong with it alone."""
         run = asked[0].run
         try:
-            answers = run.answers([job.request for job in asked])
+            answers = run.answers([job.question for job in asked])
             if len(answers) != len(asked):
-                raise GenrecError(f"the recommender gave {len(answers)} answers to {len(asked)} requests")
+                raise ContractError(f"the recommender gave {len(answers)} answers to {len(asked)} requests")
             return list(answers)
         except Exception as error:  # whatever a model raises, the thread and the other requests go on
             if len(asked) == 1:

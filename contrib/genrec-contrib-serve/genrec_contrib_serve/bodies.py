@@ -8,9 +8,14 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
     model_validator,
 )
 
+Value = StrictStr | StrictBool | StrictInt | StrictFloat
 Name = Annotated[str, Field(strict=True, min_length=1, max_length=1000)]
 MESSAGE = 2000
 """Characters of a wish."""
@@ -25,18 +30,29 @@ class Asked(BaseModel):
         None, description="Items in time order: each an id, or the title that one item alone has.",
         examples=[["i12", "i40"]],
     )  # fmt: skip
+    user: Name | None = Field(
+        None,
+        description="Who it is for. Of a user of the run's data the history is known, unless one is given.",
+    )
     k: int = Field(10, ge=1, description="How many items.")
     message: str = Field("", max_length=MESSAGE, description="What the user wishes, in words.")
     exclude: list[Name] = Field(default=[], description="Items that must not be recommended.")
     exclude_viewed: bool | None = Field(
         None, description="Leave items of the history out; by default as the run was evaluated."
     )
+    only_items: list[Name] | None = Field(None, description="Only these items may be recommended.")
+    only: dict[Name, Value | list[Value]] = Field(
+        default={},
+        description="Only items with these values: in every field named, one of its values.",
+        examples=[{"category": ["tents", "lamps"], "stock": True}],
+    )
+    domain: str = Field("", max_length=200, description="Of the next item, in data of several domains.")
     explain: bool = Field(False, description="Add the beams that led to the items.")
 
     @model_validator(mode="after")
     def _somebody(self) -> Asked:
-        if self.history is None and not self.message:
-            raise ValueError("give `history` (an empty list is allowed) or a `message`")
+        if self.history is None and self.user is None and not self.message:
+            raise ValueError("give `history` (an empty list is allowed), a `user` or a `message`")
         return self
 
 
@@ -78,7 +94,9 @@ class RecommendedItem(Named):
     """An item in its place."""
 
     score: float = Field(description="Log-probability under the model; comparable inside one answer.")
-    how: str = Field(description="How it was reached: `direct` (its identifier was written) or `structural`.")
+    how: str = Field(
+        description="How it was reached: `direct` (its identifier was written), `structural` or `popular`."
+    )
     identifier: str = Field(description="How the model calls it.")
     fields: dict[str, Any]
     why: Why | None = None
@@ -112,7 +130,10 @@ class Recommended(BaseModel):
     """An answer."""
 
     request_id: str
-    made_by: str = Field(description="`plain`, `cold` (nothing was known of the user) or `think-ahead`.")
+    made_by: str = Field(
+        description="`plain`; `think-ahead`, where a prepared thought was finished; `cold`, where nothing is "
+        "known of the user: the most popular items, scores are counts."
+    )
     items: list[RecommendedItem]
     note: str = Field("", description="Why there are fewer than `k` items.")
     history: list[Named] = Field(description="What was understood, newest last.")

@@ -1,24 +1,30 @@
 """A run that is served: opened, tested, and asked by request bodies.
 
-run = ServedRun.open(Path("runs/shop/latest"))
-run.test_itself()
-request = run.request(Asked(history=["i12", "Red tent"], k=5))
-answer = run.answers([request])[0]
-run.body(asked, request, done, "request-1")
+    run = ServedRun.open(Path("runs/shop/latest"))
+    run.test_itself()
+    question = run.question(Asked(history=["i12", "Red tent"], k=5))
+    answer = run.answers([question])[0]
+    run.body(question, done, "request-1")
+
+Rules, users' histories and popular items come from `genrec_core.api`, so the server answers what
+`genrec recommend` and Python answer.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from genrec_contrib_serve.batching import Answer, Done
+import numpy as np
+
+from genrec_contrib_serve.batching import Done, Question
 from genrec_contrib_serve.bodies import Asked
 from genrec_contrib_serve.item_index import ItemIndex
-from genrec_core import GenrecError, How, Request
-from genrec_core.contracts.candidates import Candidates, Ranked
+from genrec_core import Candidates, GenrecError, Request
+from genrec_core.api.answering import Answer, Answering
 from genrec_core.evaluation.report.facts import item_title
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.registry.discovery import load_plugins
@@ -41,29 +47,18 @@ class ServedRun:
     def __init__(self, reader: RunReader) -> None:
         self.reader, self.catalogue = reader, reader.catalogue
         self.items = ItemIndex(self.catalogue)
-        self.filters_viewed = reader.pipeline.spec.evaluate.filter_viewed
-        self._session = reader.open()
-        self.versions = self._versions()
+        self.versions = _versions(reader)
+        self._answering = Answering(reader)
+        self._answering.prepare()
 
     @classmethod
     def open(cls, folder: Path) -> ServedRun:
-        """Load a run's models and compile what it decodes with.
+        """Read a run's catalogue and users; its models are loaded by the first question.
 
         Raises:
             GenrecError: there is no run, or it cannot be opened.
         """
         return cls(open_run(folder, load_plugins()[0]))
-
-    def _versions(self) -> dict[str, str]:
-        reader = self.reader
-        stages = {stage["name"]: stage["fingerprint"] for stage in reader.plan["stages"]}
-        models = reader.pipeline.wiring.last.models
-        read = [stages[models[slot].stage][:_SHORT] for slot in type(reader.pipeline.spec.recommend).slots]
-        return {
-            "run": reader.folder.resolve().name,
-            "model": "+".join(read),
-            "identifiers": self.catalogue.identifiers.digest[:_SHORT],
-        }
 
     def test_itself(self) -> None:
         """Answer a few requests, as after a start and before a reload.
@@ -73,54 +68,68 @@ class ServedRun:
         """
         view = self.reader.prepared.views.test
         requests = [request for request, _ in zip(view.requests(), range(TESTED), strict=False)]
-        for candidates, ranked in self.answers([*requests, Request("", ())]):
-            if not all(math.isfinite(beam.score) for beam in candidates.beams):
+        for answer in self.answers([Question(request, 10) for request in requests]):
+            scores = [beam.score for beam in answer.written.beams] if answer.written else []
+            if not all(math.isfinite(score) for score in scores):
                 raise GenrecError("the run gives scores that are no numbers", hint="train it again")
-            if not len(ranked.items):
+            if not len(answer.ranked.items):
                 raise GenrecError(
                     "the run recommends nothing", hint="`genrec recommend RUN` shows what it does"
                 )
 
-    def request(self, asked: Asked, user: str = "") -> Request:
+    def question(self, asked: Asked) -> Question:
         """What a body asks for, in items of this run.
 
         Raises:
             GenrecError: it names what the run does not know.
         """
-        history = self.items.all_named(asked.history or (), "history")
-        exclude = set(self.items.all_named(asked.exclude, "exclude"))
-        if self.filters_viewed if asked.exclude_viewed is None else asked.exclude_viewed:
-            exclude.update(history)
-        return Request(user, history, message=asked.message, exclude=tuple(sorted(exclude)))
+        answering, user = self._answering, asked.user or ""
+        if asked.history is None and asked.user is not None:
+            history = answering.histories.of(asked.user)
+        else:
+            history = self.items.all_named(asked.history or (), "history")
+        ruled = answering.ruled(asked.only or None, (), asked.exclude_viewed)
+        only = ruled.only
+        if asked.only_items is not None:
+            these = frozenset(self.items.all_named(asked.only_items, "only_items"))
+            only = these if only is None else only & these
+        exclude = tuple(sorted(set(self.items.all_named(asked.exclude, "exclude"))))
+        attributes = answering.histories.attributes(user)
+        more = {"message": asked.message, "domain": asked.domain, "attributes": attributes}
+        return Question(replace(ruled, exclude=exclude, only=only).request(user, history, **more), asked.k)
 
-    def answers(self, requests: Sequence[Request]) -> list[Answer]:
-        """One answer a request; by one thread at a time."""
-        return list(self._session.answers(requests))
+    def answers(self, questions: Sequence[Question]) -> list[Answer]:
+        """One answer a question. Those that one session can answer are answered together."""
+        most = self.reader.pipeline.spec.recommend.most_candidates()
+        groups: dict[int, list[int]] = {}
+        for row, question in enumerate(questions):
+            groups.setdefault(0 if most is None or question.k <= most else question.k, []).append(row)
+        found: dict[int, Answer] = {}
+        for rows in groups.values():
+            requests = [questions[row].request for row in rows]
+            answers = self._answering.answers(requests, max(questions[row].k for row in rows))
+            found.update(zip(rows, answers, strict=True))
+        return [found[row] for row in range(len(questions))]
 
     def close(self) -> None:
-        """Let go of the session."""
-        self._session.close()
+        """Let go of the sessions."""
+        self._answering.close()
 
     def named(self, item: int) -> dict[str, str]:
         """An item as answers name it."""
         return {"item": self.catalogue.items.ids[item], "title": item_title(self.catalogue, item)}
 
-    def fields(self, item: int) -> dict[str, Any]:
-        """The fields of an item, long texts cut."""
-        values = {name: column[item] for name, column in self.catalogue.items.fields.items()}
-        return {name: _shown(value) for name, value in values.items() if value is not None}
-
-    def body(self, asked: Asked, request: Request, done: Done, request_id: str) -> dict[str, Any]:
-        """The answer to a request as JSON values."""
-        candidates, ranked = done.answer
-        count = min(asked.k, len(ranked.items))
+    def body(self, question: Question, done: Done, request_id: str, *, explain: bool) -> dict[str, Any]:
+        """The answer to a question as JSON values."""
+        answer, request = done.answer, question.request
+        count = min(question.k, len(answer.ranked.items))
         body: dict[str, Any] = {
             "request_id": request_id,
-            "made_by": "plain" if request.history or request.message else "cold",
-            "items": [self._entry(ranked, place) for place in range(count)],
-            "note": "" if count == asked.k else f"only {count} of {asked.k}: the model reached no more items",
+            "made_by": _made_by(answer),
+            "items": [self._entry(answer, place) for place in range(count)],
+            "note": "" if count == question.k else self._why_fewer(request, count, question.k),
             "history": [self.named(item) for item in request.history],
-            "thought": candidates.thought,
+            "thought": answer.written.thought if answer.written else "",
             "versions": self.versions,
             "ms": {
                 "queued": round(1000 * done.queued, 2),
@@ -128,18 +137,24 @@ class ServedRun:
                 "batch": done.batch,
             },
         }
-        if asked.explain:
-            body["beams"] = self._beams(candidates)
+        if explain:
+            body["beams"] = self._beams(answer.written) if answer.written else []
         return body
 
-    def _entry(self, ranked: Ranked, place: int) -> dict[str, Any]:
-        item = int(ranked.items[place])
+    def _why_fewer(self, request: Request, count: int, wanted: int) -> str:
+        allowed = int(request.allows(np.arange(len(self.catalogue.items))).sum())
+        why = "no more are allowed" if count == allowed else "the model reached no more items"
+        return f"only {count} of {wanted}: {why}"
+
+    def _entry(self, answer: Answer, place: int) -> dict[str, Any]:
+        item = int(answer.ranked.items[place])
+        values = {name: column[item] for name, column in self.catalogue.items.fields.items()}
         return {
             **self.named(item),
-            "score": float(ranked.scores[place]),
-            "how": How(int(ranked.how[place])).name.lower(),
+            "score": float(answer.ranked.scores[place]),
+            "how": answer.how(place),
             "identifier": self.catalogue.identifiers.text(item),
-            "fields": self.fields(item),
+            "fields": {name: _shown(value) for name, value in values.items() if value is not None},
         }
 
     def _beams(self, candidates: Candidates) -> list[dict[str, Any]]:
@@ -154,7 +169,26 @@ class ServedRun:
         ]
 
 
+def _versions(reader: RunReader) -> dict[str, str]:
+    """The run's name, and the beginnings of what its models and identifiers are known by."""
+    stages = {stage["name"]: stage["fingerprint"] for stage in reader.plan["stages"]}
+    models = reader.pipeline.wiring.last.models
+    read = [stages[models[slot].stage][:_SHORT] for slot in type(reader.pipeline.spec.recommend).slots]
+    return {
+        "run": reader.folder.resolve().name,
+        "model": "+".join(read),
+        "identifiers": reader.catalogue.identifiers.digest[:_SHORT],
+    }
+
+
+def _made_by(answer: Answer) -> str:
+    if answer.popular or answer.written is None:
+        return "cold"
+    return "think-ahead" if answer.written.phases.get("prefix") else "plain"
+
+
 def _shown(value: Any) -> Any:
+    """A field's value, long texts cut."""
     if isinstance(value, str):
         return value if len(value) <= _FIELD else value[: _FIELD - 1] + "…"
     if isinstance(value, (list, tuple)):

@@ -6,13 +6,16 @@ import threading
 import time
 from concurrent.futures import CancelledError
 
+import numpy as np
 import pytest
-from genrec_contrib_serve.batching import Batcher, BusyError, OverdueError
+from genrec_contrib_serve.batching import Batcher, BusyError, OverdueError, Question
 from genrec_contrib_serve.metrics import Metrics
 
 from genrec_core import GenrecError, Request
-from genrec_core.contracts.candidates import Candidates
+from genrec_core.api.answering import Answer
+from genrec_core.contracts.candidates import Candidates, Ranked
 
+NOTHING = Ranked.direct(np.zeros(0), np.zeros(0))
 ALWAYS = time.monotonic() + 3600
 
 
@@ -24,7 +27,8 @@ class Told:
         self.gate.set()
         self.refused: set[str] = set()
 
-    def answers(self, requests):
+    def answers(self, questions):
+        requests = [question.request for question in questions]
         self.began.set()
         self.gate.wait(10)
         assert not self.closed
@@ -32,7 +36,7 @@ class Told:
         bad = [request.user for request in requests if request.user in self.refused]
         if bad:
             raise GenrecError(f"not for {bad[0]}")
-        return [(Candidates((), thought=request.user), None) for request in requests]
+        return [Answer(one, NOTHING, Candidates((), thought=one.user)) for one in requests]
 
     def close(self):
         self.closed = True
@@ -45,8 +49,8 @@ def batcher():
     one.stop()
 
 
-def asked(*users: str) -> list[Request]:
-    return [Request(user, ()) for user in users]
+def asked(*users: str) -> list[Question]:
+    return [Question(Request(user, ()), 10) for user in users]
 
 
 def held(batcher, run):
@@ -59,7 +63,7 @@ def held(batcher, run):
 
 
 def thought(future) -> str:
-    return future.result(10).answer[0].thought
+    return future.result(10).answer.written.thought
 
 
 def test_who_comes_alone_is_answered_alone(batcher):

@@ -58,7 +58,7 @@ def body_of(generator: random.Random) -> bytes:
         lambda: b'{"history": [], "k": ' + b"9" * generator.choice([30, 5000]) + b"}",
         lambda: b'{"history": ["unheard-of-%d"]}' % generator.randrange(1000),
         lambda: json.dumps({"history": ["i012"], "surprise": generator.choice(ODD)}).encode(),
-        lambda: json.dumps({"history": [], "user": "u1"}).encode(),
+        lambda: json.dumps({"history": ["i012"], "user": 1}).encode(),
         lambda: json.dumps(wrong_values(generator)).encode(),
         lambda: b"",
     ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import threading
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from genrec_core import GenrecError
@@ -105,6 +107,11 @@ def test_new_items_are_served_after_a_reload(serve, shop, tmp_path):
     assert server.ask("GET", "/items?query=violet").body == [
         {"item": "new-1", "title": "Violet Pocket Metronome"}
     ]
+    alone = server.recommend("i048", only_items=["new-1"]).body
+    assert ([one["item"] for one in alone["items"]], alone["note"]) == (
+        ["new-1"],
+        "only 1 of 10: no more are allowed",
+    )
 
 
 def test_one_reload_at_a_time(serve):
@@ -130,18 +137,16 @@ def test_before_a_run_is_loaded_the_server_lives_and_is_not_ready(serve):
 def test_a_run_without_answers_fails_its_test(shop):
     from genrec_contrib_serve.served_run import ServedRun
 
-    from genrec_core.contracts.candidates import Candidate, Candidates
+    from genrec_core.contracts.candidates import Candidate, Candidates, Ranked
 
     run = ServedRun.open(shop.first)
     right = run.answers
     run.test_itself()
     nan = Candidates((Candidate(("<a_1>",), float("nan")),))
-    run.answers = lambda requests: [(nan, ranked) for _, ranked in right(requests)]
+    run.answers = lambda questions: [replace(one, written=nan) for one in right(questions)]
     with pytest.raises(GenrecError, match="scores that are no numbers"):
         run.test_itself()
-    run.answers = lambda requests: [
-        (candidates, type(ranked)(ranked.items[:0], ranked.scores[:0], ranked.how[:0], 0))
-        for candidates, ranked in right(requests)
-    ]
+    nothing = Ranked.direct(np.zeros(0), np.zeros(0))
+    run.answers = lambda questions: [replace(one, ranked=nothing) for one in right(questions)]
     with pytest.raises(GenrecError, match="the run recommends nothing"):
         run.test_itself()

@@ -8,6 +8,7 @@ import pytest
 from genrec_contrib_serve.item_index import ItemIndex
 
 from genrec_core import Catalogue, GenrecError, Identifiers, Items
+from genrec_core.api.runs import open_finished
 from genrec_core.cli import main
 
 HISTORIES = [
@@ -29,6 +30,13 @@ def recommended(shop, capsys):
         return json.loads(capsys.readouterr().out)["items"]
 
     return go
+
+
+@pytest.fixture(scope="module")
+def opened(shop):
+    """The run, as Python opens it."""
+    with open_finished(shop.first) as run:
+        yield run
 
 
 @pytest.mark.parametrize("history", HISTORIES, ids=len)
@@ -76,10 +84,45 @@ def test_items_left_out_do_not_come_back_and_as_many_are_there(server):
     assert not set(after) & set(first[:3])
 
 
-def test_fewer_items_than_asked_are_explained(server):
-    answer = server.recommend("i012", k=100).body
-    assert len(answer["items"]) == 12
-    assert answer["note"] == "only 12 of 100: the model reached no more items"
+def test_only_items_with_the_fields_values_come_back_and_all_of_them_do(server):
+    catalogue = server.service.runs.current.catalogue.items
+    titles = [title for title in catalogue.fields["title"] if title.startswith("Copper")]
+    answer = server.recommend("i012", only={"title": titles}, k=50).body
+    assert {one["title"] for one in answer["items"]} == set(titles)
+    assert answer["note"] == f"only {len(titles)} of 50: no more are allowed"
+    some = server.recommend("i012", only={"title": titles}, only_items=["i048", "i012"], k=5).body
+    assert [one["item"] for one in some["items"]] == ["i048"]
+    unknown = server.recommend("i012", only={"colour": "red"}).body["error"]
+    assert unknown["message"] == "items have no field `colour`"
+    assert unknown["where"] == "only colour=red"
+
+
+def test_a_known_user_needs_no_history_and_a_given_one_wins(server, opened):
+    known = server.ask("POST", "/recommend", {"user": "u003"}).body
+    expected = opened.recommend(users=["u003"])
+    assert [one["item"] for one in known["items"]] == expected.items()
+    assert len(known["history"]) > 3
+    fresh = server.ask("POST", "/recommend", {"user": "u003", "history": ["i012"]}).body
+    assert [one["item"] for one in fresh["history"]] == ["i012"]
+    strange = server.ask("POST", "/recommend", {"user": "nobody"}).body["error"]
+    assert strange["message"] == "the run's data of 120 users has no user `nobody`"
+
+
+def test_answers_are_those_of_python_under_rules_and_for_any_number(server, opened):
+    requests = [
+        {"history": ["i012"], "k": 30},
+        {"history": ["i012"], "k": 5, "exclude_viewed": True, "exclude": ["i040", "i011"]},
+        {"history": [], "k": 4, "exclude": ["i012"]},
+    ]
+    answers = server.ask("POST", "/recommend/batch", {"requests": requests}).body["answers"]
+    for asked, answer in zip(requests, answers, strict=True):
+        history = [asked.pop("history")]
+        expected = opened.recommend(history, **asked)
+        assert [one["item"] for one in answer["items"]] == expected.items()
+        assert [one["how"] for one in answer["items"]] == expected["how"]
+        assert [one["score"] for one in answer["items"]] == pytest.approx(expected["score"], abs=1e-5)
+    assert [len(answer["items"]) for answer in answers] == [30, 5, 4]
+    assert answers[2]["made_by"] == "cold"
 
 
 def test_a_mistake_in_a_batch_is_told_in_its_place(server):
