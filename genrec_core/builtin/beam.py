@@ -175,7 +175,7 @@ class BeamSession(RecommenderSession):
         samples = (self._prompt.prompt(request, catalogue, context) for request in requests)
         with context.progress("recommend", len(requests)) as advance:
             excluded = [request.exclude for request in requests]
-            allowed = [self.allowed(request) for request in requests]
+            allowed = [request.only for request in requests]
             answers = self._decoder.candidates(
                 samples,
                 requests,
@@ -185,10 +185,6 @@ class BeamSession(RecommenderSession):
             for request, answer in zip(requests, answers, strict=True):
                 yield excluding(answer, request, catalogue)
                 advance(1)
-
-    def allowed(self, request: Request) -> frozenset[int] | None:
-        """The items that alone may be answered; None for all."""
-        return request.only
 
     def close(self) -> None:
         """Close the prior."""

@@ -32,10 +32,17 @@ LOOKED_AT = 1_000
 )  # fmt: skip
 @click.option("--titles", is_flag=True, help="Each --history is a title, or a part that one title alone has.")
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many items.")
+@click.option("--domain", default="", help="Answer from this domain alone (with `evaluate.domain_field`).")
 @STORE
 @JSON
 def recommend(
-    run: Path, histories: tuple[str, ...], titles: bool, k: int, store: Path | None, as_json: bool
+    run: Path,
+    histories: tuple[str, ...],
+    titles: bool,
+    k: int,
+    domain: str,
+    store: Path | None,
+    as_json: bool,
 ) -> None:
     """Recommend items after a history, by the model of RUN.
 
@@ -43,10 +50,16 @@ def recommend(
     it is looked up among titles only. The first line of the answer says what was understood.
     """
     opened = open_run(run, load_plugins()[0], store)
+    if domain and not opened.pipeline.spec.evaluate.domain_field:
+        raise GenrecError(
+            "this run does not know which items are of which domain",
+            where=f"--domain {quoted(domain)}",
+            hint="run it with `evaluate.domain_field`",
+        )
     items = opened.catalogue.items
     history = [item for text in histories for item in find_items(text, items, titles=titles)]
     with opened.open() as session:
-        ranked = _without_seen(opened, session.recommend([history])[0], history)
+        ranked = _without_seen(opened, session.recommend([history], domain)[0], history)
     shown = [_entry(opened, ranked, place) for place in range(min(k, len(ranked.items)))]
     if as_json:
         named = [{"item": items.ids[item], "title": item_title(opened.catalogue, item)} for item in history]

@@ -73,6 +73,18 @@ class Items:
         parts = (self.value(item, field) for field in fields or self.text_fields)
         return ". ".join(part for part in parts if part)
 
+    def by_value(self, field: str) -> dict[str, frozenset[int]]:
+        """Value of a field as text → the items that have it; items without one are left out.
+
+        Raises:
+            DataError: no item has such a field.
+        """
+        found: dict[str, list[int]] = {}
+        for item in range(len(self)):
+            if value := self.value(item, field):
+                found.setdefault(value, []).append(item)
+        return {value: frozenset(items) for value, items in found.items()}
+
     def subset(self, indices: Iterable[int]) -> Items:
         """The catalogue of only these items, in the order given."""
         chosen = list(indices)

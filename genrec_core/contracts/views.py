@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -78,10 +78,9 @@ class Example(Request):
 
     target: int = -1
 
-    def request(self, exclude: tuple[int, ...] = ()) -> Request:
-        """The example without its target, and what must not be recommended to it."""
-        values = {one.name: getattr(self, one.name) for one in fields(Request)}
-        return Request(**{**values, "exclude": (*self.exclude, *exclude)})
+    def request(self) -> Request:
+        """The example without its target."""
+        return Request(**{one.name: getattr(self, one.name) for one in fields(Request)})
 
 
 @dataclass(frozen=True)
@@ -144,15 +143,27 @@ class View:
             target=target,
         )
 
-    def requests(self, *, exclude_viewed: bool = False) -> Iterator[Request]:
-        """The examples without their targets.
+    def requests(
+        self, *, exclude_viewed: bool = False, domains: Mapping[str, frozenset[int]] | None = None
+    ) -> Iterator[Request]:
+        """The examples without their targets; see `asked`."""
+        for example in self.asked(exclude_viewed=exclude_viewed, domains=domains):
+            yield example.request()
+
+    def asked(
+        self, *, exclude_viewed: bool = False, domains: Mapping[str, frozenset[int]] | None = None
+    ) -> Iterator[Example]:
+        """The examples of a validation or test view, with what their answers are limited to.
 
         Args:
-            exclude_viewed: of a validation or test view, ask that no item of a user's whole visible history
-                is recommended, also of the part before the newest `max_history` items.
+            exclude_viewed: no item of a user's whole visible history is recommended, also of the part before
+                the newest `max_history` items.
+            domains: domain → its items, where each example may be answered from its own domain alone.
         """
         for row, example in enumerate(self.examples()):
-            yield example.request(self.viewed(row) if exclude_viewed else ())
+            viewed = self.viewed(row) if exclude_viewed else ()
+            only = None if domains is None else domains.get(example.domain, frozenset())
+            yield replace(example, exclude=viewed, only=only)
 
     def viewed(self, row: int) -> tuple[int, ...]:
         """The distinct items of a row's whole visible history."""

@@ -35,7 +35,7 @@ class Protocol:
         targets: digest of the test rows, as 64 hex digits.
         catalogue: digest of the item ids in order.
         items: how many items compete for every row.
-        candidates: which items compete; every item of the catalogue is the only choice so far.
+        candidates: which items compete: every item of the catalogue, or those of the request's domain.
         filter_viewed: whether items of the visible history are taken out of rankings.
     """
 
@@ -48,9 +48,10 @@ class Protocol:
     candidates: str = ALL_ITEMS
     filter_viewed: bool = False
 
-    def with_filter(self, filter_viewed: bool) -> Protocol:
-        """The same protocol with viewed items filtered or not."""
-        return replace(self, filter_viewed=filter_viewed)
+    def asked(self, filter_viewed: bool, domain_field: str = "") -> Protocol:
+        """The same protocol with viewed items filtered or not, and candidates of one domain or of all."""
+        candidates = f"items of the request's domain (`{domain_field}`)" if domain_field else ALL_ITEMS
+        return replace(self, filter_viewed=filter_viewed, candidates=candidates)
 
     @cached_property
     def hash(self) -> str:

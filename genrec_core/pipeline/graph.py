@@ -25,7 +25,13 @@ from genrec_core.pipeline.stages.baseline import (
     baseline_key,
     distinct_baselines,
 )
-from genrec_core.pipeline.stages.data import DataStage, EmbedStage, distinct_encoders, encoder_key
+from genrec_core.pipeline.stages.data import (
+    DataStage,
+    DomainsStage,
+    EmbedStage,
+    distinct_encoders,
+    encoder_key,
+)
 from genrec_core.pipeline.stages.evaluate import EvaluateStage
 from genrec_core.pipeline.stages.identifiers import ModelStage, TokenizeStage
 from genrec_core.pipeline.stages.recommend import GroundStage, RecommendStage, TuneStage
@@ -35,6 +41,7 @@ from genrec_core.pipeline.wiring import TOKENIZE, model_stage, slots_asked
 from genrec_core.registry.registry import Registry
 
 DATA = "data"
+DOMAINS = "domains"
 TUNE = "tune"
 EVALUATE = "evaluate"
 
@@ -56,6 +63,12 @@ class Graph:
     def _stages(self) -> Iterator[Stage]:
         data = self.spec.data
         yield DataStage(name=DATA, source=data.source, split=data.split, max_history=data.max_history)
+        evaluate, views = self.spec.evaluate, ("test", "valid")
+        if evaluate.domain_field:
+            asked = views if evaluate.valid or self.spec.recommend.undecided() else views[:1]
+            yield DomainsStage(
+                name=DOMAINS, item_field=evaluate.domain_field, views=asked, inputs={"data": DATA}
+            )
         yield from self._embeds()
         yield from self._fitting(self.spec.tokenizer)
         yield TokenizeStage(
@@ -142,6 +155,7 @@ class Graph:
             "identifiers": last.identifiers,
             **model_inputs(models, asked),
             **self._reading(spec.recommend),
+            **self._limits(),
         }
         tuned = {}
         if spec.recommend.undecided():
@@ -178,6 +192,7 @@ class Graph:
                 "identifiers": last.identifiers,
                 **model_inputs({}, asked),
                 **self._reading(spec.ground),
+                **self._limits(),
             },
         )
 
@@ -192,7 +207,7 @@ class Graph:
                 baseline=baseline,
                 depth=max(self.spec.cutoffs),
                 filter_viewed=evaluate.filter_viewed,
-                inputs={"data": DATA, "fitted": self.fits[baseline_key(baseline)]},
+                inputs={"data": DATA, "fitted": self.fits[baseline_key(baseline)], **self._limits()},
             )
         yield EvaluateStage(
             name=EVALUATE,
@@ -201,6 +216,7 @@ class Graph:
             filter_viewed=evaluate.filter_viewed,
             valid=evaluate.valid,
             resamples=evaluate.resamples,
+            domain_field=evaluate.domain_field,
             inputs={
                 "data": DATA,
                 "identifiers": self.pipeline.wiring.last.identifiers,
@@ -215,6 +231,10 @@ class Graph:
         own = baseline_key(component) if of_itself and isinstance(component, Baseline) else ""
         names += [self.fits[key] for key in distinct_baselines([component]) if key != own]
         return {"data": DATA, **{name: name for name in names}}
+
+    def _limits(self) -> dict[str, str]:
+        """The stage that says which items may be answered with, where not all may."""
+        return {DOMAINS: DOMAINS} if self.spec.evaluate.domain_field else {}
 
     def embed_stages(self) -> Mapping[str, str]:
         """Key of an encoder → name of the stage that keeps its embeddings."""

@@ -148,7 +148,9 @@ class RunReader:
         tuned = self.artefact(TUNE) if spec.recommend.undecided() else None
         wanted = decided(spec.recommend, tuned).reaching(reaching)
         recommender = wanted.open(self.models, self.catalogue, self.pipeline.prompts, context)
-        return RunSession(recommender, spec.ground.open(self.catalogue, context), spec.data.max_history)
+        grounder, field = spec.ground.open(self.catalogue, context), spec.evaluate.domain_field
+        domains = self.catalogue.items.by_value(field) if field else {}
+        return RunSession(recommender, grounder, spec.data.max_history, domains)
 
     def _fitted(self) -> dict[str, Path]:
         """Key of each baseline that the recommender or the grounder names → what it learnt."""
@@ -183,10 +185,19 @@ class RunSession(Session):
         recommender: writes candidates.
         grounder: maps them to items.
         max_history: how many of the newest items of a history the protocol allows.
+        domains: domain → its items; a request that names one of them is answered from it alone. Empty where
+            the run answers every request from the whole catalogue.
     """
 
-    def __init__(self, recommender: RecommenderSession, grounder: GrounderSession, max_history: int) -> None:
-        self._recommender, self._grounder, self._max_history = recommender, grounder, max_history
+    def __init__(
+        self,
+        recommender: RecommenderSession,
+        grounder: GrounderSession,
+        max_history: int,
+        domains: Mapping[str, frozenset[int]],
+    ) -> None:
+        self._recommender, self._grounder = recommender, grounder
+        self._max_history, self._domains = max_history, domains
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Candidates, Ranked]]:
         """What was written for each request and the items it reaches, in order, as they are ready.
@@ -194,19 +205,35 @@ class RunSession(Session):
         A grounder may map what is no identifier to an item that a request does not allow; such items are left
         out.
         """
-        written = self._recommender.recommend([self._cut(request) for request in requests])
-        for request, answer in zip(requests, written, strict=True):
+        asked = [self._limited(request) for request in requests]
+        for request, answer in zip(asked, self._recommender.recommend(asked), strict=True):
             ranked = self._grounder.ground(answer)
             yield answer, ranked.where(request.allows(ranked.items)) if request.ruled else ranked
 
-    def recommend(self, histories: Sequence[Sequence[int]]) -> list[Ranked]:
-        """Ranked items after each history of item indices (oldest first)."""
-        requests = [Request(f"request-{row}", tuple(history)) for row, history in enumerate(histories)]
+    def recommend(self, histories: Sequence[Sequence[int]], domain: str = "") -> list[Ranked]:
+        """Ranked items after each history of item indices (oldest first).
+
+        Raises:
+            GenrecError: the run knows no such domain.
+        """
+        requests = [
+            Request(f"request-{row}", tuple(history), domain=domain) for row, history in enumerate(histories)
+        ]
         return [ranked for _, ranked in self.answers(requests)]
 
-    def _cut(self, request: Request) -> Request:
+    def _limited(self, request: Request) -> Request:
+        """The request under the run's protocol: history and candidates."""
         oldest = max(0, len(request.history) - self._max_history)
-        return replace(request, history=request.history[oldest:])
+        only = request.only
+        if request.domain and self._domains:
+            if request.domain not in self._domains:
+                raise GenrecError(
+                    f"no item is of the domain {shown(request.domain)}",
+                    hint=f"domains are: {', '.join(sorted(self._domains)[:10])}",
+                )
+            domain = self._domains[request.domain]
+            only = domain if only is None else domain & only
+        return replace(request, history=request.history[oldest:], only=only)
 
     def close(self) -> None:
         """Close both."""

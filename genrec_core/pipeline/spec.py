@@ -123,6 +123,9 @@ class EvaluateBlock(Options):
     """Recommenders that stand in the same table."""
     filter_viewed: bool = False
     """Take items of the user's history out of every ranking first."""
+    domain_field: str = ""
+    """Item field that names an item's domain: every system answers each request from the domain of its next
+    item alone. Empty: from the whole catalogue."""
     valid: bool = True
     """Evaluate the validation rows too (they cost as much generation as the test rows)."""
     resamples: int = Field(default=1000, ge=0, le=100_000)

@@ -67,7 +67,7 @@ def recall(prepared: Prepared, quick: bool) -> list[dict[str, Any]]:
         kept = without_viewed(rankings, views.test.rows) if filtered else rankings
         ranks = ranks_of(kept, views.test.targets).within(DEEPEST).honest
         figures = accuracy(ranks, (5, DEEPEST))
-        protocol = prepared.protocol.with_filter(filtered).hash
+        protocol = prepared.protocol.asked(filtered).hash
         rows.append(
             {"event": "test", "filter_viewed": filtered, "protocol": protocol, "seconds": seconds, **figures}
         )

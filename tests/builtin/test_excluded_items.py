@@ -4,12 +4,24 @@ import numpy as np
 import pytest
 import torch
 
-from genrec_core import Candidate, Candidates, Catalogue, Context, Identifiers, Items, Request
+from genrec_core import (
+    Candidate,
+    Candidates,
+    Catalogue,
+    Context,
+    Identifiers,
+    Items,
+    Request,
+    Sequences,
+    Training,
+    View,
+)
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.exact import Exact
 from genrec_core.builtin.free_beam import FreeBeam
 from genrec_core.builtin.fused import Fused
 from genrec_core.builtin.next_item import NextItem
+from genrec_core.builtin.sft import SFT
 from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.recommender import excluding
 from genrec_core.testing.sessions import ask
@@ -27,6 +39,8 @@ REQUESTS = [
     Request("both", (5, 6), exclude=(0, 1)),
     Request("a whole branch", (5, 6), exclude=(4, 5, 6)),
     Request("all but three", (5, 6), exclude=(2, 4, 5, 6, 7, 8, 9)),
+    Request("one domain", (5, 6), only=frozenset({0, 4, 5, 6, 7, 8})),
+    Request("one domain without two", (5, 6), only=frozenset({3, 4, 8}), exclude=(3, 5)),
 ]
 
 
@@ -46,10 +60,9 @@ def test_k_items_come_back_wherever_k_are_left(model, form, search):
     ground = Exact().open(CATALOGUE, Context())
     for request, answer in zip(REQUESTS, answers, strict=True):
         items = ground.ground(answer).items.tolist()
-        assert not set(items) & set(request.exclude), request.user
-        left = {
-            ROWS[item] if form == "identifier" else item for item in range(10) if item not in request.exclude
-        }
+        allowed = np.flatnonzero(request.allows(np.arange(10))).tolist()
+        assert set(items) <= set(allowed), request.user
+        left = {ROWS[item] if form == "identifier" else item for item in allowed}
         assert len(answer.beams) == min(4, len(left)), request.user
 
 
@@ -86,13 +99,23 @@ def test_scores_of_what_is_left_do_not_change(model):
     assert all(beam.score == pytest.approx(scores[beam.tokens], abs=1e-4) for beam in without.beams)
 
 
-def test_free_beams_lead_to_no_excluded_item_either(model):
-    free = FreeBeam(beams=8, max_tokens=2)
-    ground = Exact().open(CATALOGUE, Context())
-    for request, answer in zip(
-        REQUESTS, ask(free, {"main": model}, REQUESTS, CATALOGUE, NextItem()), strict=True
-    ):
-        assert not set(ground.ground(answer).items.tolist()) & set(request.exclude)
+@pytest.fixture(scope="module")
+def trained(model):
+    """The model after it has seen every item behind items 5 and 6, so that it writes identifiers unbidden."""
+    rows = Sequences.of([[5, 6, item] for item in range(10)] * 4)
+    train = View("train", tuple(f"u{row}" for row in range(40)), rows, None, 3)
+    valid = View("valid", ("u",), Sequences.of([[5, 6]]), np.array([2], dtype=np.int32), 3)
+    trainer = SFT(corpora=[NextItem()], epochs=25, batch_size=20, learning_rate=1e-2)
+    return trainer.train({"main": model}, CATALOGUE, Training(train, valid), Context(seed=1)).model
+
+
+def test_free_beams_lead_to_no_excluded_item_either(trained):
+    free, ground = FreeBeam(beams=30, max_tokens=4), Exact().open(CATALOGUE, Context())
+    answers = ask(free, {"main": trained}, REQUESTS, CATALOGUE, NextItem())
+    found = [set(ground.ground(answer).items.tolist()) for answer in answers]
+    assert len(found[0]) >= 8, "without a limit nearly every item is written"
+    for request, items in zip(REQUESTS, found, strict=True):
+        assert items == found[0] & set(np.flatnonzero(request.allows(np.arange(10))).tolist()), request.user
 
 
 def test_a_candidate_that_means_others_too_says_which_are_left():

@@ -76,7 +76,7 @@ def test_the_hash_changes_with_everything_that_is_measured_differently(prepared:
 
     hashes = [
         prepared.protocol.hash,
-        prepared.protocol.with_filter(True).hash,
+        prepared.protocol.asked(True).hash,
         hash_of(Synthetic(**SMALL), DomainLast(), 5),
         hash_of(Synthetic(**SMALL), LeaveOneOut()),
         hash_of(Synthetic(**SMALL), Temporal()),
@@ -85,7 +85,7 @@ def test_the_hash_changes_with_everything_that_is_measured_differently(prepared:
     ]
     assert len(set(hashes)) == len(hashes)
     assert hash_of(Synthetic(**SMALL), DomainLast()) == prepared.protocol.hash
-    assert prepared.protocol.with_filter(True).with_filter(False).hash == prepared.protocol.hash
+    assert prepared.protocol.asked(True).asked(False).hash == prepared.protocol.hash
 
 
 def test_the_protocol_is_described_with_its_hash(prepared: Prepared) -> None:

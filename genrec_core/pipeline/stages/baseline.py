@@ -21,6 +21,7 @@ from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Training
 from genrec_core.evaluation.rankings import Rankings, depth_needed
 from genrec_core.pipeline.artifacts import FITTED, RANKINGS
+from genrec_core.pipeline.stages.data import domains_of
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 from genrec_core.store.content import fingerprint, load_arrays, save_arrays
 
@@ -81,7 +82,8 @@ class RankStage(Stage):
         prepared = work.artifacts.prepared(work.inputs["data"])
         test = prepared.views.test
         width = depth_needed(self.depth, test.rows, filter_viewed=self.filter_viewed)
-        requests = list(test.requests(exclude_viewed=self.filter_viewed))
+        domains = domains_of(work.inputs)
+        requests = list(test.requests(exclude_viewed=self.filter_viewed, domains=domains))
         state = load_fitted(work.inputs["fitted"])
         with (
             self.baseline.open(state, prepared.items, work.context) as session,

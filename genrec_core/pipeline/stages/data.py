@@ -1,15 +1,19 @@
 """What everything else starts from: `data`, a source cut by a split, and `embed`, one vector for each item.
 
+With `evaluate.domain_field`, `domains` says which items are of which domain, before anything is trained.
+
 Embeddings are computed once for all components that use the same encoder. What the encoder had to learn first
 is kept beside them, so that tokenizers can hand it on and new items get vectors in the same space. Where the
 tokenizer learns from seen items only, its encoder does too.
 
     data      480 items, views `train`, `valid` and `test`, the protocol
+    domains   {"books": [0, 1, …], "films": [210, …]}
     embed.1   embeddings, float32 [480, 64]; the encoder's state
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +24,15 @@ import numpy as np
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Context, Embedded, Embedder
 from genrec_core.contracts.encoder import Encoder, State
-from genrec_core.contracts.errors import ContractError
+from genrec_core.contracts.errors import ContractError, DataError, examples
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.source import Source
 from genrec_core.contracts.split import Split
 from genrec_core.contracts.tokenizer import LearnFrom
+from genrec_core.data.lines import read_json, write_json
 from genrec_core.data.prepared import prepare, save_prepared
 from genrec_core.identifiers.new_items import items_to_learn_from
-from genrec_core.pipeline.artifacts import EMBEDDINGS, ENCODER
+from genrec_core.pipeline.artifacts import DOMAINS, EMBEDDINGS, ENCODER
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 from genrec_core.store.content import fingerprint, load_arrays, save_arrays
 
@@ -63,6 +68,57 @@ class DataStage(Stage):
             notes=list(prepared.notes),
         )
         save_prepared(prepared, work.folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainsStage(Stage):
+    """Says which items are of which domain, so that each request is answered from its own."""
+
+    kind: ClassVar[str] = "domains"
+
+    item_field: str
+    views: tuple[str, ...]
+    """Views whose examples must name a domain that there is."""
+
+    def components(self) -> Mapping[str, Component]:
+        """None: it only reads the data."""
+        return {}
+
+    def settings(self) -> Mapping[str, Any]:
+        """The field, and who is asked for its values."""
+        return {"field": self.item_field, "views": list(self.views)}
+
+    def run(self, work: StageContext) -> None:
+        """Keep each domain's items.
+
+        Raises:
+            DataError: no item has the field, or an example names no domain or one that no item is of.
+        """
+        prepared = work.artifacts.prepared(work.inputs["data"])
+        domains = prepared.items.by_value(self.item_field)
+        for view in (getattr(prepared.views, name) for name in self.views):
+            if len(view) and not view.domains:
+                raise DataError(
+                    f"the examples of the {view.name} view name no domain",
+                    hint="a source labels interactions (`domain_field` of core/folder), or leave out "
+                    "`evaluate.domain_field`",
+                )
+            unknown = Counter(label for label in view.domains if label not in domains)
+            if unknown:
+                raise DataError(
+                    f"{unknown.total():,} examples of the {view.name} view are of domains that no item has "
+                    f"in `{self.item_field}`: {examples(sorted(unknown))}",
+                    hint=f"the items' domains are: {', '.join(sorted(domains)[:10])}",
+                )
+        write_json(work.folder / DOMAINS, {domain: sorted(items) for domain, items in domains.items()})
+
+
+def domains_of(inputs: Mapping[str, Path]) -> dict[str, frozenset[int]] | None:
+    """Domain → its items, of a stage whose answers are limited to them; None of any other."""
+    if "domains" not in inputs:
+        return None
+    found: dict[str, list[int]] = read_json(inputs["domains"] / DOMAINS)
+    return {domain: frozenset(items) for domain, items in found.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,7 @@ class EvaluateStage(Stage):
     filter_viewed: bool
     valid: bool
     resamples: int
+    domain_field: str = ""
 
     def components(self) -> Mapping[str, Component]:
         """None: everything that was trained or fitted is in the fingerprints of what is read."""
@@ -55,6 +56,7 @@ class EvaluateStage(Stage):
             "valid": self.valid,
             "resamples": self.resamples,
             "baselines": list(self.baselines),
+            "domain_field": self.domain_field,
         }
 
     def run(self, work: StageContext) -> None:
@@ -70,7 +72,7 @@ class EvaluateStage(Stage):
                 popularity=popularity_of(views.train, len(prepared.items)),
                 groups=identifier_groups(identifiers),
             ),
-            protocol=prepared.protocol.with_filter(self.filter_viewed).described(),
+            protocol=prepared.protocol.asked(self.filter_viewed, self.domain_field).described(),
             model=Rankings.load(ours / RANKINGS.format(view="test")),
             baselines={
                 name: Rankings.load(work.inputs[f"baseline:{name}"] / RANKINGS.format(view="test"))

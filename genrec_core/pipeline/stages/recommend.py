@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,10 +22,11 @@ from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import ContractError
 from genrec_core.contracts.grounder import Grounder, GrounderSession
 from genrec_core.contracts.recommender import Recommender, RecommenderSession
-from genrec_core.contracts.views import View
+from genrec_core.contracts.views import Request, View
 from genrec_core.evaluation.candidates_file import read_candidates, write_candidates
 from genrec_core.evaluation.rankings import Rankings, depth_needed
 from genrec_core.pipeline.artifacts import CANDIDATES, RANKINGS, TUNED, ModelAt
+from genrec_core.pipeline.stages.data import domains_of
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
@@ -68,7 +69,9 @@ class RecommendStage(Stage):
                 self._answer(session, getattr(views, name), work)
 
     def _answer(self, session: RecommenderSession, view: View, work: StageContext) -> None:
-        requests, tokens = list(view.requests(exclude_viewed=self.filter_viewed)), Counter[str]()
+        domains = domains_of(work.inputs)
+        requests = list(view.requests(exclude_viewed=self.filter_viewed, domains=domains))
+        tokens = Counter[str]()
         answers = _counted(session.recommend(requests), tokens)
         count = write_candidates(work.folder / CANDIDATES.format(view=view.name), answers)
         if count != len(requests):
@@ -90,10 +93,7 @@ class TuneStage(RecommendStage):
         catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
         models = {slot: at.load(work.inputs[f"model.{slot}"]) for slot, at in self.models.items()}
         view = work.artifacts.prepared(work.inputs["data"]).views.valid
-        valid = [
-            replace(example, exclude=view.viewed(row) if self.filter_viewed else ())
-            for row, example in enumerate(view.examples())
-        ]
+        valid = list(view.asked(exclude_viewed=self.filter_viewed, domains=domains_of(work.inputs)))
         chosen = self.recommender.tune(models, catalogue, self.prompts, valid, work.context)
         (work.folder / TUNED).write_bytes(orjson.dumps(chosen))
 
@@ -135,15 +135,24 @@ class GroundStage(Stage):
     def run(self, work: StageContext) -> None:
         """Ground and keep."""
         catalogue = work.artifacts.catalogue(work.inputs["data"], work.inputs["identifiers"])
-        views = work.artifacts.prepared(work.inputs["data"]).views
+        views, domains = work.artifacts.prepared(work.inputs["data"]).views, domains_of(work.inputs)
         with self.grounder.open(catalogue, work.context) as session:
             for name in self.views:
                 view = getattr(views, name)
                 width = depth_needed(self.depth, view.rows, filter_viewed=self.filter_viewed)
                 written = read_candidates(work.inputs["candidates"] / CANDIDATES.format(view=name))
                 with work.context.progress(f"grounding {name}", len(view)) as advance:
-                    rankings = Rankings.of(_ranked(session, written, advance), width)
+                    ranked = _ranked(session, written, advance)
+                    if domains is not None:
+                        ranked = within_request(ranked, view.requests(domains=domains))
+                    rankings = Rankings.of(ranked, width)
                 rankings.save(work.folder / RANKINGS.format(view=name))
+
+
+def within_request(rankings: Iterator[Ranked], requests: Iterator[Request]) -> Iterator[Ranked]:
+    """The rankings without items that their requests do not allow, whoever gave them."""
+    for ranked, request in zip(rankings, requests, strict=True):
+        yield ranked.where(request.allows(ranked.items))
 
 
 def _ranked(session: GrounderSession, written: Iterator[Candidates], advance: Advance) -> Iterator[Ranked]:

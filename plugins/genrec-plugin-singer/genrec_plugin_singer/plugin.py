@@ -10,6 +10,5 @@ def genrec_register(registry: Registry) -> None:
     """Register `singer/...`."""
     registry.split("unseen-domain", "genrec_plugin_singer.unseen_domain:UnseenDomain")
     registry.corpus("tasks", "genrec_plugin_singer.tasks:Tasks")
-    registry.recommender("domain-beam", "genrec_plugin_singer.domain_beam:DomainBeam")
     registry.trainer("sin-rl", "genrec_plugin_singer.sin_rl:SINRL")
     registry.reward("sid-navigated", "genrec_plugin_singer.reward:SIDNavigated")

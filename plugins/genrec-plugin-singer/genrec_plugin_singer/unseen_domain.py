@@ -9,7 +9,7 @@ item in the domain is held out, since not every data set has the times that the 
     train a b · valid a b → c · test x y → z          (a b c industrial, x y z office)
 
 The catalogue holds both domains, so one codebook names all items. Which of them a tokenizer learns from is
-its own option, and answering from the evaluated domain alone is the recommender's: `singer/domain-beam`.
+its own option, and answering from the evaluated domain alone is `evaluate.domain_field`.
 """
 
 from __future__ import annotations

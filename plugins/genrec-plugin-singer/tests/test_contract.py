@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from genrec_plugin_singer.domain_beam import DomainBeam
 from genrec_plugin_singer.reward import SIDNavigated
 from genrec_plugin_singer.sin_rl import SINRL
 from genrec_plugin_singer.tasks import Tasks
@@ -10,7 +9,6 @@ from genrec_plugin_singer.unseen_domain import UnseenDomain
 
 from genrec_core.testing.contracts import (
     CorpusContract,
-    RecommenderContract,
     RewardContract,
     SplitContract,
     TrainerContract,
@@ -51,11 +49,6 @@ class TestSINRL(TrainerContract):
         "evaluate_every": 10,
         "patience": None,
     }
-
-
-class TestDomainBeam(RecommenderContract):
-    component = DomainBeam
-    options: ClassVar = {"beams": 4}
 
 
 class TestUnseenDomain(SplitContract):
