@@ -140,7 +140,7 @@ class ThinkSession(BeamSession):
                     context.seed,
                     window,
                     exclude=[request.exclude for request in window],
-                    only=[self.allowed(request) for request in window],
+                    only=[request.only for request in window],
                 )
                 for request, answer in zip(window, answers, strict=True):
                     cut += answer.phases["cut"]

@@ -25,7 +25,7 @@ evaluate: {at: [5, 10], baselines: [core/popular, core/item-knn], resamples: 0, 
 """
 RECOMMENDERS = {
     "beam": "{use: core/beam, beams: 10}",
-    "fused": "{use: core/fused, recommenders: [{use: core/beam}], baselines: [core/item-knn], weights: [1, 1]}",
+    "fused": "{use: core/fused, recommenders: [core/beam], baselines: [core/item-knn], weights: [1, 1]}",
     "prior": "{use: core/beam, beams: 10, prior: core/popular, prior_weight: 2}",
     "a plugin's that knows no domains": "{use: quick/follow, beams: 10}",
 }
