@@ -78,6 +78,9 @@ def _commands(registry: Registry) -> None:
     )
     registry.command("bundle", "genrec_core.cli.bundle:bundle", "Put a run into one file, for elsewhere.")
     registry.command("unbundle", "genrec_core.cli.bundle:unbundle", "Unpack such a file and verify it.")
+    registry.command(
+        "store", "genrec_core.cli.store:store", "Show what a store holds; prune what no run needs."
+    )
     registry.command("new", "genrec_core.cli.new:new", "Start a plugin that passes the contract kit.")
     registry.command(
         "check-plugin", "genrec_core.cli.check_plugin:check_plugin", "Run the contract kit on a plugin."

@@ -62,6 +62,7 @@ from genrec_core.pipeline.stages.new_items import EmbedNewStage, ExtendStage, Ne
 from genrec_core.pipeline.stages.stage import Stage, stage_seed
 from genrec_core.pipeline.wiring import TOKENIZE
 from genrec_core.store.content import fingerprint, load_arrays
+from genrec_core.store.references import Claim, artefacts_of, note_run
 
 _MODEL_STAGES = ("model", "train", "baseline", "tune")
 """Kinds of stages whose artefacts an extended run shares with the run it comes from."""
@@ -128,10 +129,22 @@ def add_items(
     Raises:
         GenrecError: the tokenizer cannot name these items, an artefact is gone, or `out` holds other things.
     """
-    known, environment = len(opened.catalogue.items), replace(environment, store=opened.store)
-    plan = _plan(opened, new)
-    home = out or _beside(opened.folder, plan.entry(TOKENIZE).key)
-    _refuse_taken(home, plan.entry(TOKENIZE).key)
+    environment = replace(environment, store=opened.store)
+    with Claim(opened.store) as claim:
+        with claim.planning():
+            plan = _plan(opened, new)
+            claim.take([*plan.artefacts(opened.store), *artefacts_of(opened.plan, opened.store)])
+        home = out or _beside(opened.folder, plan.entry(TOKENIZE).key)
+        _refuse_taken(home, plan.entry(TOKENIZE).key)
+        kept = artefacts_of({"stages": _shared(opened)}, opened.store)
+        note_run(opened.store, home, home.parent, [*plan.artefacts(opened.store), *kept])
+        return _added(opened, new, environment, plan, home)
+
+
+def _added(
+    opened: RunReader, new: Items, environment: RunEnvironment, plan: Plan, home: Path
+) -> ExtendedCatalogue:
+    known = len(opened.catalogue.items)
     done = Runner(environment, RunLog(None, console=environment.console), {}).carry_out(
         plan, [entry.stage.name for entry in plan.entries]
     )
@@ -243,11 +256,7 @@ def _write(
     write_records(folder / NEW_ITEMS, _records(new))
     write_readable(folder / ITEMS, summary(extended))
     replaced = {stage["name"] for stage in record["stages"]}
-    kept = [
-        {**stage, "outcome": "reused"}
-        for stage in opened.plan["stages"]
-        if stage["kind"] in _MODEL_STAGES and stage["name"] not in replaced
-    ]
+    kept = [{**stage, "outcome": "reused"} for stage in _shared(opened) if stage["name"] not in replaced]
     stages = [*record["stages"], *kept]
     grown = {"from": way_to(home, opened.folder.resolve()), "identifiers": TOKENIZE}
     moved = {
@@ -259,6 +268,11 @@ def _write(
     )
     if folder != home:
         folder.rename(home)
+
+
+def _shared(opened: RunReader) -> list[dict[str, Any]]:
+    """Stages of a run whose artefacts a run that grew from it reads as they are."""
+    return [stage for stage in opened.plan["stages"] if stage["kind"] in _MODEL_STAGES]
 
 
 def _records(items: Items) -> Iterator[dict[str, Any]]:

@@ -133,6 +133,10 @@ class Plan:
             raise GenrecError(f"this pipeline has no stage `{name}`", hint=did_you_mean(name, names))
         return self.entries[names.index(found[0])]
 
+    def artefacts(self, store: Store) -> list[str]:
+        """Names of the artefacts' folders in a store."""
+        return [store.folder(entry.stage.name, entry.key).name for entry in self.entries]
+
 
 def make_plan(graph: Graph, seed: int, store: Store, last: Mapping[str, Ingredients]) -> Plan:
     """What would run with this store.

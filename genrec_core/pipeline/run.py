@@ -55,6 +55,7 @@ from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.runner import Done, RunEnvironment, Runner
 from genrec_core.registry.loading import load_object
 from genrec_core.store.content import load_arrays
+from genrec_core.store.references import Claim, note_run
 from genrec_core.store.store import Store
 
 _SEED_FOLDER = "seed-{seed}"
@@ -143,9 +144,26 @@ def run_pipeline(
         GenrecError: a stage cannot run (earlier stages stay in the store), or several processes were started.
     """
     _refuse_several_processes()
-    seed = pipeline.spec.seed if seed is None else seed
     environment.store.sweep()
-    graph, plan, chosen = planned(pipeline, environment, seed, selection)
+    with Claim(environment.store) as claim:
+        with claim.planning():
+            seed = pipeline.spec.seed if seed is None else seed
+            graph, plan, chosen = planned(pipeline, environment, seed, selection)
+            claim.take(plan.artefacts(environment.store))
+        return _carried_out(pipeline, environment, _Planned(graph, plan, chosen), folder)
+
+
+@dataclass(frozen=True)
+class _Planned:
+    graph: Graph
+    plan: Plan
+    chosen: list[str]
+
+
+def _carried_out(
+    pipeline: Pipeline, environment: RunEnvironment, what: _Planned, folder: Path | None
+) -> Finished:
+    graph, plan, chosen = what.graph, what.plan, what.chosen
     if any(plan.entry(name).runs for name in chosen):
         pipeline.refuse_unusable()
     if EVALUATE not in chosen:
@@ -153,8 +171,9 @@ def run_pipeline(
         runner = Runner(environment, log, graph.embed_stages(), graph.fits)
         return Finished(None, {}, runner.carry_out(plan, chosen))
     home = folder or new_run_folder(environment.runs, pipeline.spec.name)
-    write_pipeline(home / PIPELINE, pipeline.spec.described(seed))
+    write_pipeline(home / PIPELINE, pipeline.spec.described(plan.seed))
     _record(home, plan, environment, {})
+    note_run(environment.store, home, environment.runs, plan.artefacts(environment.store))
     run_log = RunLog(home / LOG, pipeline.spec.observe, environment.console)
     run_log.run_started(home.name, plan_record(plan, home, environment.store.root, environment.versions, {}))
     runner = Runner(environment, run_log, graph.embed_stages(), graph.fits)

@@ -43,6 +43,7 @@ from genrec_core.registry.problems import shown
 from genrec_core.registry.registry import Registry
 from genrec_core.store.content import fingerprint
 from genrec_core.store.manifest import damage
+from genrec_core.store.references import artefacts_of, note_run
 from genrec_core.store.store import Store
 
 
@@ -271,6 +272,7 @@ def open_run(folder: Path, registry: Registry, store: Path | None = None) -> Run
             hint="the file was edited or is from another program; run the pipeline again",
         )
     found = Store(store or store_of(home, plan))
+    note_run(found, home, home.resolve().parent, artefacts_of(plan, found), known=True)
     return RunReader(home, _pipeline(home, plan, registry), plan, found, ArtifactReader())
 
 

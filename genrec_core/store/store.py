@@ -6,6 +6,7 @@
       workspaces/3f9a…/           checkpoints that survive a kill, deleted once the artefact stands
       locks/                      one file lock an artefact: of two runs at once, the second waits and reuses
       answers/                    teachers' answers
+      references/  claims/        which runs and processes need what (`references`)
 
 A reader sees a whole artefact or none. Before one is reused its files are hashed again; a damaged one is
 deleted and made anew. Locks are the operating system's, so a killed process holds none. A store that cannot
@@ -22,7 +23,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,21 @@ class Store:
             if self._free(lock.stem):
                 lock.unlink(missing_ok=True)
         return removed
+
+    @contextlib.contextmanager
+    def lock(self, name: str, timeout: float = -1) -> Iterator[None]:
+        """Hold the lock of an artefact, or one of another name.
+
+        Args:
+            name: whose.
+            timeout: seconds to wait; less than zero: for ever.
+
+        Raises:
+            Timeout: somebody else held it all that time.
+            GenrecError: the store cannot be written.
+        """
+        with self._lock(name).acquire(timeout=timeout):
+            yield
 
     def _free(self, artefact: str) -> bool:
         """Whether no running process is making an artefact right now."""
