@@ -1,7 +1,7 @@
 """Answering: ids and rules in, ranked items out, from sessions that stay open; any thread may ask.
 
     answering = Answering(reader)
-    ruled = answering.ruled(only={"brand": "Zorg"}, exclude=["1003"], exclude_viewed=True)
+    ruled = answering.ruled(only={"brand": "Zorg"}, exclude_viewed=True)
     answers = answering.answers([ruled.request("anna", history)], k=5)
 
 Rules restrict the search itself, so k items come back wherever k are allowed and the recommender can write
@@ -104,7 +104,7 @@ class Answering:
         exclude_viewed: bool | None = None,
         notes: list[str] | None = None,
     ) -> Ruled:
-        """Rules of a call as sets of items; `exclude_viewed` is by default what the run's evaluation does."""
+        """Rules of a call as sets of items (see `RuleArguments`); `notes` are told what they name in vain."""
         self.prepare()
         if exclude_viewed is None:
             exclude_viewed = self.reader.pipeline.spec.evaluate.filter_viewed

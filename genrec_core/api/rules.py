@@ -13,7 +13,7 @@ a list that holds it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from genrec_core.contracts.errors import GenrecError, examples
 from genrec_core.contracts.items import Items
@@ -27,6 +27,20 @@ KEPT = 256
 """Rules whose items are remembered; whoever asks a server may invent new ones without end."""
 
 
+class RuleArguments(TypedDict, total=False):
+    """The rules of a call, by keyword.
+
+    Attributes:
+        only: recommend these items alone: `{field: value or values}`, or ids.
+        exclude: ids never to recommend.
+        exclude_viewed: leave out the items of each history; by default as the run's evaluation does.
+    """
+
+    only: Only
+    exclude: Iterable[Any]
+    exclude_viewed: bool | None
+
+
 class Rules:
     """The rules that are possible for one catalogue.
 
@@ -36,13 +50,14 @@ class Rules:
 
     def __init__(self, items: Items) -> None:
         self._items = items
-        self._known = {item_id: index for index, item_id in enumerate(items.ids)}
+        self.known = {item_id: index for index, item_id in enumerate(items.ids)}
+        """Id of an item → its index."""
         self._by_field: dict[str, dict[str, set[int]]] = {}
         self._made: dict[Any, frozenset[int]] = {}
 
     def index_of(self, item_id: Any) -> int | None:
         """The index of an item, None where no item has this id. Whole numbers are ids too."""
-        return self._known.get(item_id if isinstance(item_id, str) else str(item_id))
+        return self.known.get(item_id if isinstance(item_id, str) else str(item_id))
 
     def only(self, rule: Only, notes: list[str] | None = None) -> frozenset[int] | None:
         """The items that a rule leaves.

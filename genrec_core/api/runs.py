@@ -12,21 +12,24 @@ What asking needs (weights, catalogue, compiled tries) is read at the first ques
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Self, Unpack
 
 import orjson
 
 from genrec_core.api.answering import Answer, Answering
+from genrec_core.api.batch import BATCH, Job, Written, write_for_users
+from genrec_core.api.notebook import watching
 from genrec_core.api.recommendations import Recommendations, chosen_fields
-from genrec_core.api.rules import Only
+from genrec_core.api.rules import RuleArguments
+from genrec_core.api.user_rows import UnknownItems, UserTable, user_rows
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request
 from genrec_core.evaluation.evaluate import METRICS
-from genrec_core.pipeline.console import console
 from genrec_core.pipeline.load import load_pipeline, pipeline_of
 from genrec_core.pipeline.run import run_pipeline, run_seeds
 from genrec_core.pipeline.run_folder import REPORT
@@ -34,9 +37,6 @@ from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.pipeline.runner import RunEnvironment
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.store.store import Store
-
-UnknownItems = Literal["refuse", "drop"]
-"""What becomes of ids in a history that no item has."""
 
 
 class Run:
@@ -75,13 +75,11 @@ class Run:
         k: int = 10,
         *,
         users: Sequence[str] | None = None,
-        exclude_viewed: bool | None = None,
-        only: Only = None,
-        exclude: Iterable[Any] = (),
         message: str | Sequence[str] = "",
         domain: str = "",
         fields: Sequence[str] | None = None,
         unknown_items: UnknownItems = "refuse",
+        **rules: Unpack[RuleArguments],
     ) -> Recommendations:
         """The k best items after each history; wherever k are allowed, k come back.
 
@@ -90,13 +88,11 @@ class Run:
                 out, each user's whole history in the run's data.
             k: how many items. More than the recommender has beams are searched with k beams.
             users: who the requests are for, one a history; their attributes in the run's data are used.
-            exclude_viewed: leave out the items of the history; by default as the run's evaluation does.
-            only: recommend these items alone: `{field: value or values}`, or ids.
-            exclude: ids never to recommend.
             message: what the user says, for prompts that show it; one for all, or one a request.
             domain: of the next item, in data of several domains.
             fields: item fields to show; all by default.
             unknown_items: `drop` leaves ids out of histories that no item has, and notes it.
+            **rules: `only`, `exclude`, `exclude_viewed`; see `RuleArguments`.
 
         Returns:
             A table, one row a recommendation: `request` (its number), `user`, `rank`, `item`, `score`, `how`
@@ -109,7 +105,7 @@ class Run:
         if k < 1:
             raise GenrecError(f"`k` is `{k}`, but at least one item must be asked for")
         notes: list[str] = []
-        ruled = self._answering.ruled(only, exclude, exclude_viewed, notes)
+        ruled = self._answering.ruled(**rules, notes=notes)
         rows = self._rows(histories, users, notes, unknown_items)
         messages = [message] * len(rows) if isinstance(message, str) else list(message)
         if len(messages) != len(rows):
@@ -122,6 +118,55 @@ class Run:
         answers = self.answers(requests, k)
         shown = chosen_fields(fields, self.items.fields)
         return Recommendations(answers, self.items, shown, [*notes, *noted(answers, k)])
+
+    def recommend_users(
+        self,
+        source: Any = None,
+        k: int = 10,
+        *,
+        out: str | Path | None = None,
+        fields: Sequence[str] = (),
+        table: UserTable = UserTable(),  # noqa: B008 - never changes
+        batch: int = BATCH,
+        overwrite: bool = False,
+        **rules: Unpack[RuleArguments],
+    ) -> Written | Recommendations:
+        """Recommend to many users, batch by batch, into a file.
+
+        Args:
+            source: None for all users of the run's data (with everything that is known of each, held-out
+                items too); ids of such users; or a file or data frame: `user_id`, or `user_id` and
+                `item_ids`, or interactions as `user_id`, `item_id` and perhaps `timestamp`.
+            k: how many items.
+            out: a .jsonl, .csv or .parquet file. An interrupted call goes on when it is made again. None
+                gives a table, which is held in memory.
+            fields: item fields to write beside the ids.
+            table: how `source` is read: names of columns, what becomes of unknown items.
+            batch: users that are asked for together; changes speed and memory.
+            overwrite: whether `out` may be there already.
+            **rules: as for `recommend`.
+
+        Raises:
+            GenrecError: users or items that are not known, with counts; `out` is there already.
+        """
+        notes: list[str] = []
+        answering = self._answering
+        ruled = answering.ruled(**rules, notes=notes)
+        rows = user_rows(source, table, answering.histories, answering.rules.known)
+        job = Job(k, ruled, chosen_fields(fields, self.items.fields), batch)
+        progress = watching().progress
+        if out is not None:
+            written = write_for_users(answering, rows, job, Path(out), progress, overwrite=overwrite)
+            return replace(written, notes=(*notes, *written.notes))
+        answers: list[Answer] = []
+        with progress("users", len(rows)) as advance:
+            for start in range(0, len(rows), batch):
+                some = list(rows.between(start, start + batch))
+                asked = [ruled.request(user, history, attributes=known) for user, history, known in some]
+                answers += self.answers(asked, k)
+                advance(len(some))
+        said = [*notes, *rows.notes, *noted(answers, k)]
+        return Recommendations(answers, self.items, job.fields, said)
 
     def answers(self, requests: Sequence[Request], k: int) -> list[Answer]:
         """The k best items for each request of item indices, for programs; see `recommend`."""
@@ -227,7 +272,7 @@ def run_and_open(
     """
     registry, reports = load_plugins()
     versions = {report.distribution: report.version for report in reports if not report.error}
-    environment = RunEnvironment(registry, Store(Path(store)), Path(runs), versions, console(quiet=quiet))
+    environment = RunEnvironment(registry, Store(Path(store)), Path(runs), versions, watching(quiet=quiet))
     changes = [f"{path}={orjson.dumps(value, default=str).decode()}" for path, value in (set or {}).items()]
     if isinstance(pipeline, Mapping):
         loaded = pipeline_of(pipeline, registry, changes)

@@ -2,14 +2,18 @@
 
 table = Table({"item": ["a1", "b2"], "score": [0.9, 0.4]})
 for row in table: ...                      # {"item": "a1", "score": 0.9}
-pandas.DataFrame(table.columns)            # or polars.DataFrame(table), pyarrow.table(table)
+pandas.DataFrame.from_arrow(table)      # polars.DataFrame(table), pyarrow.table(table)
 """
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, overload
+
+from genrec_core.api.table_file import format_of, write_table
+from genrec_core.data.arrow_writing import frame_stream
 
 SHOWN = 20
 """Rows that a notebook shows."""
@@ -59,6 +63,21 @@ class Table:
         )
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self._below())
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{notes}"
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """The columns as one Arrow record batch, for every data frame library; the types are ours."""
+        return frame_stream(self.columns)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the rows to a .jsonl, .csv or .parquet file, which may be there already.
+
+        Raises:
+            GenrecError: another ending; or Parquet without pyarrow.
+        """
+        file = Path(path)
+        format_of(file)
+        write_table(file, self.columns)
+        return file
 
     def _first(self) -> list[dict[str, Any]]:
         return [self[row] for row in range(min(SHOWN, len(self)))]

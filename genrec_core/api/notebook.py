@@ -1,0 +1,75 @@
+"""What a notebook shows while something lasts: one line of progress under the cell, and what is to be said.
+
+In a terminal the console of the command line is used, elsewhere only warnings are printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from genrec_core.contracts.context import Advance
+from genrec_core.contracts.errors import printable
+from genrec_core.pipeline.console import Console, console, echo
+
+EVERY = 0.2
+"""Seconds between two updates of a bar."""
+
+
+class NotebookConsole:
+    """Shows bars under the cell of a notebook.
+
+    Args:
+        display: `IPython.display`.
+    """
+
+    def __init__(self, display: Any) -> None:
+        self._display = display
+
+    def say(self, text: str) -> None:
+        """One line of the cell's output."""
+        echo(printable(text))
+
+    def warn(self, text: str) -> None:
+        """One line on standard error, which notebooks colour."""
+        echo(f"warning: {printable(text)}", err=True)
+
+    @contextlib.contextmanager
+    def progress(self, what: str, total: int | None = None) -> Iterator[Advance]:
+        """A bar that is left at its end; its text says how far it came in which time."""
+        began, done, shown = time.monotonic(), 0, 0.0
+        handle = self._display.display(self._bar(what, 0, total, 0.0), display_id=True)
+
+        def advance(steps: int) -> None:
+            nonlocal done, shown
+            done += steps
+            if time.monotonic() - shown > EVERY:
+                shown = time.monotonic()
+                handle.update(self._bar(what, done, total, shown - began))
+
+        try:
+            yield advance
+        finally:
+            handle.update(self._bar(what, done, total, time.monotonic() - began))
+
+    def _bar(self, what: str, done: int, total: int | None, seconds: float) -> Any:
+        bar = f'<progress value="{done}" max="{total}"></progress> ' if total else ""
+        of = f" of {total:,}" if total else ""
+        left = f", {seconds / done * (total - done):.0f} s left" if total and 0 < done < total else ""
+        text = f"{what}: {done:,}{of}, {seconds:.0f} s{left}"
+        return self._display.HTML(f"<div>{bar}{html.escape(text)}</div>")
+
+
+def watching(*, quiet: bool = False) -> Console:
+    """The console that suits where this runs."""
+    shell = sys.modules.get("IPython")
+    inside = shell.get_ipython() if shell is not None else None
+    if quiet or inside is None or not hasattr(inside, "kernel"):
+        return console(quiet=quiet)
+    import IPython.display  # a notebook has it
+
+    return NotebookConsole(IPython.display)

@@ -1,0 +1,148 @@
+"""Many users into a file: sources, formats, going on after a kill, and what is refused."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+
+from genrec_core import GenrecError
+from genrec_core.api import batch
+from genrec_core.api.answering import Answering
+from genrec_core.api.table import Table
+from genrec_core.api.user_rows import UserTable
+
+
+def read(path):
+    if path.suffix == ".csv":
+        with path.open() as file:
+            return [{**row, "rank": int(row["rank"])} for row in csv.DictReader(file)]
+    if path.suffix == ".parquet":
+        return pytest.importorskip("pyarrow.parquet").read_table(path).to_pylist()
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
+def test_all_users_of_the_data_in_parts_that_are_joined(quick, tmp_path, ending):
+    out = tmp_path / f"recs.{ending}"
+    written = quick.recommend_users(k=3, out=out, fields=["title"], batch=7)
+    assert (written.users, written.rows, written.popular, written.short) == (20, 60, 0, 0)
+    rows = read(out)
+    assert list(rows[0]) == ["user", "rank", "item", "score", "how", "title"]
+    expected = quick.recommend(users=quick.users, k=3)
+    assert [(row["user"], row["item"], row["title"]) for row in rows] == list(
+        zip(expected["user"], expected["item"], expected["title"], strict=True)
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == [out.name]
+    with pytest.raises(GenrecError, match=r"`.*recs\..*` exists already"):
+        quick.recommend_users(out=out)
+    assert quick.recommend_users(k=1, out=out, overwrite=True).rows == 20
+
+
+def test_a_killed_job_goes_on_behind_its_last_part(quick, tmp_path, monkeypatch):
+    out, asked = tmp_path / "recs.jsonl", []
+    answers = Answering.answers
+
+    def dies(self, requests, k):
+        asked.append(len(requests))
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return answers(self, requests, k)
+
+    monkeypatch.setattr(Answering, "answers", dies)
+    with pytest.raises(KeyboardInterrupt):
+        quick.recommend_users(k=3, out=out, batch=6)
+    assert not out.exists()
+    with pytest.raises(GenrecError, match=r"parts of an interrupted call with other k\n"):
+        quick.recommend_users(k=4, out=out, batch=6)
+    with pytest.raises(GenrecError, match="an interrupted call with other rules"):
+        quick.recommend_users(k=3, out=out, batch=6, exclude=["i1"])
+    written = quick.recommend_users(k=3, out=out, batch=6)
+    assert asked == [6, 6, 6, 6, 2], "the first two parts are not asked for again"
+    assert written.resumed == 12
+    assert "12 of them were there" in str(written)
+    monkeypatch.undo()
+    quick.recommend_users(k=3, out=tmp_path / "whole.jsonl")
+    assert out.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_two_processes_do_not_write_one_file(quick, tmp_path):
+    (tmp_path / "recs.csv.parts").mkdir()
+    with (
+        batch.FileLock(tmp_path / "recs.csv.parts" / ".lock"),
+        pytest.raises(GenrecError, match="another process is writing"),
+    ):
+        quick.recommend_users(out=tmp_path / "recs.csv")
+
+
+INTERACTIONS = {
+    "user_id": ["b", "a", "b", "a", "c"],
+    "item_id": ["i4", "i1", "i3", "i2", "i9"],
+    "timestamp": [20, 10, 10, 20, 5],
+}
+
+
+def test_interactions_become_histories_in_order_of_time(quick, tmp_path):
+    lines = [
+        ",".join(INTERACTIONS),
+        *(",".join(map(str, row)) for row in zip(*INTERACTIONS.values(), strict=True)),
+    ]
+    (tmp_path / "log.csv").write_text("\n".join(lines) + "\n")
+    expected = quick.recommend([["i3", "i4"], ["i1", "i2"], ["i9"]], k=2, users=["b", "a", "c"], fields=[])
+    for source in (tmp_path / "log.csv", Table(INTERACTIONS)):
+        found = quick.recommend_users(source, k=2)
+        assert found.columns == expected.columns
+    unordered = Table({name: INTERACTIONS[name] for name in ("user_id", "item_id")})
+    assert quick.recommend_users(unordered, k=1).items(0) == ["i4"], "without times rows are in order"
+
+
+def test_whole_histories_and_users_alone(quick, tmp_path):
+    lists = tmp_path / "users.jsonl"
+    rows = [{"user_id": "a", "item_ids": ["i1", "i2"]}, {"user_id": 7, "item_ids": []}]
+    lists.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    expected = quick.recommend([["i1", "i2"], []], k=2, users=["a", "7"], fields=[])
+    assert quick.recommend_users(lists, k=2).columns == expected.columns
+    texts = Table({"user_id": ["a", "7"], "item_ids": ["i1,i2", None]})
+    assert quick.recommend_users(texts, k=2).columns == expected.columns
+    known = quick.recommend(users=["u3", "u1"], k=2, fields=[])
+    for source in (["u3", "u1"], Table({"user_id": ["u3", "u1"]})):
+        assert quick.recommend_users(source, k=2).columns == known.columns
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"name": ["a"]}, r"users: there is no column `user_id`\n  → columns are: name"),
+        ({"user_id": ["u1", "x1", "x2"]}, r"users:2: the run's data does not know the user \(2 times\)"),
+        (
+            {"user_id": ["a", "a", "b"], "item_id": ["i1", "x1", "x2"]},
+            r"users:2: item is not in the catalogue \(2 times\): `x1` \(line 2\), `x2` \(line 3\)",
+        ),
+        ({"user_id": ["a", "a"], "item_ids": ["i1", "i2"]}, "users:2: user has two rows: `a`"),
+        ({"user_id": ["a", None], "item_id": ["i1", "i2"]}, "users:2: row has no `user_id`"),
+        ({"user_id": ["a"], "item_id": ["i1"], "timestamp": ["soon"]}, "`timestamp` is not a number"),
+    ],
+)
+def test_rows_that_cannot_be_used_are_refused_with_counts(quick, table, message):
+    with pytest.raises(GenrecError, match=message):
+        quick.recommend_users(Table(table))
+
+
+def test_unknown_items_can_be_left_out_and_are_counted(quick):
+    table = Table({"user_id": ["a", "a", "b"], "item_id": ["i1", "x1", "x2"]})
+    found = quick.recommend_users(table, k=1, table=UserTable(unknown_items="drop"))
+    assert found.items(0) == ["i2"]
+    assert "2 interactions with unknown items were left out" in found.notes
+    assert found["how"] == ["direct", "popular"], "nothing is left of b's history"
+
+
+def test_no_users_give_an_empty_file_with_its_columns(quick, tmp_path):
+    written = quick.recommend_users([], out=tmp_path / "none.csv", fields=["title"])
+    assert (written.users, written.rows) == (0, 0)
+    assert (tmp_path / "none.csv").read_text() == "user,rank,item,score,how,title\n"
+
+
+def test_another_ending_is_refused(quick, tmp_path):
+    with pytest.raises(GenrecError, match=r"format of `recs.xlsx`\n  → name it .jsonl, .csv or .parquet"):
+        quick.recommend_users(out=tmp_path / "recs.xlsx")
