@@ -1,0 +1,377 @@
+"""Think-Ahead: a slow model thinks before the user comes, a quick one finishes when it is there (§4.4).
+
+    ahead of time   the model that thinks: history so far → thought → the first tokens of some identifiers
+    online          another model, trained more recently: history as it is now → items under those tokens
+
+Only prefixes travel. The finishing model never reads the thought; it searches its own probabilities with
+the items that begin with a prepared prefix, so a whole answer costs what a plain search costs.
+
+    onerec-think/finish        one slot: prefixes come from a store that `genrec think-ahead RUN` has filled
+    onerec-think/think-ahead   two slots: the same, and without a store the prefixes are made on the spot by
+                               the recommender `thinker`, `lag` items ago: to judge both models in one run
+
+A user with nothing prepared, with something stale, or with prefixes under which nothing may be recommended
+any more gets the plain search instead. How often which happened is counted (`counts`), logged, and told by
+each answer: `phases["prefix"]` is there where prefixes were used."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from genrec_core import (
+    Candidates,
+    Catalogue,
+    Context,
+    Corpus,
+    GenrecError,
+    LanguageModel,
+    Recommender,
+    RecommenderSession,
+    Request,
+)
+from genrec_core.builtin.beam import Beam, BeamSession
+from genrec_core.contracts.identifiers import Tokens
+from genrec_plugin_onerec_think.boundaries import boundaries
+from genrec_plugin_onerec_think.store import ThinkAheadEntry, ThinkAheadStore, meaning, open_store
+
+if TYPE_CHECKING:
+    from genrec_core.engine import Decoder
+
+AT_ONCE = 256
+"""Requests that are looked up, and then answered, together."""
+AHEAD, MISSING, ILLEGAL, EMPTY = "ahead", "missing", "illegal", "empty"
+"""What can become of a request, beside `stale-…`; all but the first end in a plain search."""
+
+
+def prefixes_of(
+    answer: Candidates, identifiers_begin: str, depth: int, most: int
+) -> tuple[tuple[Tokens, ...], tuple[float, ...]]:
+    """The first tokens of an answer's identifiers, best first, and the log of their summed probability.
+
+    Args:
+        answer: whole identifiers with log-probabilities.
+        identifiers_begin: the boundary token before every identifier, "" for none; it is no level.
+        depth: levels of a prefix.
+        most: most prefixes.
+
+    >>> beams = [(("a", "b", "c"), 0.5), (("a", "x", "c"), 0.3), (("d", "b", "c"), 0.2)]
+    >>> prefixes_of(answer_of(beams), "", 1, 10)
+    ((('a',), ('d',)), (-0.223..., -1.609...))
+    """
+    summed: dict[Tokens, float] = {}
+    for beam in answer.beams:
+        length = depth + (beam.tokens[:1] == (identifiers_begin,))
+        prefix = beam.tokens[:length]
+        if prefix:
+            summed[prefix] = float(np.logaddexp(summed.get(prefix, -np.inf), beam.score))
+    best = sorted(summed, key=lambda prefix: -summed[prefix])[:most]
+    return tuple(best), tuple(summed[prefix] for prefix in best)
+
+
+def entry_of(
+    request: Request, answer: Candidates, catalogue: Catalogue, *, depth: int, most: int, maker: str = ""
+) -> ThinkAheadEntry:
+    """What is kept of an answer that was made ahead of time."""
+    prefixes, scores = prefixes_of(answer, boundaries(catalogue.identifiers)[0], depth, most)
+    return ThinkAheadEntry(
+        user=request.user,
+        prefixes=prefixes,
+        thought=answer.thought,
+        scores=scores,
+        history=tuple(catalogue.items.ids[item] for item in request.history),
+        codes=meaning(catalogue.identifiers),
+        maker=maker,
+        made=time.time(),
+    )
+
+
+class Prepared(Protocol):
+    """Where prepared entries come from."""
+
+    def entries(self, requests: Sequence[Request]) -> list[ThinkAheadEntry | None]:
+        """An entry for each request; None where nothing was prepared."""
+
+    def close(self) -> None:
+        """Let go of what is behind it."""
+
+
+class FromStore:
+    """Entries of a store, by user.
+
+    Args:
+        store: the store.
+    """
+
+    def __init__(self, store: ThinkAheadStore) -> None:
+        self._store = store
+
+    def entries(self, requests: Sequence[Request]) -> list[ThinkAheadEntry | None]:
+        """One look-up for all."""
+        return self._store.get([request.user for request in requests])
+
+    def close(self) -> None:
+        """Close the store."""
+        self._store.close()
+
+
+class OnTheSpot:
+    """Entries made now by the model that thinks, as it would have made them `lag` items ago.
+
+    Args:
+        thinker: recommends whole identifiers.
+        catalogue: items and identifiers.
+        depth, most, lag: see `ThinkAhead.Options`.
+    """
+
+    def __init__(
+        self, thinker: RecommenderSession, catalogue: Catalogue, depth: int, most: int, lag: int
+    ) -> None:
+        self._thinker, self._catalogue = thinker, catalogue
+        self._depth, self._most, self._lag = depth, most, lag
+        self.spent: list[dict[str, int]] = []
+
+    def entries(self, requests: Sequence[Request]) -> list[ThinkAheadEntry | None]:
+        """One for every request; `spent` tells the tokens of each."""
+        asked = [
+            replace(
+                request,
+                history=request.history[: max(0, len(request.history) - self._lag)],
+                exclude=(),
+                only=None,
+            )
+            for request in requests
+        ]
+        answers = list(self._thinker.recommend(asked))
+        self.spent = [answer.phases for answer in answers]
+        return [
+            entry_of(request, answer, self._catalogue, depth=self._depth, most=self._most)
+            for request, answer in zip(asked, answers, strict=True)
+        ]
+
+    def close(self) -> None:
+        """Close the recommender."""
+        self._thinker.close()
+
+
+class Finish(Beam):
+    """`core/beam` under prefixes that were prepared for the user; a plain search for everybody else."""
+
+    version = "1"
+
+    class Options(Beam.Options):
+        """Those of `core/beam`; where prefixes come from, and when they are too old."""
+
+        store: str = ""
+        """Path of a SQLite file, or address of a Redis server, that `genrec think-ahead` has filled."""
+        most_age: float | None = Field(None, gt=0)
+        """Seconds after which what was prepared is stale; by default never."""
+        most_new: int | None = Field(None, ge=0)
+        """Items that a user may have added since; by default any number."""
+
+    options: Options
+    finishing_slot = "main"
+
+    def open(
+        self,
+        models: Mapping[str, LanguageModel],
+        catalogue: Catalogue,
+        prompts: Mapping[str, Corpus],
+        context: Context,
+    ) -> FinishSession:
+        """A session with its store open.
+
+        Raises:
+            GenrecError: there is no such store.
+        """
+        slot = self.finishing_slot
+        decoder = self.decoder({"main": models[slot]}, catalogue, context)
+        prepared = self.prepared(models, catalogue, prompts, context)
+        return FinishSession(decoder, prompts[slot], context, prepared, self.options)
+
+    def prepared(
+        self,
+        models: Mapping[str, LanguageModel],
+        catalogue: Catalogue,
+        prompts: Mapping[str, Corpus],
+        context: Context,
+    ) -> Prepared | None:
+        """Where entries come from; None answers everybody by a plain search.
+
+        Raises:
+            GenrecError: there is no such store.
+        """
+        return FromStore(open_store(self.options.store, create=False)) if self.options.store else None
+
+
+class ThinkAhead(Finish):
+    """Both models in one pipeline: `main` thinks, `finisher` finishes."""
+
+    version = "1"
+    slots = ("main", "finisher")
+    finishing_slot = "finisher"
+
+    class Options(Finish.Options):
+        """Who thinks, and what is kept of it."""
+
+        thinker: Recommender
+        """Recommends with the model that thinks, such as `core/think`."""
+        depth: int = Field(2, ge=1)
+        """Levels of a prefix."""
+        prefixes: int = Field(10, ge=1)
+        """Most prefixes of a user."""
+        lag: int = Field(0, ge=0)
+        """Without a store: newest items that the model that thinks does not see, as if it had been asked
+        that long ago."""
+
+        @model_validator(mode="after")
+        def _one_slot(self) -> ThinkAhead.Options:
+            if type(self.thinker).slots != ("main",):
+                slots = ", ".join(type(self.thinker).slots)
+                raise ValueError(
+                    f"`{self.thinker.name}` reads the slots {slots}; a thinker reads `main` alone"
+                )
+            return self
+
+    options: Options
+
+    def is_seeded(self) -> bool:
+        """Where the thinker is."""
+        return not self.options.store and self.options.thinker.is_seeded()
+
+    def prepared(
+        self,
+        models: Mapping[str, LanguageModel],
+        catalogue: Catalogue,
+        prompts: Mapping[str, Corpus],
+        context: Context,
+    ) -> Prepared | None:
+        """The store, or the thinker."""
+        if self.options.store:
+            return super().prepared(models, catalogue, prompts, context)
+        options = self.options
+        thinker = self.thinking(models["main"], catalogue, prompts["main"], context)
+        return OnTheSpot(thinker, catalogue, options.depth, options.prefixes, options.lag)
+
+    def thinking(
+        self, model: LanguageModel, catalogue: Catalogue, prompt: Corpus, context: Context
+    ) -> RecommenderSession:
+        """The thinker, opened; it is asked by its own prompt where it names one."""
+        own = self.options.thinker.options
+        prompt = own.prompts.get("main") or own.prompt or prompt
+        return self.options.thinker.open({"main": model}, catalogue, {"main": prompt}, context)
+
+
+class FinishSession(BeamSession):
+    """Finishes what was prepared.
+
+    Args:
+        decoder, prompt, context: as `BeamSession` takes them, of the model that finishes.
+        prepared: where entries come from; None for nowhere.
+        options: when an entry is stale.
+
+    Attributes:
+        counts: what became of the requests so far.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        prompt: Corpus,
+        context: Context,
+        prepared: Prepared | None,
+        options: Finish.Options,
+    ) -> None:
+        super().__init__(decoder, prompt, context)
+        self.counts: Counter[str] = Counter()
+        self._prepared, self._options = prepared, options
+        self._codes = meaning(decoder.catalogue.identifiers)
+        self._begun: dict[int, dict[Tokens, frozenset[int]]] = {}
+
+    def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
+        """Candidates in the order of the requests."""
+        remaining, before = iter(requests), self.counts.copy()
+        while window := list(islice(remaining, AT_ONCE)):
+            entries = self._prepared.entries(window) if self._prepared else [None] * len(window)
+            spent = self._prepared.spent if isinstance(self._prepared, OnTheSpot) else [{}] * len(window)
+            asked = [self._narrowed(request, entry) for request, entry in zip(window, entries, strict=True)]
+            answers = super().recommend([request for request, _ in asked])
+            for (_, supplied), entry, answer, cost in zip(asked, entries, answers, spent, strict=True):
+                phases = _added(cost, answer.phases)
+                if supplied and entry is not None:
+                    phases["prefix"] = supplied
+                    answer = replace(answer, thought=entry.thought)
+                yield replace(answer, phases=phases)
+        self._context.log("think-ahead", **dict(self.counts - before))
+
+    def _narrowed(self, request: Request, entry: ThinkAheadEntry | None) -> tuple[Request, int]:
+        """The request for items under the user's prefixes alone, and how many tokens these have.
+
+        Where nothing fits it is the request as it is and 0, and the reason is counted.
+        """
+        if entry is None:
+            return self._plain(request, MISSING)
+        ids, options = self._decoder.catalogue.items.ids, self._options
+        stale = entry.staleness(
+            codes=self._codes,
+            now=time.time(),
+            history=[ids[item] for item in request.history],
+            most_age=options.most_age,
+            most_new=options.most_new,
+        )
+        if stale:
+            return self._plain(request, f"stale-{stale}")
+        below = {prefix: items for prefix in entry.prefixes if (items := self._below(prefix))}
+        if not below:
+            return self._plain(request, ILLEGAL)
+        items = frozenset().union(*below.values())
+        if request.only is not None:
+            items &= request.only
+        if items <= set(request.exclude):
+            return self._plain(request, EMPTY)
+        self.counts[AHEAD] += 1
+        return replace(request, only=items), sum(map(len, below))
+
+    def _plain(self, request: Request, why: str) -> tuple[Request, int]:
+        self.counts[why] += 1
+        return request, 0
+
+    def _below(self, prefix: Tokens) -> frozenset[int]:
+        """The items whose identifiers begin with a prefix."""
+        if len(prefix) not in self._begun:
+            identifiers = self._decoder.catalogue.identifiers
+            begun: dict[Tokens, list[int]] = {}
+            for item in range(len(identifiers)):
+                begun.setdefault(identifiers.tokens(item)[: len(prefix)], []).append(item)
+            self._begun[len(prefix)] = {tokens: frozenset(items) for tokens, items in begun.items()}
+        return self._begun[len(prefix)].get(prefix, frozenset())
+
+    def close(self) -> None:
+        """Close the store, or the thinker, and the prior."""
+        super().close()
+        if self._prepared is not None:
+            self._prepared.close()
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return {phase: one.get(phase, 0) + other.get(phase, 0) for phase in {**one, **other}}
+
+
+def refuse_other(recommender: Recommender) -> None:
+    """Raise unless a recommender writes identifiers that prefixes can be taken from.
+
+    Raises:
+        GenrecError: it only finishes what others prepared.
+    """
+    if isinstance(recommender, Finish) and not isinstance(recommender, ThinkAhead):
+        raise GenrecError(
+            f"`{recommender.name}` finishes what was prepared and does not think itself",
+            hint="name the run of the model that thinks",
+        )

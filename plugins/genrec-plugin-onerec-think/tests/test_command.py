@@ -1,0 +1,226 @@
+"""`genrec think-ahead`: fills a store from a finished run, and goes on where it was stopped."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from genrec_plugin_onerec_think import command
+from genrec_plugin_onerec_think.store import open_store
+
+from genrec_core.cli import main
+
+PIPELINE = {
+    "genrec": 1,
+    "name": "ahead",
+    "seed": 3,
+    "data": {"source": {"use": "core/synthetic", "items": 240, "users": 70}},
+    "model": {
+        "main": {"use": "core/tiny-causal", "hidden": 16, "layers": 1, "heads": 2, "vocabulary": 300},
+        "finisher": {"use": "core/tiny-causal", "hidden": 16, "layers": 1, "heads": 2, "vocabulary": 300},
+    },
+    "tokenizer": {
+        "use": "sid/rq-kmeans",
+        "levels": 3,
+        "codes": 8,
+        "begin": "<|item_begin|>",
+        "end": "<|item_end|>",
+        "collisions": "next-nearest",
+    },
+    "train": {
+        step: {
+            "use": "core/sft",
+            "corpora": [
+                {"use": "onerec-think/next-item", "instruction": "", "question": "\n", "max_per_user": 2}
+            ],
+            "max_steps": 3,
+            "from": slot,
+        }
+        for step, slot in (("slow", "main"), ("quick", "finisher"))
+    },
+    "recommend": {
+        "use": "onerec-think/think-ahead",
+        "thinker": {"use": "core/think", "budget": 4},
+        "depth": 1,
+        "beams": 10,
+    },
+    "evaluate": {"valid": False, "baselines": [], "resamples": 0},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with a finished run."""
+    folder = tmp_path_factory.mktemp("ahead")
+    (folder / "pipeline.yaml").write_text(yaml.safe_dump(PIPELINE))
+    with pytest.raises(SystemExit) as ended:
+        main(
+            [
+                "run",
+                str(folder / "pipeline.yaml"),
+                "--runs",
+                str(folder / "runs"),
+                "--store",
+                str(folder / "s"),
+            ]
+        )
+    assert not ended.value.code
+    return folder
+
+
+@pytest.fixture
+def run(folder):
+    return folder / "runs" / "ahead" / "latest"
+
+
+@pytest.fixture
+def genrec(capsys):
+    """Runs a command; gives its exit code and what it printed."""
+
+    def go(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        return ended.value.code or 0, shown.out, shown.err
+
+    return go
+
+
+def test_both_models_are_judged_in_one_run_and_what_was_prepared_is_counted(run):
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    (counted,) = (line for line in log if line["event"] == "think-ahead")
+    assert counted["ahead"] == 70
+    (cost,) = (line for line in log if line["event"] == "recommended")
+    assert cost["think_tokens"] > 0
+    assert cost["prefix_tokens"] > 0
+    assert cost["finish_tokens"] > 0
+
+
+def test_every_user_is_thought_of_once_and_who_is_up_to_date_is_passed_over(genrec, run, tmp_path):
+    store = tmp_path / "ahead.sqlite"
+    assert genrec("think-ahead", run, "--store", store, "--limit", 5)[:2] == (
+        0,
+        f"5 users thought of, 0 were up to date; {store}\n",
+    )
+    assert genrec("think-ahead", run, "--store", store)[1].startswith(
+        "65 users thought of, 5 were up to date"
+    )
+    with open_store(str(store)) as opened:
+        entries = opened.get(sorted(opened.users()))
+    assert len(entries) == 70
+    for entry in entries:
+        assert 1 <= len(entry.prefixes) <= 10
+        assert {len(prefix) for prefix in entry.prefixes} == {2}
+        assert {prefix[0] for prefix in entry.prefixes} == {"<|item_begin|>"}
+        assert list(entry.scores) == sorted(entry.scores, reverse=True)
+        assert entry.history
+    assert genrec("think-ahead", run, "--store", store)[1].startswith(
+        "0 users thought of, 70 were up to date"
+    )
+
+
+def test_histories_of_your_own_are_thought_about_and_a_longer_one_again(genrec, run, tmp_path):
+    store, newest = tmp_path / "ahead.sqlite", tmp_path / "newest.jsonl"
+    newest.write_text('{"user_id": "new", "item_ids": ["i001", "i002"]}\n')
+    arguments = ("think-ahead", run, "--store", store, "--histories", newest)
+    assert genrec(*arguments)[1].startswith("1 users thought of")
+    newest.write_text('{"user_id": "new", "item_ids": ["i001", "i002", "i003"]}\n')
+    assert genrec(*arguments)[1].startswith("1 users thought of, 0 were up to date")
+    with open_store(str(store)) as opened:
+        (entry,) = opened.get(["new"])
+    assert entry.history == ("i001", "i002", "i003")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("no json", r"newest\.jsonl:1: this line is no history"),
+        ('{"user_id": "u"}', r"newest\.jsonl:1: this line is no history: 'item_ids'"),
+        ('{"user_id": "u", "item_ids": ["tent"]}', r"newest\.jsonl:1: item `tent` is not in the catalogue"),
+    ],
+)
+def test_histories_that_cannot_be_read_are_named_by_line(genrec, run, tmp_path, line, message):
+    import re
+
+    newest = tmp_path / "newest.jsonl"
+    newest.write_text(line + "\n")
+    code, _, error = genrec("think-ahead", run, "--store", tmp_path / "s", "--histories", newest)
+    assert code == 2
+    assert re.search(message, error)
+    assert "Traceback" not in error
+
+
+def test_a_fill_that_was_killed_goes_on_and_thinks_of_nobody_twice(genrec, run, tmp_path, monkeypatch):
+    """The process ends in the middle of the third batch, as a kill would end it."""
+    store, asked = tmp_path / "ahead.sqlite", tmp_path / "asked.txt"
+    program = f"""
+import os
+from genrec_plugin_onerec_think import command
+command.BATCH = 16
+thinking, batches = command._thinker, []
+def spied(opened):
+    session = thinking(opened)
+    real = session.recommend
+    def recommend(requests):
+        batches.append(1)
+        if len(batches) == 3:
+            os._exit(9)
+        with open({str(asked)!r}, "a") as file:
+            file.writelines(request.user + "\\n" for request in requests)
+        return real(requests)
+    session.recommend = recommend
+    return session
+command._thinker = spied
+from genrec_core.cli import main
+main(["think-ahead", {str(run)!r}, "--store", {str(store)!r}])
+"""
+    killed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert killed.returncode == 9, killed.stderr
+    first = asked.read_text().split()
+    with open_store(str(store)) as opened:
+        assert set(opened.users()) == set(first)
+    assert len(first) == 32
+
+    later = []
+    thinking = command._thinker
+
+    def spied(opened):
+        session = thinking(opened)
+        real = session.recommend
+        session.recommend = lambda requests: later.extend(r.user for r in requests) or real(requests)
+        return session
+
+    monkeypatch.setattr(command, "_thinker", spied)
+    assert genrec("think-ahead", run, "--store", store)[1].startswith(
+        "38 users thought of, 32 were up to date"
+    )
+    assert not set(first) & set(later)
+    assert len(first) + len(later) == 70
+
+
+def test_a_run_with_a_store_finishes_what_was_prepared(genrec, run, tmp_path):
+    from genrec_plugin_onerec_think.think_ahead import ThinkAhead
+
+    from genrec_core import Request
+    from genrec_core.pipeline.run_reader import open_run
+    from genrec_core.registry.discovery import load_plugins
+
+    store = tmp_path / "ahead.sqlite"
+    genrec("think-ahead", run, "--store", store, "--limit", 3)
+    opened = open_run(run, load_plugins()[0])
+    recommender = opened.pipeline.spec.recommend
+    assert isinstance(recommender, ThinkAhead)
+    with open_store(str(store)) as entries:
+        user = next(iter(entries.users()))
+        (entry,) = entries.get([user])
+    stored = recommender.with_options(store=str(store))
+    prompts = opened.pipeline.prompts
+    from genrec_core import Context
+
+    with stored.open(opened.models, opened.catalogue, prompts, Context()) as session:
+        known, stranger = session.recommend([Request(user, (1, 2)), Request("stranger", (1, 2))])
+        assert session.counts == {"ahead": 1, "missing": 1}
+    assert {beam.tokens[:2] for beam in known.beams} <= set(entry.prefixes)
+    assert "think" not in known.phases
+    assert "prefix" not in stranger.phases
