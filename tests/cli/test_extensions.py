@@ -15,6 +15,7 @@ from genrec_core import hookimpl
 @hookimpl
 def genrec_register(registry):
     registry.command("greet", "hello_work:greet", "Greet somebody.")
+    registry.command("data greet", "hello_work:greet", "Greet somebody, among what one does with data.")
     registry.command("stumble", "hello_work:stumble", "Fails.")
     registry.command("absent", "hello_gone:greet", "Its module is not there.")
     registry.command("nothing", "hello_work:NOTHING", "Is no command.")
@@ -74,6 +75,13 @@ def test_a_plugins_command_runs_like_any_other(hello, genrec):
     assert "Usage: genrec greet" in genrec("greet", "--help").out
     shown = genrec("greet")
     assert (shown.code, "Missing argument" in shown.err) == (2, True)
+
+
+def test_a_plugin_adds_commands_to_a_group_of_the_core(hello, genrec):
+    assert genrec("data", "greet", "you").out == "hello you\n"
+    assert "greet" in genrec("data", "--help").out
+    assert "data greet" not in genrec("--help").out
+    assert genrec("data", "nonsense").code == 2
 
 
 def test_help_lists_plugins_commands_without_importing_them(hello, monkeypatch):
