@@ -8,7 +8,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 PLUGINS := $(wildcard plugins/genrec-plugin-*)
 CONTRIB := $(wildcard contrib/genrec-contrib-*)
 
-.PHONY: quickstart test test-lowest check format clean
+.PHONY: quickstart test test-lowest check docs format clean
 
 quickstart: $(VENV)/.installed  ## build and judge a whole recommender on an embedded data set
 	$(BIN)/genrec run examples/quickstart.yaml
@@ -22,6 +22,10 @@ check: $(VENV)/.tested-with  ## ruff, mypy --strict on the core, layers, docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/test_docs.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --config-file docs/site/mkdocs.yml
+
+docs: $(VENV)/.tested-with  ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --config-file docs/site/mkdocs.yml
 
 LOWEST := $(VENV)-lowest
 test-lowest: test  ## every test with the newest supported libraries, then with the lowest

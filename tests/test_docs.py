@@ -124,3 +124,20 @@ def test_no_page_names_a_place_on_a_machine(page):
 def test_the_documents_name_every_kind_of_component():
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert not [kind for kind in KINDS if f"`{kind.capitalize()}`" not in text]
+
+
+def test_the_site_shows_every_page():
+    shown = set(
+        re.findall(r"[\w-]+\.md", (ROOT / "docs" / "site" / "mkdocs.yml").read_text(encoding="utf-8"))
+    )
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert shown == pages, "docs/site/mkdocs.yml names the pages, in the order in which one reads them"
+
+
+def test_errors_that_are_explained_are_errors_that_are_said():
+    source = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "genrec_core").rglob("*.py"))
+    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
+    cells = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+    said = [message for cell in cells for message in re.findall(r"`([^`]+)`", cell)]
+    assert len(said) > 10
+    assert [message for message in said if message not in source] == []
