@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -158,8 +158,11 @@ class Answering:
 
     def _popular(self, request: Request, k: int) -> Ranked:
         """The items that occur most often in training, of those that are allowed; scores are counts."""
-        counts = self.reader.catalogue.popularity
+        counts, field = self.reader.catalogue.popularity, self.reader.pipeline.spec.evaluate.domain_field
         assert counts is not None, "a run knows what occurred in training"
+        if field and request.domain:
+            domain = self.rules.only({field: request.domain}) or frozenset()
+            request = replace(request, only=domain if request.only is None else domain & request.only)
         items = np.arange(len(counts), dtype=np.int32)
         items = items[request.allows(items)] if request.ruled else items
         top = items[best(counts[items], k)]

@@ -87,6 +87,10 @@ class Written:
     seconds: float
     notes: tuple[str, ...] = ()
 
+    def plain(self) -> dict[str, Any]:
+        """As `genrec recommend --json` prints it."""
+        return {**vars(self), "path": str(self.path), "notes": list(self.notes)}
+
     def __str__(self) -> str:
         lines = [f"{self.rows:,} recommendations for {self.users:,} users in {self.path}"]
         if self.resumed:

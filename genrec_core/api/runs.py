@@ -22,9 +22,11 @@ import orjson
 
 from genrec_core.api.answering import Answer, Answering
 from genrec_core.api.batch import BATCH, Job, Written, write_for_users
+from genrec_core.api.explaining import Explainer
 from genrec_core.api.notebook import watching
 from genrec_core.api.recommendations import Recommendations, chosen_fields
 from genrec_core.api.rules import RuleArguments
+from genrec_core.api.table import Table
 from genrec_core.api.user_rows import UnknownItems, UserTable, user_rows
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
@@ -168,6 +170,15 @@ class Run:
         said = [*notes, *rows.notes, *noted(answers, k)]
         return Recommendations(answers, self.items, job.fields, said)
 
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Says why items were recommended; `explain` makes a table of it."""
+        return Explainer(self.reader.catalogue, self.reader.prepared.views.train)
+
+    def explain(self, found: Recommendations) -> Table:
+        """Why each row of `found` was recommended: the beam, and the nearest items of the history."""
+        return self.explainer.table(found.answers)
+
     def answers(self, requests: Sequence[Request], k: int) -> list[Answer]:
         """The k best items for each request of item indices, for programs; see `recommend`."""
         return self._answering.answers(requests, k)
@@ -236,14 +247,18 @@ def noted(answers: Sequence[Answer], k: int) -> list[str]:
     return notes
 
 
-def open_finished(run: str | Path) -> Run:
+def open_finished(run: str | Path, store: str | Path | None = None) -> Run:
     """Open a run: its folder, a pipeline's folder in `runs` (the latest run), or a run over several seeds.
+
+    Args:
+        run: the folder.
+        store: where its artefacts are; by default where the run says.
 
     Raises:
         GenrecError: there is no run, or a plugin it needs is gone.
     """
     folder = Path(run)
-    reader = open_run(folder, load_plugins()[0])
+    reader = open_run(folder, load_plugins()[0], None if store is None else Path(store))
     latest = folder if (folder / METRICS).is_file() else reader.folder
     return Run(reader, latest.resolve())
 

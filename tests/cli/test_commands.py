@@ -9,7 +9,7 @@ import yaml
 from pydantic import Field
 
 from genrec_core import GenrecError, Grounder, Items, Options
-from genrec_core.cli.recommend import find_items
+from genrec_core.cli.finding import find_items
 from genrec_core.cli.show import described
 
 
