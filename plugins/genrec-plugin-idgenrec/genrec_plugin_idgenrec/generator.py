@@ -1,8 +1,8 @@
 """The ID generator φ at work: a language model that reads items and writes texts.
 
-It wraps a model, a catalogue and the settings of writing. Prompts come from the engine's renderer, texts from
-its diverse beams, and what tells two texts apart are their token ids when read back, because that is all that
-a recommender with the same text tokenizer will see of them.
+It wraps a model, a catalogue and the settings of writing. Prompts come from the engine's renderer, texts
+from its diverse beams, and what tells two texts apart are their token ids when read back, because that is
+all that a recommender with the same text tokenizer will see of them.
 
     generator = Generator(model, items, writing)
     generator.write([0, 1], attempt=0)      five texts for each

@@ -9,3 +9,4 @@ from genrec_core import Registry, hookimpl
 def genrec_register(registry: Registry) -> None:
     """Register `idgenrec/...`."""
     registry.tokenizer("textual", "genrec_plugin_idgenrec.textual:Textual")
+    registry.trainer("alternate", "genrec_plugin_idgenrec.alternate:Alternate")

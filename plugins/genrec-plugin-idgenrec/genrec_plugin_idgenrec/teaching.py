@@ -1,8 +1,7 @@
 """Teaching the generator to write tags, before it has seen a recommender.
 
-An ordinary fine-tuning: the prompt is what `Generator` asks about an item, the answer the item's tags. Items
-without tags are left out; the text tokenizer's own tokens are all that is needed.
-"""
+An ordinary fine-tuning: the prompt is what `Generator` asks about an item, the answer the item's tags.
+Items without tags are left out; the text tokenizer's own tokens are all that is needed."""
 
 from __future__ import annotations
 

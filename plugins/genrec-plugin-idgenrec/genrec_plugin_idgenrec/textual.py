@@ -1,4 +1,5 @@
-"""`idgenrec/textual`: identifiers in plain words, written by a language model that the pipeline then trains.
+"""`idgenrec/textual`: identifiers in plain words, written by a language model that the pipeline then
+trains.
 
 The tokenizer owns a model, the ID generator φ (slot `generator`). It reads an item's metadata and writes a
 few words; Algorithm 1 sees to it that no two items get the same (`unique`). A generator that starts from
@@ -8,8 +9,8 @@ nothing is taught to write tags first (`teaching`); one that was trained for it 
     tokenizer: {use: idgenrec/textual, generator: {use: core/tiny-seq2seq, hidden: 64, layers: 2}}
 
 `idgenrec/alternate` trains φ together with the recommender and writes the identifiers anew between its
-rounds. Identifiers that were published, or that items have in a field, are phase 0 with `identifiers: given`.
-"""
+rounds. Identifiers that were published, or that items have in a field, are phase 0 with `identifiers:
+given`."""
 
 from __future__ import annotations
 

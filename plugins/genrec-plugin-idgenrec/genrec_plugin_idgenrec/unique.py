@@ -2,8 +2,8 @@
 
 Each *attempt* at an item asks the generator for k texts. The first attempts write between 1 and 9 tokens,
 with a diversity penalty that rises from 0.1 to 1.0; the eleventh begins again at 0.1 with 10 to 19 tokens,
-and so on. Of each attempt the first text that nobody has is the item's. Penalties are counted in tenths: ten
-additions of 0.1 to a float give 0.9999….
+and so on. Of each attempt the first text that nobody has is the item's. Penalties are counted in tenths:
+ten additions of 0.1 to a float give 0.9999….
 
     attempt   0    1   …  9    10   11  …
     penalty   0.1  0.2    1.0  0.1  0.2
@@ -18,9 +18,8 @@ one item at a time gives: an item is only asked for more where it is known, or l
                    asked again for the second alone    a → "red shelter"
 
 `reset: never` is the pseudo-code to the letter: it sets penalty and length before the loop over items, so
-each item goes on where the one before it stopped. The paper's prose, and the code that it was measured with,
-start anew for every item.
-"""
+each item goes on where the one before it stopped. The paper's prose, and the code that it was measured
+with, start anew for every item."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """How identifiers are written: what the ID generator reads of an item, and what it may answer.
 
 The same settings serve the tokenizer that writes the first identifiers, the trainer that writes them anew
-between its rounds, and whoever names new items; they travel with the identifiers, in `Identifiers.settings`.
+between its rounds, and whoever names new items; they travel with the identifiers, in
+`Identifiers.settings`.
 
     title "Red tent", brand "Alder"   →   reads   title: Red tent; brand: Alder
                                           writes  "red tent, 2p!"  →  red tent 2p

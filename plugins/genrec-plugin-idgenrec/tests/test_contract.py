@@ -2,9 +2,10 @@
 
 from typing import ClassVar
 
+from genrec_plugin_idgenrec.alternate import Alternate
 from genrec_plugin_idgenrec.textual import Textual
 
-from genrec_core.testing.contracts import TokenizerContract
+from genrec_core.testing.contracts import TokenizerContract, TrainerContract
 
 TINY = {
     "use": "core/tiny-seq2seq",
@@ -23,4 +24,14 @@ class TestTextual(TokenizerContract):
         "teach": {"epochs": 6, "learning_rate": 0.03, "batch_size": 8, "keep": "last", "patience": None},
         "extensions": 6,
         "fields": ["title"],
+    }
+
+
+class TestAlternate(TrainerContract):
+    component = Alternate
+    options: ClassVar = {
+        "rounds": 1,
+        "epochs": 1,
+        "id_generator": {"max_steps": 2, "learning_rate": 0.001},
+        "writing": {"groups": 40, "fields": ["title"], "clean": "spaces"},
     }
