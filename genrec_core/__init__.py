@@ -97,6 +97,8 @@ __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
 
 
 def __getattr__(name: str) -> Any:
+    if name == "data":
+        return importlib.import_module("genrec_core.data")
     if name in _API:
         module, _, own = _API[name].partition(":")
         return getattr(importlib.import_module(module), own)
@@ -106,4 +108,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *_API, "__version__"])
+    return sorted([*__all__, *_API, "data", "__version__"])

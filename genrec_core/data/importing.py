@@ -69,6 +69,11 @@ class ImportReport:
     items: int = 0
     interactions: int = 0
 
+    def __str__(self) -> str:
+        lines = [f"{count:>12,}  {what}" for what, count in self.steps]
+        size = f"{self.users:,} users, {self.items:,} items, {self.interactions:,} interactions"
+        return "\n".join([*lines, size])
+
     def plain(self) -> dict[str, Any]:
         """As JSON values."""
         steps = [{"what": what, "count": count} for what, count in self.steps]
