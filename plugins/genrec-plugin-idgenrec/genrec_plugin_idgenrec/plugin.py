@@ -10,3 +10,4 @@ def genrec_register(registry: Registry) -> None:
     """Register `idgenrec/...`."""
     registry.tokenizer("textual", "genrec_plugin_idgenrec.textual:Textual")
     registry.trainer("alternate", "genrec_plugin_idgenrec.alternate:Alternate")
+    registry.corpus("next-item", "genrec_plugin_idgenrec.next_item:NextItem")

@@ -3,9 +3,10 @@
 from typing import ClassVar
 
 from genrec_plugin_idgenrec.alternate import Alternate
+from genrec_plugin_idgenrec.next_item import NextItem
 from genrec_plugin_idgenrec.textual import Textual
 
-from genrec_core.testing.contracts import TokenizerContract, TrainerContract
+from genrec_core.testing.contracts import CorpusContract, TokenizerContract, TrainerContract
 
 TINY = {
     "use": "core/tiny-seq2seq",
@@ -35,3 +36,7 @@ class TestAlternate(TrainerContract):
         "id_generator": {"max_steps": 2, "learning_rate": 0.001},
         "writing": {"groups": 40, "fields": ["title"], "clean": "spaces"},
     }
+
+
+class TestNextItem(CorpusContract):
+    component = NextItem
