@@ -10,6 +10,7 @@ HOME = "genrec_plugin_onerec_think"
 @hookimpl
 def genrec_register(registry: Registry) -> None:
     """Register `onerec-think/...`."""
+    registry.source("moods", f"{HOME}.moods:Moods")
     registry.corpus("persona", f"{HOME}.persona:Persona")
     registry.corpus("captions", f"{HOME}.captions:Captions")
     registry.corpus("general-text", f"{HOME}.general_text:GeneralText")

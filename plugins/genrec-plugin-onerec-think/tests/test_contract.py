@@ -7,16 +7,28 @@ from genrec_plugin_onerec_think.activation import Activation
 from genrec_plugin_onerec_think.captions import Captions
 from genrec_plugin_onerec_think.enhancement import Enhancement
 from genrec_plugin_onerec_think.general_text import GeneralText
+from genrec_plugin_onerec_think.moods import Moods
 from genrec_plugin_onerec_think.next_item import NextItem, Wishes
 from genrec_plugin_onerec_think.persona import Persona
 from genrec_plugin_onerec_think.rationales import Rationales
 from genrec_plugin_onerec_think.rewards import Hierarchical, RolloutBeam, Sparse
 from genrec_plugin_onerec_think.think_ahead import Finish, ThinkAhead
 
-from genrec_core.testing.contracts import CorpusContract, RecommenderContract, RewardContract, TrainerContract
+from genrec_core.testing.contracts import (
+    CorpusContract,
+    RecommenderContract,
+    RewardContract,
+    SourceContract,
+    TrainerContract,
+)
 
 WORDS = {"instruction": "", "question": "\n", "opening": "<t>", "closing": "</t>"}
 """Short ones: a model that starts from nothing reads them letter by letter."""
+
+
+class TestMoods(SourceContract):
+    component = Moods
+    options: ClassVar = {"users": 40}
 
 
 class TestPersona(CorpusContract):
