@@ -1,0 +1,1 @@
+"""Runs as folders that others can load: `genrec export RUN --to FOLDER`."""

@@ -1,0 +1,1 @@
+"""Files that stand in every exported folder as they are."""
