@@ -49,8 +49,9 @@ def _use(exported: Exported) -> Iterator[str]:
         yield f"`flashrec.json` is the catalogue for FlashRec:\n\n```sh\n{_flags(exported)}\n```"
     if exported.checked:
         yield (
-            f"At the export, `generate` gave in a fresh process what the run recommends in "
-            f"{exported.checked} of {exported.examples} examples (`examples.json`; `python recommend.py --check` repeats it)."
+            "At the export, `generate` gave in a fresh process what the run recommends in "
+            f"{exported.checked} of {exported.examples} examples "
+            "(`examples.json`; `python recommend.py --check` repeats it)."
         )
 
 
@@ -86,8 +87,8 @@ def _quality(opened: RunReader) -> Iterator[str]:
     yield (
         "On the test rows, with 95 % bootstrap intervals over them; one training. Protocol "
         f"`{protocol.get('hash')}`: split `{split.get('use')}`, {protocol.get('rows'):,} rows, histories of "
-        f"at most {protocol.get('max_history')} items, candidates: {protocol.get('candidates')}, viewed items "
-        + ("left out." if protocol.get("filter_viewed") else "counted.")
+        f"at most {protocol.get('max_history')} items, candidates: {protocol.get('candidates')}, "
+        "viewed items " + ("left out." if protocol.get("filter_viewed") else "counted.")
     )
 
 

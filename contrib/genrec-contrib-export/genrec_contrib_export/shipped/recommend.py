@@ -57,7 +57,7 @@ class Recommender:
         return self.forms[f"{form}.tokens"][begin:end].tolist()
 
     def recommend(self, history: list[str], k: int = 10) -> list[tuple[str, float]]:
-        """The k best items after a history, with their scores; no more than there are beams in the settings."""
+        """The k best items after a history, with their scores; at most as many as there are beams."""
         ids = torch.tensor([self.prompt_ids(history)])
         legal = LegalIdentifiers(self.folder, 1 if self.encoder else ids.shape[1])
         with torch.inference_mode():
