@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from genrec_core.pipeline.console import echo_json, terminal
+from genrec_core.pipeline.console import echo, echo_json, terminal
 
 if TYPE_CHECKING:
     from rich.table import Table as Printed
     from rich.text import Text
 
-    from genrec_core.evaluation.compare import ComparedPair, ComparedRun, Comparison, ProtocolTable
+    from genrec_core.evaluation.compare import ComparedPair, ComparedRun, Comparison, ProtocolTable, Row
 
 _PATH = click.Path(path_type=Path)
 
@@ -24,14 +24,17 @@ _PATH = click.Path(path_type=Path)
 @click.option("--html", type=_PATH, help="Also write the comparison as an HTML page.")
 @click.option("--resamples", type=click.IntRange(1), default=1000, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@click.option("--csv", "form", flag_value="csv", help="Print every figure as a line of CSV.")
+@click.option("--latex", "form", flag_value="latex", help="Print the tables for a paper (booktabs).")
+@click.option("--markdown", "form", flag_value="markdown", help="Print the tables as Markdown.")
+@click.option("--json", "form", flag_value="json", help="Print everything as JSON.")
 def compare(
-    runs: tuple[str, ...], home: Path, html: Path | None, resamples: int, seed: int, as_json: bool
+    runs: tuple[str, ...], home: Path, html: Path | None, resamples: int, seed: int, form: str | None
 ) -> None:
     """Compare runs, each a run folder or the name of a pipeline (its latest run).
 
     Runs that were evaluated under different protocols stand in separate tables, and the protocol fields in
-    which they differ are named.
+    which they differ are named. Runs over several seeds are paired over users and seeds.
     """
     from genrec_core.evaluation.compare import compare_runs
 
@@ -40,22 +43,21 @@ def compare(
         from genrec_core.evaluation.report.page import write_comparison
 
         write_comparison(html, found, resamples)
-    if as_json:
+    if form == "json":
         echo_json(found.plain())
-        return
-    _print(found)
+    elif form:
+        from genrec_core.evaluation.tables import as_csv, as_latex, as_markdown
+
+        echo({"csv": as_csv, "latex": as_latex, "markdown": as_markdown}[form](found), nl=False)
+    else:
+        _print(found)
 
 
 def _loaded(names: tuple[str, ...], home: Path) -> list[ComparedRun]:
-    """The runs, named as shortly as keeps them apart."""
-    from genrec_core.evaluation.compare import load_run
+    """The runs, labelled by their pipelines."""
+    from genrec_core.evaluation.compare import load_run, named_apart
 
-    folders = [_folder(name, home) for name in names]
-    labels = [_label(folder) for folder in folders]
-    return [
-        load_run(folder, label if labels.count(label) == 1 else f"{label} ({place})")
-        for place, (folder, label) in enumerate(zip(folders, labels, strict=True), start=1)
-    ]
+    return named_apart([load_run(_folder(name, home)) for name in names])
 
 
 def _folder(name: str, home: Path) -> Path:
@@ -65,12 +67,7 @@ def _folder(name: str, home: Path) -> Path:
     return Path(name)
 
 
-def _label(folder: Path) -> str:
-    return f"{folder.parent.name}/{folder.name}" if folder.parent.name else folder.name
-
-
 def _print(found: Comparison) -> None:
-
     console = terminal()
     if len(found.tables) > 1:
         console.print(f"[bold]{len(found.tables)} protocols:[/] the tables below must not be read as one.")
@@ -87,32 +84,40 @@ def _print(found: Comparison) -> None:
 
 
 def _metrics_table(table: ProtocolTable) -> Printed:
-    """Metrics by runs, which fits a terminal better than the other way round; intervals stand below."""
+    """Runs, then baselines, by metrics; intervals and deviations over seeds stand below the figures."""
     from rich.text import Text
 
+    from genrec_core.evaluation.report.facts import metric_columns, title
+
+    metrics = metric_columns(table.metrics, coverage=False)
     printed = _grid(f"protocol {table.protocol.get('hash', 'unknown')}")
-    printed.add_column("metric", no_wrap=True)
-    for run in table.runs:
-        printed.add_column(Text(run.name), justify="right", overflow="fold")
-    for name in table.metrics:
-        if name.startswith(("recall@", "ndcg@", "mrr")):
-            printed.add_row(name, *(_cell(run.metrics, name) for run in table.runs))
+    printed.add_column("", overflow="fold")
+    for name in metrics:
+        printed.add_column(title(name), justify="right", no_wrap=True)
+    for row in table.rows:
+        label = row.label if row.seeds == 1 or row.role != "run" else f"{row.label}\n{row.seeds} seeds"
+        style = "" if row.role == "run" else "dim"
+        printed.add_row(Text(label), *(_cell(row, name) for name in metrics), style=style)
     return printed
 
 
-def _cell(metrics: Any, name: str) -> str:
-    value = metrics.get("test", {}).get(name)
-    if value is None:
+def _cell(row: Row, name: str) -> str:
+    if name not in row.metrics:
         return "–"
-    ends = metrics.get("intervals", {}).get("test", {}).get(name)
-    return f"{value:.4f}" + (f"\n[dim]{ends[0]:.4f}–{ends[1]:.4f}[/]" if ends else "")
+    lines = [f"{row.metrics[name]:.4f}"]
+    if name in row.deviations:
+        lines.append(f"[dim]± {row.deviations[name]:.4f}[/]")
+    if name in row.intervals:
+        low, high = (f"{end:.4f}".replace("0.", ".", 1) for end in row.intervals[name])
+        lines.append(f"[dim]{low}–{high}[/]")
+    return "\n".join(lines)
 
 
 def _pair_table(pair: ComparedPair) -> Printed:
     """The paired differences of two runs; bold where the interval leaves zero out."""
     from rich.text import Text
 
-    printed = _grid(Text(f"{pair.ours} against {pair.theirs}, paired"))
+    printed = _grid(Text(f"{pair.ours} against {pair.theirs}\n{pair.test}"))
     printed.add_column("metric", no_wrap=True)
     for name in ("ahead by", "95 % interval", "p"):
         printed.add_column(name, justify="right", no_wrap=True)

@@ -23,7 +23,6 @@ from genrec_core.cli.environment import JSON, SET, StoreAndRuns, environment, fo
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.evaluation.report.facts import (
     ReportFacts,
-    System,
     headline_metric,
     metric_columns,
     short_rows_note,
@@ -156,30 +155,28 @@ def _systems(facts: ReportFacts) -> Table:
     for column in columns:
         table.add_column(title(column), justify="right", no_wrap=True)
         if column == headline:
-            table.add_column("± std" if "seeds" in facts.metrics else "95 % interval", no_wrap=True)
+            table.add_column("95 % interval", no_wrap=True)
+            if "seeds" in facts.metrics:
+                table.add_column("± std", no_wrap=True)
     for system in systems:
         cells: list[str] = []
         for column in columns:
             cells.append(share(system.metrics[column]) if column in system.metrics else "–")
             if column == headline:
-                cells.append(_around(system, column, facts.metrics))
+                ends = system.intervals.get(column)
+                cells.append(f"{ends[0]:.3f} – {ends[1]:.3f}" if ends else "")
+                if "seeds" in facts.metrics:
+                    varied = system.deviations.get(column)
+                    cells.append("" if varied is None else f"{varied:.4f}")
         table.add_row(escape(system.label), *cells, style="bold" if system.role == "model" else "")
     return table
-
-
-def _around(system: System, metric: str, metrics: Mapping[str, Any]) -> str:
-    ends = system.intervals.get(metric)
-    if ends:
-        return f"{ends[0]:.3f} – {ends[1]:.3f}"
-    spread = metrics.get("spread", {}).get("test", {}) if system.role == "model" else {}
-    return f"{spread[metric]['std']:.4f}" if metric in spread else ""
 
 
 def _remarks(facts: ReportFacts) -> list[str]:
     metrics, metric = facts.metrics, headline_metric(facts)
     lines = []
     if "seeds" in metrics:
-        lines.append(f"means of {len(metrics['seeds'])} seeds, ± one standard deviation")
+        lines.append(f"means of {len(metrics['seeds'])} seeds; intervals: Student's t over users and seeds")
     elif metrics.get("intervals", {}).get("test"):
         lines.append("intervals: bootstrap over test examples")
     of_oracle = metrics.get("share_of_oracle", {}).get(metric)

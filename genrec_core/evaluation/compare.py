@@ -3,24 +3,36 @@
 Runs are grouped by the hash of their protocol: each hash is a table of its own, and the protocol fields
 in which the groups differ are named. Inside a table the runs were evaluated on the same examples in the same
 order, so two runs that both kept their ranks are compared pairwise, which finds differences that their
-separate intervals hide.
+separate intervals hide. Runs over several seeds are paired over seeds as well:
+
+    seeds of a    seeds of b    compared by
+    7             7, or 9       a bootstrap over users
+    1, 2, 3       1, 2, 3       Student's t over users and seeds, seed by seed
+    1, 2, 3       4, 5          Student's t over users and seeds
+    1, 2, 3       7             Student's t over users and the seeds of a (what b varies by is not known)
+
+Baselines stand in rows of the same table, once where all runs have the same figures for one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
+import yaml
 from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import DataError
-from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, RANKS
+from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, ORACLE, RANKS
 from genrec_core.evaluation.intervals import PairedDifference, differences
+from genrec_core.evaluation.metrics import accuracy
+from genrec_core.evaluation.report.facts import deviations
+from genrec_core.evaluation.seeds import seed_differences, seed_intervals
 from genrec_core.store.content import load_arrays
 
 
@@ -32,13 +44,15 @@ class ComparedRun:
         name: how the tables call it.
         folder: its run folder.
         metrics: the content of `metrics.json`.
-        ranks: int32 [U], the model's ranks of the test examples; None when the run kept none.
+        ranks: int32 [S, U], the model's ranks of the test examples by seed; None when the run kept none.
+        seeds: the S seeds of a run with several; empty for a run with one.
     """
 
     name: str
     folder: Path
     metrics: Mapping[str, Any]
     ranks: NDArray[np.int32] | None = None
+    seeds: tuple[str, ...] = ()
 
     @property
     def protocol(self) -> Mapping[str, Any]:
@@ -48,11 +62,35 @@ class ComparedRun:
 
 @dataclass(frozen=True)
 class ComparedPair:
-    """ComparedRun `ours` against run `theirs`, metric → difference."""
+    """Run `ours` against run `theirs`, metric → difference; `test` says how the intervals were found."""
 
     ours: str
     theirs: str
     differences: Mapping[str, PairedDifference]
+    test: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: a run, or a baseline.
+
+    Attributes:
+        label: the pipeline's name, or the baseline's.
+        role: `run`, `baseline` or `oracle`.
+        seeds: how many seeds the figures are means of.
+        metrics: metric → value.
+        intervals: metric → both ends of its 95 % interval.
+        deviations: metric → standard deviation over seeds; empty for one seed.
+        single: the metrics of each seed of a run with several.
+    """
+
+    label: str
+    role: str
+    seeds: int
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Sequence[float]]
+    deviations: Mapping[str, float]
+    single: Sequence[Mapping[str, float]] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +106,11 @@ class ProtocolTable:
     def metrics(self) -> list[str]:
         """Names of the metrics that at least one run has, in the order of the first that has them."""
         return list(dict.fromkeys(name for run in self.runs for name in run.metrics.get("test", {})))
+
+    @property
+    def rows(self) -> list[Row]:
+        """The runs, then the baselines from best to worst, the oracle last."""
+        return [*(_run_row(run) for run in self.runs), *_baseline_rows(self.runs)]
 
 
 @dataclass(frozen=True)
@@ -108,8 +151,45 @@ def load_run(folder: Path, name: str = "") -> ComparedRun:
         ) from error
     if not isinstance(metrics, dict) or not isinstance(metrics.get("protocol"), dict):
         raise DataError("these metrics name no protocol", where=str(path), hint="run the pipeline again")
-    ranks = load_arrays(folder / RANKS)[0].get(MODEL_SYSTEM) if (folder / RANKS).is_file() else None
-    return ComparedRun(name or folder.name, folder, metrics, ranks)
+    seeds = metrics.get("seeds", {})
+    found = [
+        load_arrays(file)[0].get(MODEL_SYSTEM) for file in _rank_files(folder, metrics) if file.is_file()
+    ]
+    kept = [ranks for ranks in found if ranks is not None]
+    whole = len(kept) == (len(seeds) or 1) and len({len(ranks) for ranks in kept}) == 1
+    return ComparedRun(
+        name or pipeline_name(folder), folder, metrics, np.stack(kept) if whole else None, tuple(seeds)
+    )
+
+
+def _rank_files(folder: Path, metrics: Mapping[str, Any]) -> list[Path]:
+    """Where the ranks of each seed are, in the run folder or in one for each seed."""
+    folders = metrics.get("seeds", {}).values()
+    inside = [folder / name for name in folders if isinstance(name, str) and Path(name).name == name]
+    return [one / RANKS for one in inside or [folder]]
+
+
+def pipeline_name(folder: Path) -> str:
+    """The name in a run's pipeline; of a run without a pipeline file the names of its folders."""
+    try:
+        name = yaml.safe_load((folder / "pipeline.yaml").read_text(encoding="utf-8"))["name"]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+        return f"{folder.parent.name}/{folder.name}"
+    return str(name)
+
+
+def named_apart(runs: Sequence[ComparedRun]) -> list[ComparedRun]:
+    """The runs with labels that differ: where names are alike the run's folder is added, or else a number."""
+
+    def apart(labels: Sequence[str], more: Sequence[str]) -> list[str]:
+        alike = [labels.count(label) > 1 for label in labels]
+        return [f"{one} ({add})" if same else one for one, add, same in zip(labels, more, alike, strict=True)]
+
+    labels = apart([run.name for run in runs], [run.folder.resolve().name for run in runs])
+    if len(set(labels)) < len(runs):
+        labels = [run.name for run in runs]
+        labels = apart(labels, [str(place) for place in range(1, len(runs) + 1)])
+    return [replace(run, name=label) for run, label in zip(runs, labels, strict=True)]
 
 
 def compare_runs(runs: Sequence[ComparedRun], resamples: int = 1000, seed: int = 0) -> Comparison:
@@ -140,13 +220,67 @@ def _pair(
     resamples: int,
     seed: int,
 ) -> ComparedPair:
-    if len(ranks) != len(others):
+    mine, theirs = ranks.shape[1], others.shape[1]
+    if mine != theirs:
         raise DataError(
-            f"`{run.name}` holds {len(ranks):,} ranks and `{other.name}` {len(others):,} under one protocol",
+            f"`{run.name}` holds {mine:,} ranks and `{other.name}` {theirs:,} under one protocol",
             where=str(other.folder / RANKS),
             hint="one of the files is damaged: run that pipeline again",
         )
-    return ComparedPair(run.name, other.name, differences(ranks, others, _at(run, other), resamples, seed))
+    at = _at(run, other)
+    if len(ranks) == len(others) == 1:
+        found = differences(ranks[0], others[0], at, resamples, seed)
+        return ComparedPair(run.name, other.name, found, f"bootstrap over {mine:,} users, one seed")
+    paired = run.seeds == other.seeds
+    found = seed_differences(ranks, others, at, paired=paired)
+    if paired:
+        test = f"Student's t over {mine:,} users and {len(ranks)} seeds, seed by seed"
+    elif min(len(ranks), len(others)) > 1:
+        test = f"Student's t over {mine:,} users, {len(ranks)} and {len(others)} seeds"
+    else:
+        single = run.name if len(ranks) == 1 else other.name
+        test = f"Student's t over {mine:,} users and the seeds of one: {single} has a single seed"
+    return ComparedPair(run.name, other.name, found, test)
+
+
+def _run_row(run: ComparedRun) -> Row:
+    spread = run.metrics.get("spread", {}).get("test", {})
+    intervals = run.metrics.get("intervals", {}).get("test", {})
+    if not intervals and run.ranks is not None:
+        intervals = seed_intervals(run.ranks, _at(run))
+    single = [accuracy(ranks, _at(run)) for ranks in run.ranks] if run.seeds and run.ranks is not None else []
+    return Row(
+        run.name,
+        "run",
+        len(run.seeds) or 1,
+        run.metrics.get("test", {}),
+        intervals,
+        deviations(spread),
+        single,
+    )
+
+
+def _baseline_rows(runs: Sequence[ComparedRun]) -> list[Row]:
+    found: dict[str, list[tuple[str, Row]]] = {}
+    for run in runs:
+        intervals = run.metrics.get("intervals", {}).get("baselines", {})
+        spread = run.metrics.get("spread", {}).get("baselines", {})
+        for name, values in run.metrics.get("baselines", {}).items():
+            role, label = "oracle" if name == ORACLE else "baseline", name.removeprefix("core/")
+            varied = deviations(spread.get(name, {}))
+            row = Row(label, role, len(run.seeds) or 1, values, intervals.get(name, {}), varied)
+            if all(row.metrics != other.metrics for _, other in found.get(name, [])):
+                found.setdefault(name, []).append((run.name, row))
+    rows = [
+        replace(row, label=f"{row.label} ({owner})") if len(alike) > 1 else row
+        for alike in found.values()
+        for owner, row in alike
+    ]
+    return sorted(rows, key=lambda row: (row.role == "oracle", -_deepest_recall(row.metrics)))
+
+
+def _deepest_recall(metrics: Mapping[str, float]) -> float:
+    return max((value for name, value in metrics.items() if name.startswith("recall@")), default=0.0)
 
 
 def _at(*runs: ComparedRun) -> list[int]:
@@ -169,15 +303,27 @@ def _plain(table: ProtocolTable) -> dict[str, Any]:
             {
                 "name": run.name,
                 "folder": str(run.folder),
+                "seeds": list(run.seeds),
                 "test": run.metrics.get("test", {}),
-                "intervals": run.metrics.get("intervals", {}).get("test", {}),
+                "intervals": {name: list(ends) for name, ends in row.intervals.items()},
+                "deviations": dict(row.deviations),
             }
-            for run in table.runs
+            for run, row in zip(table.runs, table.rows, strict=False)
         ],
+        "baselines": {
+            row.label: {
+                "test": dict(row.metrics),
+                "intervals": dict(row.intervals),
+                "deviations": dict(row.deviations),
+            }
+            for row in table.rows
+            if row.role != "run"
+        },
         "pairs": [
             {
                 "ours": pair.ours,
                 "theirs": pair.theirs,
+                "test": pair.test,
                 "differences": {name: found.plain() for name, found in pair.differences.items()},
             }
             for pair in table.pairs

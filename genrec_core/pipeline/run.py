@@ -4,41 +4,34 @@
     finished = run_pipeline(pipeline, environment)
     finished.metrics["test"]["recall@10"]          # 0.0612
 
-`metrics.json` is the evaluation's result with the cost of each stage added; recommendations and ranks are
-copied from the `evaluate` artefact; the report is laid out by `evaluation.report` from the same facts.
-
 With several seeds each has a run folder of its own inside one that holds what they have in common:
 
-    runs/<name>/<id>/  metrics.json (means, `spread`)   seed-1/ …   seed-2/ …
+    runs/<name>/<id>/  metrics.json (means, `spread`)   report.html   seed-1/ …   seed-2/ …
 
 The means stand where a single run's figures stand, so that whatever reads `metrics.json` reads these too;
-`spread` holds mean, standard deviation, smallest and largest of each.
+`spread` holds mean, standard deviation, smallest and largest of each, and intervals are over users and seeds.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
+import numpy as np
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.reward import Reward
 from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, RANKS
 from genrec_core.evaluation.intervals import across_seeds
-from genrec_core.evaluation.rankings import RECOMMENDATIONS, Rankings, without_viewed
-from genrec_core.evaluation.report.facts import ReportFacts, ShownExample, StageFacts, shown_examples
+from genrec_core.evaluation.report.facts import ReportFacts
 from genrec_core.evaluation.report.page import write_report
-from genrec_core.evaluation.report.rendering import Section
-from genrec_core.pipeline.artifacts import CURVES, RANKINGS, ArtifactReader
-from genrec_core.pipeline.diagnosed import diagnosed
-from genrec_core.pipeline.graph import DATA, EVALUATE, Graph
+from genrec_core.evaluation.seeds import seed_differences, seed_intervals
+from genrec_core.pipeline.graph import EVALUATE, Graph
 from genrec_core.pipeline.load import Pipeline
 from genrec_core.pipeline.plan import Plan, forced, make_plan, only
+from genrec_core.pipeline.results import write_results
 from genrec_core.pipeline.run_folder import (
     LOG,
     PIPELINE,
@@ -53,10 +46,8 @@ from genrec_core.pipeline.run_folder import (
 )
 from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.runner import Done, RunEnvironment, Runner
-from genrec_core.registry.loading import load_object
 from genrec_core.store.content import load_arrays
 from genrec_core.store.references import Claim, note_run
-from genrec_core.store.store import Store
 
 _SEED_FOLDER = "seed-{seed}"
 
@@ -236,6 +227,14 @@ def run_seeds(
         runs[seed] = run_pipeline(pipeline, environment, seed, selection, folder)
     metrics = _together(runs)
     write_readable(home / METRICS, metrics)
+    facts = ReportFacts(
+        name=pipeline.spec.name,
+        run_id=home.name,
+        metrics=metrics,
+        pipeline_yaml=(home / PIPELINE).read_text(encoding="utf-8"),
+        seeds={str(seed): run.metrics for seed, run in runs.items()},
+    )
+    write_report(home / REPORT, facts)
     wrong = point_latest(home)
     if wrong:
         environment.console.warn(wrong)
@@ -257,8 +256,8 @@ def _together(runs: dict[int, Finished]) -> dict[str, Any]:
         **{part: _means(found) for part, found in spread.items()},
         "baselines": {name: _means(found) for name, found in baselines.items()},
         "spread": {**spread, "baselines": baselines},
-        "intervals": {},
-        "comparisons": {},
+        **_over_seeds(runs, first["settings"]["at"]),
+        "counts": {"test": {"examples": first["counts"]["test"]["examples"]}},
         "identifiers": first["identifiers"],
         "cost": {
             f"{stage} (seed {seed})": cost
@@ -268,86 +267,26 @@ def _together(runs: dict[int, Finished]) -> dict[str, Any]:
     }
 
 
+def _over_seeds(runs: dict[int, Finished], at: Sequence[int]) -> dict[str, Any]:
+    """Intervals of each system over users and seeds, and the model against each baseline."""
+    every = [load_arrays(run.folder / RANKS)[0] for run in runs.values() if run.folder]
+    ranks = {name: np.stack([one[name] for one in every]) for name in every[0]}
+    ends = {
+        name: {metric: list(found) for metric, found in seed_intervals(one, at).items()}
+        for name, one in ranks.items()
+    }
+    model = ranks.pop(MODEL_SYSTEM)
+    return {
+        "intervals": {"test": ends.pop(MODEL_SYSTEM), "baselines": ends},
+        "comparisons": {
+            name: {
+                metric: found.plain()
+                for metric, found in seed_differences(model, one, at, paired=True).items()
+            }
+            for name, one in ranks.items()
+        },
+    }
+
+
 def _means(found: dict[str, dict[str, float | int]]) -> dict[str, float | int]:
     return {metric: figures["mean"] for metric, figures in found.items()}
-
-
-def write_results(folder: Path, done: Done, runner: Runner) -> dict[str, Any]:
-    """Write what a run has to show into its folder; gives back the metrics."""
-    store, artifacts = runner.environment.store, runner.artifacts
-    artefact = done.folders[EVALUATE]
-    metrics: dict[str, Any] = orjson.loads((artefact / METRICS).read_bytes())
-    metrics["cost"] = {stage: dict(cost) for stage, cost in done.cost.items()}
-    write_readable(folder / METRICS, metrics)
-    for name in (RECOMMENDATIONS, RANKS):
-        shutil.copyfile(artefact / name, folder / name)
-    facts = _facts(folder, done, store, artifacts, metrics)
-    write_report(folder / REPORT, facts, _sections_of_plugins(facts, runner))
-    return metrics
-
-
-def _sections_of_plugins(facts: ReportFacts, runner: Runner) -> Iterator[Section]:
-    """What plugins have to say in the report; one that fails is left out with a warning."""
-    for entry in runner.environment.registry.extensions("section"):
-        try:
-            section = load_object(entry)(facts)
-            if section is not None and not isinstance(section, Section):
-                raise TypeError(f"it gave a {type(section).__name__}, not a Section")
-        except Exception as error:
-            reason = str(error) if isinstance(error, GenrecError) else f"{type(error).__name__}: {error}"
-            runner.run_log.warn("", f"section `{entry.name}` of the report is left out: {reason}")
-        else:
-            if section is not None:
-                yield section
-
-
-def _facts(
-    folder: Path, done: Done, store: Store, artifacts: ArtifactReader, metrics: dict[str, Any]
-) -> ReportFacts:
-    plan = done.plan
-    notes = artifacts.prepared(_artefact(done, store, DATA)).notes
-    return ReportFacts(
-        name=plan.name,
-        run_id=folder.name,
-        metrics=metrics,
-        pipeline_yaml=(folder / PIPELINE).read_text(encoding="utf-8"),
-        plan=[
-            StageFacts(entry.stage.name, done.outcomes[entry.stage.name], entry.reason.text, entry.key[:16])
-            for entry in plan.entries
-            if entry.stage.name in done.outcomes
-        ],
-        curves=_curves(done, store),
-        examples=_examples(done, store, artifacts),
-        notes=notes,
-        diagnosis=diagnosed(done, store, artifacts),
-        rewarded=any(
-            isinstance(component, Reward)
-            for entry in plan.entries
-            for component in entry.stage.everything().values()
-        ),
-    )
-
-
-def _curves(done: Done, store: Store) -> dict[str, Any]:
-    """Training step → curves; with --only a step's artefact may be gone."""
-    steps = [entry.stage.name for entry in done.plan.entries if entry.stage.kind == "train"]
-    files = {name.partition(".")[2]: _artefact(done, store, name) / CURVES for name in steps}
-    return {step: orjson.loads(file.read_bytes()) for step, file in files.items() if file.exists()}
-
-
-def _examples(done: Done, store: Store, artifacts: ArtifactReader) -> list[ShownExample]:
-    entry = done.plan.entry(EVALUATE)
-    role = entry.stage.inputs
-    prepared = artifacts.prepared(_artefact(done, store, role["data"]))
-    catalogue = artifacts.catalogue(
-        _artefact(done, store, role["data"]), _artefact(done, store, role["identifiers"])
-    )
-    rankings = Rankings.load(_artefact(done, store, role["rankings"]) / RANKINGS.format(view="test"))
-    if entry.stage.settings()["filter_viewed"]:
-        rankings = without_viewed(rankings, prepared.views.test.rows)
-    ranks, _ = load_arrays(done.folders[EVALUATE] / RANKS)
-    return list(shown_examples(prepared.views.test, rankings, ranks[MODEL_SYSTEM], catalogue))
-
-
-def _artefact(done: Done, store: Store, stage: str) -> Path:
-    return store.folder(stage, done.plan.entry(stage).key)

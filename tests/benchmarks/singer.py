@@ -103,7 +103,7 @@ class Study:
         at_start, changes = VARIANTS[name]
         start, before = self.ran(self.start_file, at_start, seed)
         end, after = self.ran(TINY, changes, seed)
-        ranks = [load_run(folder).ranks for folder in (end, start)]
+        ranks = [load_run(folder).ranks[0] for folder in (end, start)]
         assert ranks[0] is not None
         assert ranks[1] is not None
         gain = differences(ranks[0], ranks[1], (10,))

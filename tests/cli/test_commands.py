@@ -59,6 +59,8 @@ def test_seeds_report_mean_and_spread(genrec):
     assert shown.code == 0
     assert "means of 2 seeds" in shown.out
     assert "± std" in shown.out
+    assert "95 % interval" in shown.out
+    assert "report.html" in shown.out
 
 
 def test_only_evaluate_writes_a_run_again(genrec):

@@ -25,4 +25,12 @@ def test_two_seeds_share_data_and_embeddings_and_give_mean_and_deviation(place):
             assert figures["mean"] == pytest.approx(statistics.mean(values))
             assert figures["std"] == pytest.approx(statistics.stdev(values))
     assert singles[0]["test"] != singles[1]["test"], "another seed trains another model"
+    ends = together["intervals"]["test"]["recall@10"]
+    assert ends[0] <= together["test"]["recall@10"] <= ends[1]
+    popular = together["comparisons"]["core/popular"]["recall@10"]
+    ahead = together["test"]["recall@10"] - together["baselines"]["core/popular"]["recall@10"]
+    assert popular["difference"] == pytest.approx(ahead)
+    page = (home / "report.html").read_text()
+    assert "means of 2 seeds" in page
+    assert 'href="seed-2/report.html"' in page
     assert singles[0]["protocol"] == singles[1]["protocol"] == together["protocol"]

@@ -157,6 +157,9 @@ def test_several_seeds_share_what_no_seed_touches_and_report_the_spread(load, en
     assert finished.metrics["test"]["recall@5"] == pytest.approx(sum(values) / 3)
     assert finished.metrics["spread"]["test"]["recall@5"]["n"] == 3
     assert (finished.folder / "seed-2" / "metrics.json").exists()
+    page = (finished.folder / "report.html").read_text()
+    assert [page.count(f'href="seed-{seed}/report.html"') for seed in (1, 2, 3)] == [1, 1, 1]
+    assert page.count('class="mark"') == 2 * 3 * 2, "two plots of two systems: each seed is a dot"
     assert (tmp_path / "runs" / "quick" / "latest").resolve() == finished.folder
 
 

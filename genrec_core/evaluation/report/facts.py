@@ -111,6 +111,7 @@ class ReportFacts:
         diagnosis: of the identifiers.
         rewarded: whether a training step learns from rewards; only such training gives prefixes away.
         made: when, and with which version, in words.
+        seeds: of a run with several seeds: seed → the metrics of that run, whose means `metrics` holds.
     """
 
     name: str
@@ -124,6 +125,7 @@ class ReportFacts:
     diagnosis: Diagnosis | None = None
     rewarded: bool = False
     made: str = ""
+    seeds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def shown_examples(
@@ -177,30 +179,52 @@ def _shown(example: Example, rankings: Rankings, row: int, rank: int, catalogue:
 
 @dataclass(frozen=True)
 class System:
-    """One system: its label, role (`model`, `baseline` or `oracle`), metrics and intervals."""
+    """One system: its label, role (`model`, `baseline` or `oracle`), metrics and intervals.
+
+    Of a mean over seeds also the metrics of each seed, and their standard deviations.
+    """
 
     label: str
     role: str
     metrics: Mapping[str, float]
     intervals: Mapping[str, Sequence[float]]
+    seeds: Sequence[Mapping[str, float]] = ()
+    deviations: Mapping[str, float] = field(default_factory=dict)
 
     def dot(self, metric: str, role: str = "") -> Dot:
         """The system as a row of a plot of `metric`."""
-        return Dot(self.label, self.metrics[metric], interval_of(self.intervals, metric), role or self.role)
+        marks = tuple(one[metric] for one in self.seeds if metric in one)
+        ends = interval_of(self.intervals, metric)
+        return Dot(self.label, self.metrics[metric], ends, role or self.role, marks=marks)
 
 
 def systems_of(facts: ReportFacts) -> list[System]:
     """The model first, then baselines from best to worst, the oracle last."""
     metrics, bounds = facts.metrics, facts.metrics.get("intervals", {})
+    spread, seeds = metrics.get("spread", {}), facts.seeds.values()
     found = [
-        System(short(name), _ROLES.get(name, "baseline"), values, bounds.get("baselines", {}).get(name, {}))
+        System(
+            short(name),
+            _ROLES.get(name, "baseline"),
+            values,
+            bounds.get("baselines", {}).get(name, {}),
+            [one["baselines"].get(name, {}) for one in seeds],
+            deviations(spread.get("baselines", {}).get(name, {})),
+        )
         for name, values in metrics.get("baselines", {}).items()
     ]
     deepest = headline_metric(facts)
     found.sort(key=lambda system: (system.role == "oracle", -system.metrics.get(deepest, 0.0)))
     if metrics.get("test"):
-        found.insert(0, System(facts.name, "model", metrics["test"], bounds.get("test", {})))
+        own, varied = [one["test"] for one in seeds], deviations(spread.get("test", {}))
+        model = System(facts.name, "model", metrics["test"], bounds.get("test", {}), own, varied)
+        found.insert(0, model)
     return found
+
+
+def deviations(spread: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Metric → standard deviation over seeds, of those that differ between seeds at all."""
+    return {name: figures["std"] for name, figures in spread.items() if figures["std"] > 0}
 
 
 def short_rows_note(facts: ReportFacts) -> str:

@@ -72,6 +72,7 @@ class Dot:
         interval: both ends of the bar behind it.
         role: classes for its colour: `model`, `baseline` or `oracle`.
         note: small print below the label.
+        marks: values of single seeds, drawn as small dots.
     """
 
     label: str
@@ -79,6 +80,7 @@ class Dot:
     interval: Interval | None
     role: str
     note: str = ""
+    marks: tuple[float, ...] = ()
 
     @property
     def spoken(self) -> str:
@@ -86,12 +88,14 @@ class Dot:
         words = f"{self.label or self.note}: {share(self.value)}"
         if self.interval:
             words += f", 95 % interval {share(self.interval[0])} to {share(self.interval[1])}"
+        if self.marks:
+            words += f", seeds {', '.join(share(mark) for mark in self.marks)}"
         return words
 
 
 def scale_of(dots: Sequence[Dot]) -> Scale:
     """An axis from zero that holds every interval."""
-    ends = (dot.interval[1] if dot.interval else dot.value for dot in dots)
+    ends = (max(dot.value, *(dot.interval or ()), *dot.marks, 0.0) for dot in dots)
     return Scale.of(0.0, max(ends, default=1.0) * 1.04 or 1.0)
 
 

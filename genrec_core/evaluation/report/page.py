@@ -103,8 +103,15 @@ def _differing(comparison: Comparison) -> Section:
 
 def _runs(number: int, table: ProtocolTable, resamples: int) -> Section:
     systems = [
-        System(run.name, "", run.metrics.get("test", {}), run.metrics.get("intervals", {}).get("test", {}))
-        for run in table.runs
+        System(
+            row.label,
+            "" if row.role == "run" else row.role,
+            row.metrics,
+            row.intervals,
+            row.single,
+            row.deviations,
+        )
+        for row in table.rows
     ]
     columns = metric_columns(table.metrics)
     drawn = _deepest(columns)
@@ -128,9 +135,9 @@ def _runs(number: int, table: ProtocolTable, resamples: int) -> Section:
 
 
 def _dots(systems: list[System], metric: str) -> list[Any]:
-    """The best run in the model's colour, the others below it."""
+    """Runs in the model's colour, baselines in theirs, best first."""
     ranked = sorted((s for s in systems if metric in s.metrics), key=lambda system: -system.metrics[metric])
-    return [system.dot(metric, "baseline" if place else "model") for place, system in enumerate(ranked)]
+    return [system.dot(metric, system.role or "model") for system in ranked]
 
 
 def _deepest(columns: list[str]) -> list[str]:

@@ -12,11 +12,11 @@ A section whose facts are missing is left out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 
 from genrec_core.evaluation.evaluate import MODEL_SYSTEM, ORACLE
+from genrec_core.evaluation.report.drift import drift
 from genrec_core.evaluation.report.facts import (
     SHOWN_SEED,
     ReportFacts,
@@ -29,9 +29,10 @@ from genrec_core.evaluation.report.facts import (
     systems_of,
     title,
 )
-from genrec_core.evaluation.report.figures import Bar, CurvePlot, Dot, count, duration, percent, plain, signed
+from genrec_core.evaluation.report.figures import Bar, CurvePlot, Dot, count, duration, percent, plain
 from genrec_core.evaluation.report.glossary import glossary
 from genrec_core.evaluation.report.rendering import Section, core_section
+from genrec_core.evaluation.report.seeds import seeds
 from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
 
@@ -60,7 +61,7 @@ def _accuracy(facts: ReportFacts) -> Section | None:
     return core_section(
         "accuracy",
         "Accuracy",
-        f"{count(examples)} test examples, none left out. Bars are 95 % bootstrap intervals.",
+        f"{count(examples)} test examples, none left out. {_bars(facts)}",
         plots=[
             (title(name), [system.dot(name) for system in systems if name in system.metrics])
             for name in drawn
@@ -79,11 +80,18 @@ def _accuracy(facts: ReportFacts) -> Section | None:
     )
 
 
+def _bars(facts: ReportFacts) -> str:
+    if not facts.seeds:
+        return "Bars are 95 % bootstrap intervals."
+    drawn = f"Figures are means of {len(facts.seeds)} seeds, small dots the seeds."
+    return f"{drawn} Bars are 95 % intervals over users and seeds (Student's t)."
+
+
 def _collisions(facts: ReportFacts) -> Section | None:
     """The inflated figure beside the honest one, and the valid and direct rates with their denominators."""
     metric, test = headline_metric(facts), facts.metrics.get("test", {})
     inflated = f"{metric}_inflated"
-    if inflated not in test and "vr@" not in "".join(test):
+    if facts.seeds or (inflated not in test and "vr@" not in "".join(test)):
         return None
     ends = facts.metrics.get("intervals", {}).get("test", {})
     counted = facts.metrics.get("counts", {}).get("test", {})
@@ -177,7 +185,7 @@ def _examples(facts: ReportFacts) -> Section | None:
 def _identifiers(facts: ReportFacts) -> Section | None:
     """Who shares an identifier, how long they are, and how evenly codes are used: one bar a position."""
     health = facts.metrics.get("identifiers") or {}
-    if not health:
+    if not health or facts.seeds:  # each seed has its own
         return None
     bars = [
         Bar(
@@ -328,48 +336,6 @@ def _shortened(value: object) -> str:
     return f"{text[:12]}…" if len(text) == 64 and set(text) <= set("0123456789abcdef") else text
 
 
-def _drift(facts: ReportFacts) -> Section | None:
-    """By how much validation and test part, and how far popularity moved between their periods."""
-    moved, metrics = facts.metrics.get("drift"), facts.metrics
-    if not moved:
-        return None
-    drawn = [headline_metric(facts), headline_metric(facts, "ndcg")]
-    views = ("valid", "test")
-    ends = metrics.get("intervals", {})
-    return core_section(
-        "drift",
-        "Validation and test",
-        "The split cuts in time: models are selected on one period and reported on a later one.",
-        plots=[
-            (
-                f"{title(name)}, test {signed(metrics['test'][name] - metrics['valid'][name])}",
-                [
-                    Dot(label, metrics[view][name], interval_of(ends.get(view, {}), name), role)
-                    for view, label, role in zip(
-                        views, ("validation", "test"), ("baseline", "model"), strict=True
-                    )
-                ],
-            )
-            for name in drawn
-            if all(name in metrics.get(view, {}) for view in views)
-        ],
-        entries=[
-            ("Validation period", _period(moved["valid_period"])),
-            ("Test period", _period(moved["test_period"])),
-            ("Choices that moved to other items", percent(moved["distance"])),
-            ("The same by chance", percent(moved["by_chance"])),
-        ],
-    )
-
-
-def _period(ends: Sequence[float]) -> str:
-    try:
-        first, last = (datetime.fromtimestamp(end, UTC).date().isoformat() for end in ends)
-    except (OverflowError, ValueError, OSError):  # times that are no dates, such as positions
-        first, last = (f"{end:,.6g}" for end in ends)
-    return first if first == last else f"{first} to {last}"
-
-
 def _pipeline(facts: ReportFacts) -> Section | None:
     """The pipeline file as resolved, folded away."""
     if not facts.pipeline_yaml:
@@ -380,7 +346,8 @@ def _pipeline(facts: ReportFacts) -> Section | None:
 
 SECTIONS = (
     _accuracy,
-    _drift,
+    seeds,
+    drift,
     _collisions,
     _slices,
     _examples,
