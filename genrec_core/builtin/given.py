@@ -53,6 +53,10 @@ class Given(Tokenizer):
 
     options: Options
 
+    def writes_codes(self) -> bool:
+        """As `new_tokens` says."""
+        return self.options.new_tokens
+
     def fit(self, items: Items, train: View, context: Context) -> Identifiers:
         """The identifiers as given.
 

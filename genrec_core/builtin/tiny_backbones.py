@@ -6,11 +6,14 @@ identifier, as in TIGER. It cannot learn inside a history: use corpora with `eac
 is always its embedding matrix.
 
     model: {use: core/tiny-seq2seq, hidden: 128, layers: 4, dropout: 0.1}
+
+With `positions: item` a history takes one position an item instead of one a token
+(`engine/models/item_positions`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -44,8 +47,29 @@ class TinyBackbone(ExtendedBackbone):
         """Share of attention weights, embeddings and block outputs that training drops."""
         context: int = Field(512, gt=1, le=10_000_000)
         """Most tokens a sample may take."""
+        positions: Literal["token", "item"] = "token"
+        """What histories are read by: a position for each token, or one for each item (the sum of its codes
+        and a row of its own), behind which a small cascade writes the codes of an answer. `item` needs
+        identifiers of codes (semantic IDs)."""
 
     options: Options
+
+    def needs_codes(self) -> bool:
+        """Histories read by item need identifiers of codes."""
+        return self.options.positions == "item"
+
+    def build(self, catalogue: Catalogue, context: Context) -> Model:
+        """A model whose vocabulary contains the identifiers' new tokens as single tokens.
+
+        Raises:
+            GenrecError: histories shall be read by item and identifiers are no codes.
+        """
+        model = super().build(catalogue, context)
+        if self.options.positions == "item":
+            from genrec_core.engine.models.item_positions import reading_items
+
+            reading_items(model, catalogue, context.seed)
+        return model
 
     def start(self, catalogue: Catalogue, context: Context) -> Model:
         """A fresh network and a text tokenizer trained on the items' texts."""

@@ -37,6 +37,10 @@ class Backbone(Component):
 
     options: Options
 
+    def needs_codes(self) -> bool:
+        """Whether it needs identifiers made of tokens of their own (`Tokenizer.writes_codes`)."""
+        return False
+
     @abstractmethod
     def build(self, catalogue: Catalogue, context: Context) -> LanguageModel:
         """A model whose vocabulary contains the identifiers' new tokens as single tokens."""

@@ -83,6 +83,13 @@ class Tokenizer(Component):
         """Items to learn from: `all`, or only those that training shows (`seen`). The others are then named
         as new items are, by what was learnt from the seen ones."""
 
+    def writes_codes(self) -> bool:
+        """Whether identifiers are made of tokens of their own (`Identifiers.new_tokens`), not of words.
+
+        `genrec check` asks it where a model reads histories by item.
+        """
+        return True
+
     @abstractmethod
     def fit(self, items: Items, train: View, context: Context) -> Identifiers | FittedTokenizer:
         """Identifiers for all of `items`, together with the model where the tokenizer owns one.

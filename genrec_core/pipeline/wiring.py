@@ -85,6 +85,7 @@ def wire(spec: Spec) -> tuple[Wiring, list[Problem]]:
             problems.append(Problem(("recommend",), message, f"add the slot to `model`: {{{slot}: …}}"))
     problems += _unasked(("recommend",), slots, spec.recommend)
     problems += _unasked(("ground",), slots, spec.ground)
+    problems += _unreadable_items(spec)
     problems += _too_few_candidates(spec)
     prompts, unfit = _prompts(spec)
     return Wiring(steps, Reads(slots, identifiers), prompts), problems + unfit
@@ -141,6 +142,26 @@ def _unasked(
         Problem(path, f"a component here asks the model in the slot `{slot}`, which is empty", when)
         for slot in slots_asked(component)
         if slot not in slots
+    ]
+
+
+def _unreadable_items(spec: Spec) -> list[Problem]:
+    """Models that read histories by item, where identifiers are words or are made anew by training."""
+    asking = [slot for slot, backbone in spec.model.items() if backbone.needs_codes()]
+    learning = [name for name, step in spec.train.items() if step.trainer.learns_identifiers]
+    why = ""
+    if not spec.tokenizer.writes_codes():
+        why = f"tokenizer `{spec.tokenizer.name}` writes words, which stand in other texts too"
+    elif learning:
+        why = f"the step `{learning[0]}` of `train` gives items other identifiers than those it was made for"
+    return [
+        Problem(
+            ("model", slot, "positions"),
+            f"the model reads histories by item, which needs identifiers of codes, and {why}",
+            "write `positions: token`, or use a tokenizer of semantic IDs",
+        )
+        for slot in asking
+        if why
     ]
 
 

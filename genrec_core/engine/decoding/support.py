@@ -6,6 +6,7 @@ network object, before anything is trained or recommended. What differs takes a 
 
     beams    `tree`: one prompt a row, beams behind it under a mask (`TreeState`); `tree-added`: the same,
              with a mask that is added to attention scores
+             `items`: the network reads histories by item, and a cascade goes on from its state (`ItemState`)
              `copies`: a cache copied for every beam; `plain`: everything read again at every step, both
              with a row for each beam (`CopiedState`)
     logits   `linear`: scale × (state @ matrix) + bias, so single columns can be computed
@@ -33,8 +34,9 @@ from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttenti
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.batches import TokenIds
 from genrec_core.engine.decoding.decode_state import CopiedState, DecodeState, EncoderDecoderState, TreeState
+from genrec_core.engine.models.item_positions import ItemState, item_positions
 
-Way = Literal["tree", "tree-added", "copies", "plain"]
+Way = Literal["items", "tree", "tree-added", "copies", "plain"]
 
 WINDOWS = ("sliding_window", "window_size", "attention_chunk_size", "attention_window", "chunk_size")
 """What configs call the number of tokens that a token sees."""
@@ -139,6 +141,8 @@ def decode_state_for(model: object, *, steps: int, width: int) -> DecodeState:
         return EncoderDecoderState(network, pad_id, cached=support.way == "copies")
 
     def state(way: Way) -> DecodeState:
+        if way == "items":
+            return ItemState(network, pad_id)
         if way in TREES:
             return TreeState(network, pad_id, steps=steps, width=width, added=way == "tree-added")
         return CopiedState(network, cached=way == "copies")
@@ -202,6 +206,9 @@ class _Measurement:
             way = self._fitting(prompts, "copies", "plain")
             return Support(way, None, way, linear, scale)
         self._reads_no_further(prompts)
+        if item_positions(self.network) is not None:
+            way = self._fitting(prompts, "items", "plain")
+            return Support(way, None, way, linear, scale)
         way = self._fitting(prompts, *CAUSAL)
         window = self._window()
         if window is None:
@@ -304,6 +311,8 @@ class _Measurement:
     def _state(self, way: Way) -> DecodeState:
         if self.encoder_decoder:
             return EncoderDecoderState(self.network, self.pad, cached=way != "plain")
+        if way == "items":
+            return ItemState(self.network, self.pad)
         if way in TREES:
             return TreeState(self.network, self.pad, steps=2, width=2, added=way == "tree-added")
         return CopiedState(self.network, cached=way == "copies")

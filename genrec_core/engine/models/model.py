@@ -2,9 +2,9 @@
 
 The folder holds safetensors weights, the Hugging Face config and tokenizer files, and `genrec.json` with
 what those do not say: which token ends a text, which one pads, whether prompts are chats and how long they
-may be. A dense head (`dense_head`) has a file of its own, `dense.safetensors`. End and pad always differ:
-many checkpoints pad with the end token, and a mask made from the pad id then hides the very token that
-teaches a model to stop.
+may be. A dense head and what reads histories by item (`dense_head`, `item_positions`) have files of their
+own, `dense.safetensors` and `items.safetensors`. End and pad always differ: many checkpoints pad with the end
+token, and a mask made from the pad id then hides the very token that teaches a model to stop.
 
 Generation settings that came with a checkpoint (`generation_config`) are never read.
 
@@ -30,14 +30,16 @@ from genrec_core.contracts.errors import ContractError, GenrecError, examples
 from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.engine.choices import Precision, Scoring
 from genrec_core.engine.decoding.support import support_of
-from genrec_core.engine.models.dense_head import NAME, DenseHead, attach, dense_head, loaded
+from genrec_core.engine.models import dense_head, item_positions
+from genrec_core.engine.models.dense_head import DenseHead
 from genrec_core.engine.models.layers import install_dropout
 from genrec_core.engine.models.loading import from_checkpoint, quiet, unreadable
 
 Family = Literal["causal", "seq2seq"]
 
 SIDE_FILE = "genrec.json"
-DENSE_FILE = "dense.safetensors"
+DENSE_FILE, ITEMS_FILE = "dense.safetensors", "items.safetensors"
+"""Weights of a dense head, and of a network that reads histories by item."""
 _FORMAT = 1
 
 
@@ -129,7 +131,7 @@ class Model:
     @property
     def dense(self) -> DenseHead | None:
         """Its dense head, where it was trained with one."""
-        return dense_head(self.network)
+        return dense_head.dense_head(self.network)
 
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:
@@ -147,12 +149,12 @@ class Model:
     def save(self, folder: Path) -> None:
         """Write everything needed to load it again, as safetensors and JSON."""
         folder.mkdir(parents=True, exist_ok=True)
-        with quiet(), _without_head(self.network) as head:
+        with quiet(), _without_parts(self.network) as parts:
             self.network.save_pretrained(folder)
             self.text_tokenizer.save_pretrained(folder)
-            if head is not None:
-                weights = {name: value.detach().cpu() for name, value in head.state_dict().items()}
-                save_file(weights, folder / DENSE_FILE)
+        for file, part in parts.items():
+            weights = {name: value.detach().cpu().contiguous() for name, value in part.state_dict().items()}
+            save_file(weights, folder / file)
         side = {
             "format": _FORMAT,
             "family": self.family,
@@ -194,22 +196,30 @@ def load_model(folder: Path, dtype: Precision = "float32", device: str = "auto")
     install_dropout(network)
     network = network.to(chosen_device(device)).eval()
     if (folder / DENSE_FILE).is_file():
-        attach(network, loaded(load_file(folder / DENSE_FILE)).eval())
+        dense_head.attach(network, dense_head.loaded(load_file(folder / DENSE_FILE)))
+    if (folder / ITEMS_FILE).is_file():
+        item_positions.read_by_item(network, item_positions.loaded(load_file(folder / ITEMS_FILE)))
+    network.eval()
     support_of(network)  # what cannot be decoded is refused before anything is trained
     return Model(network, text_tokenizer, **side)
 
 
 @contextmanager
-def _without_head(network: Any) -> Iterator[DenseHead | None]:
-    """Take the dense head out meanwhile: the architecture's own files know nothing of it."""
-    head = dense_head(network)
-    if head is not None:
-        delattr(network, NAME)
+def _without_parts(network: Any) -> Iterator[dict[str, Any]]:
+    """Take out meanwhile what the architecture's own files know nothing of: file name → part."""
+    owners = {
+        DENSE_FILE: (network, dense_head.NAME),
+        ITEMS_FILE: (item_positions.stack_of(network), item_positions.NAME),
+    }
+    held = {file: place for file, place in owners.items() if hasattr(*place)}
+    parts = {file: getattr(*place) for file, place in held.items()}
+    for place in held.values():
+        delattr(*place)
     try:
-        yield head
+        yield parts
     finally:
-        if head is not None:
-            setattr(network, NAME, head)
+        for file, (owner, name) in held.items():
+            setattr(owner, name, parts[file])
 
 
 def torch_dtype(name: Precision) -> torch.dtype:

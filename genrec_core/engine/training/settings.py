@@ -20,7 +20,8 @@ class DenseSettings(Options):
     """Items drawn for a batch that a target is told from; null takes the whole catalogue."""
     start: Literal["random", "co-occurrence"] = "random"
     """What rows start from: random numbers, or a factorised table of which items stand near each other in
-    training (items without neighbours stay random)."""
+    training (items without neighbours stay random). A model that reads histories by item then reads each item
+    as the same vector at first."""
 
 
 class SFTSettings(Options):

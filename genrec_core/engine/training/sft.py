@@ -35,6 +35,7 @@ from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.dense_head import DenseHead, attach
 from genrec_core.engine.models.freezing import training_only
+from genrec_core.engine.models.item_positions import item_positions
 from genrec_core.engine.models.layers import float32_attention, recomputed_blocks
 from genrec_core.engine.models.loading import quiet
 from genrec_core.engine.models.model import Model
@@ -213,6 +214,9 @@ def _dense_loss(
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         further = model.token_ids(catalogue.identifiers.new_tokens)
         attach(model.network, DenseHead.started(identifiers, further, width, context.seed, vectors))
+        items = item_positions(model.network)
+        if items is not None and vectors is not None:
+            items.start_from(vectors, identifiers, model.network.get_input_embeddings().weight)
     assert model.dense is not None
     written = model.dense.written(identifiers)
     return DenseLoss(model.dense, written, settings.negatives, settings.weight, teacher)

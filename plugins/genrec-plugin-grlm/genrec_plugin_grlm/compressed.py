@@ -52,6 +52,10 @@ class Compressed(Tokenizer):
 
     options: Options
 
+    def writes_codes(self) -> bool:
+        """Terms are words."""
+        return False
+
     def fit(self, items: Items, train: View, context: Context) -> Identifiers:
         """The inner tokenizer's identifiers in core terms.
 

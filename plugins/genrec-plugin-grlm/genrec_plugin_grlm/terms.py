@@ -140,6 +140,10 @@ class TermIDs(Tokenizer):
 
     options: Options
 
+    def writes_codes(self) -> bool:
+        """Terms are words."""
+        return False
+
     def fit(self, items: Items, train: View, context: Context) -> Identifiers:
         """Terms for every item.
 
