@@ -24,6 +24,7 @@ def genrec_register(registry: Registry) -> None:
     registry.split("rows", "genrec_core.builtin.explicit_rows:ExplicitRows")
     registry.split("domain-last", "genrec_core.builtin.leave_one_out:DomainLast")
     registry.split("hide-items", "genrec_core.builtin.hide_items:HideItems")
+    registry.split("with-validation", "genrec_core.builtin.with_validation:WithValidation")
     registry.split("random-ties", "genrec_core.builtin.random_ties:RandomTies")
     registry.encoder("ngrams", "genrec_core.builtin.ngrams:NGrams")
     registry.encoder("sentence", "genrec_core.builtin.sentence:Sentence")
@@ -66,6 +67,9 @@ def _commands(registry: Registry) -> None:
     )
     registry.command(
         "show", "genrec_core.cli.show:show", "Show a component's options with types, defaults and docs."
+    )
+    registry.command(
+        "refit", "genrec_core.cli.refit:refit", "Train a run's systems again, on validation rows too."
     )
     registry.command("data", "genrec_core.cli.data:data", "Import and check your own data.")
     registry.command("doctor", "genrec_core.cli.doctor:doctor", "Examine the identifiers of a run.")

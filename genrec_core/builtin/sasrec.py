@@ -37,6 +37,7 @@ class SASRec(Baseline):
 
     version = "1"
 
+    selects = True
     needs = ("torch",)
 
     class Options(SASRecSettings, Baseline.Options):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
@@ -22,6 +23,18 @@ class SFT(Trainer):
         """Corpora, and how long, how fast and what is trained."""
 
     options: Options
+
+    def refit_options(self, curves: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Any] | None:
+        """As many steps as the weights had that were handed on."""
+        options = self.options
+        points = curves.get("train loss", [])
+        steps = int(points[-1][0]) if points else 0
+        judged = curves.get(f"valid {options.select_by}", [])
+        if options.keep == "best" and judged:
+            sign = -1 if options.select_by == "loss" else 1
+            steps = int(max(judged, key=lambda point: (sign * point[1], -point[0]))[0])
+        fixed = {"max_steps": steps, "keep": "last", "patience": None}
+        return {**fixed, "select_by": "loss", "evaluate_every": None} if steps else None
 
     def train(
         self,

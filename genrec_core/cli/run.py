@@ -91,7 +91,7 @@ def run(
         folder = str(finished.folder) if finished.folder else None
         echo_json({"run": folder, "metrics": finished.metrics})
     elif finished.folder:
-        _print_results(loaded.spec.name, finished.metrics, finished.folder)
+        print_results(loaded.spec.name, finished.metrics, finished.folder)
 
 
 def _explain(
@@ -121,7 +121,7 @@ def _seeds(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def _print_results(name: str, metrics: Mapping[str, Any], folder: Path) -> None:
+def print_results(name: str, metrics: Mapping[str, Any], folder: Path) -> None:
     """The metric table, the share of the oracle, the cost, and where everything is."""
     console = terminal()
     facts = ReportFacts(name=name, run_id=folder.name, metrics=metrics)

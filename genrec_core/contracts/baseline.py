@@ -89,6 +89,8 @@ class Baseline(Component):
     """Fits on the training view and scores items directly, without identifiers or a language model."""
 
     kind: ClassVar[str] = "baseline"
+    selects: ClassVar[bool] = False
+    """Whether fitting stops or chooses by validation rows, so that it is worse off without any."""
 
     @abstractmethod
     def fit(self, items: Items, training: Training, context: Context) -> Fitted:

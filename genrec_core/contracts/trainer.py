@@ -16,9 +16,9 @@ step names:
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Component
@@ -97,6 +97,16 @@ class Trainer(Component):
         Kept checkpoints go into `context.workspace`; with the same arguments a run that was killed and
         resumed there must give the same result as one that was not.
         """
+
+    def refit_options(self, curves: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, Any] | None:
+        """Options with which it trains once more, for as long as was chosen and without validation rows.
+
+        Args:
+            curves: `Trained.curves` of the run that chose.
+
+        None, the default, where it cannot.
+        """
+        return None
 
     @classmethod
     def changed(cls) -> tuple[str, ...]:
