@@ -22,8 +22,9 @@ import orjson
 from genrec_core import Context, GenrecError, RecommenderSession, Request
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.registry.discovery import load_plugins
+from genrec_plugin_onerec_think.preparing import entry_of
 from genrec_plugin_onerec_think.store import ThinkAheadEntry, ThinkAheadStore, open_store
-from genrec_plugin_onerec_think.think_ahead import ThinkAhead, entry_of, refuse_other
+from genrec_plugin_onerec_think.think_ahead import ThinkAhead, refuse_other
 
 BATCH = 32
 """Users that are thought of between two commits to the store."""

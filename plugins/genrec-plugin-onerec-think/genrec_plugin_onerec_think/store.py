@@ -8,13 +8,12 @@ and the first tokens of the items it led to into a store; whoever recommends lat
         (entry,) = store.get(["u1"])
 
 A store answers with what it was given. Whether an entry may still be used is asked of the entry itself
-(`staleness`): who made it for which identifiers, how old it is, and how much the user has done since. Values
+(`staleness`): how old it is, and how much the user has done since. Values
 are JSON. SQLite needs no server, and one process may fill it while others read; Redis serves many machines.
 """
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +21,7 @@ from typing import Any, Self
 
 import orjson
 
-from genrec_core import GenrecError, Identifiers
+from genrec_core import GenrecError
 from genrec_core.contracts.identifiers import Tokens
 
 REDIS = ("redis://", "rediss://", "unix://")
@@ -37,9 +36,10 @@ class ThinkAheadEntry:
         user: user id.
         prefixes: the first tokens of identifiers, distinct, best first.
         thought: the text that led to them.
+        items: for each prefix, the id of the best item that has it: who finishes sees by it whether the
+            tokens still mean the same. Empty where it is not known.
         scores: log-probability of each prefix under the model that thought; empty where it is not known.
         history: ids of the items that the model saw, oldest first.
-        codes: what the identifiers' tokens meant then (`meaning`).
         maker: the fingerprint of what made the entry; filling a store again skips entries of the same maker.
         made: when, in seconds since 1970.
     """
@@ -47,26 +47,23 @@ class ThinkAheadEntry:
     user: str
     prefixes: tuple[Tokens, ...]
     thought: str = ""
+    items: tuple[str, ...] = ()
     scores: tuple[float, ...] = ()
     history: tuple[str, ...] = ()
-    codes: str = ""
     maker: str = ""
     made: float = 0.0
 
     def staleness(
-        self, *, codes: str, now: float, history: Sequence[str], most_age: float | None, most_new: int | None
+        self, *, now: float, history: Sequence[str], most_age: float | None, most_new: int | None
     ) -> str:
         """Why the entry must not be used, "" if it may.
 
         Args:
-            codes: what the identifiers' tokens mean now.
             now: seconds since 1970.
             history: ids of the user's newest items, oldest first.
             most_age: seconds after which an entry is too old; None for never.
             most_new: items that may have been added since; None for any number.
         """
-        if self.codes != codes:
-            return "identifiers"
         if most_age is not None and now - self.made > most_age:
             return "age"
         if most_new is not None and added(self.history, history) > most_new:
@@ -88,8 +85,8 @@ class ThinkAheadEntry:
             values: dict[str, Any] = orjson.loads(text)
             prefixes = tuple(tuple(map(str, tokens)) for tokens in values.pop("prefixes"))
             scores = tuple(map(float, values.pop("scores")))
-            history = tuple(map(str, values.pop("history")))
-            return cls(prefixes=prefixes, scores=scores, history=history, **values)
+            items, history = (tuple(map(str, values.pop(name))) for name in ("items", "history"))
+            return cls(prefixes=prefixes, items=items, scores=scores, history=history, **values)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise GenrecError(
                 f"this is no entry of a think-ahead store: {error}",
@@ -149,19 +146,6 @@ def open_store(address: str, *, create: bool = True) -> ThinkAheadStore:
     from genrec_plugin_onerec_think.sqlite_store import SQLiteStore
 
     return SQLiteStore(address, create=create)
-
-
-def meaning(identifiers: Identifiers) -> str:
-    """A hash of what tokens mean: equal as long as the codebooks are, however many items are named by them.
-
-    Two versions of a catalogue share it when new items were added (`genrec items add`); a tokenizer that was
-    fitted again gives another one, although its tokens look the same.
-    """
-    body = hashlib.sha256(orjson.dumps([identifiers.new_tokens, identifiers.separator, identifiers.version]))
-    for name, values in sorted(identifiers.state.items()):
-        body.update(f"{name} {values.dtype} {values.shape}".encode())
-        body.update(values.tobytes())
-    return body.hexdigest()
 
 
 def added(before: Sequence[str], now: Sequence[str]) -> int:

@@ -21,9 +21,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from genrec_core import (
@@ -39,8 +38,8 @@ from genrec_core import (
 )
 from genrec_core.builtin.beam import Beam, BeamSession
 from genrec_core.contracts.identifiers import Tokens
-from genrec_plugin_onerec_think.boundaries import boundaries
-from genrec_plugin_onerec_think.store import ThinkAheadEntry, ThinkAheadStore, meaning, open_store
+from genrec_plugin_onerec_think.preparing import FromStore, OnTheSpot, Prepared
+from genrec_plugin_onerec_think.store import ThinkAheadEntry, open_store
 
 if TYPE_CHECKING:
     from genrec_core.engine import Decoder
@@ -49,116 +48,6 @@ AT_ONCE = 256
 """Requests that are looked up, and then answered, together."""
 AHEAD, MISSING, ILLEGAL, EMPTY = "ahead", "missing", "illegal", "empty"
 """What can become of a request, beside `stale-…`; all but the first end in a plain search."""
-
-
-def prefixes_of(
-    answer: Candidates, identifiers_begin: str, depth: int, most: int
-) -> tuple[tuple[Tokens, ...], tuple[float, ...]]:
-    """The first tokens of an answer's identifiers, best first, and the log of their summed probability.
-
-    Args:
-        answer: whole identifiers with log-probabilities.
-        identifiers_begin: the boundary token before every identifier, "" for none; it is no level.
-        depth: levels of a prefix.
-        most: most prefixes.
-
-    >>> beams = [(("a", "b", "c"), 0.5), (("a", "x", "c"), 0.3), (("d", "b", "c"), 0.2)]
-    >>> prefixes_of(answer_of(beams), "", 1, 10)
-    ((('a',), ('d',)), (-0.223..., -1.609...))
-    """
-    summed: dict[Tokens, float] = {}
-    for beam in answer.beams:
-        length = depth + (beam.tokens[:1] == (identifiers_begin,))
-        prefix = beam.tokens[:length]
-        if prefix:
-            summed[prefix] = float(np.logaddexp(summed.get(prefix, -np.inf), beam.score))
-    best = sorted(summed, key=lambda prefix: -summed[prefix])[:most]
-    return tuple(best), tuple(summed[prefix] for prefix in best)
-
-
-def entry_of(
-    request: Request, answer: Candidates, catalogue: Catalogue, *, depth: int, most: int, maker: str = ""
-) -> ThinkAheadEntry:
-    """What is kept of an answer that was made ahead of time."""
-    prefixes, scores = prefixes_of(answer, boundaries(catalogue.identifiers)[0], depth, most)
-    return ThinkAheadEntry(
-        user=request.user,
-        prefixes=prefixes,
-        thought=answer.thought,
-        scores=scores,
-        history=tuple(catalogue.items.ids[item] for item in request.history),
-        codes=meaning(catalogue.identifiers),
-        maker=maker,
-        made=time.time(),
-    )
-
-
-class Prepared(Protocol):
-    """Where prepared entries come from."""
-
-    def entries(self, requests: Sequence[Request]) -> list[ThinkAheadEntry | None]:
-        """An entry for each request; None where nothing was prepared."""
-
-    def close(self) -> None:
-        """Let go of what is behind it."""
-
-
-class FromStore:
-    """Entries of a store, by user.
-
-    Args:
-        store: the store.
-    """
-
-    def __init__(self, store: ThinkAheadStore) -> None:
-        self._store = store
-
-    def entries(self, requests: Sequence[Request]) -> list[ThinkAheadEntry | None]:
-        """One look-up for all."""
-        return self._store.get([request.user for request in requests])
-
-    def close(self) -> None:
-        """Close the store."""
-        self._store.close()
-
-
-class OnTheSpot:
-    """Entries made now by the model that thinks, as it would have made them `lag` items ago.
-
-    Args:
-        thinker: recommends whole identifiers.
-        catalogue: items and identifiers.
-        depth, most, lag: see `ThinkAhead.Options`.
-    """
-
-    def __init__(
-        self, thinker: RecommenderSession, catalogue: Catalogue, depth: int, most: int, lag: int
-    ) -> None:
-        self._thinker, self._catalogue = thinker, catalogue
-        self._depth, self._most, self._lag = depth, most, lag
-        self.spent: list[dict[str, int]] = []
-
-    def entries(self, requests: Sequence[Request]) -> list[ThinkAheadEntry | None]:
-        """One for every request; `spent` tells the tokens of each."""
-        asked = [
-            replace(
-                request,
-                history=request.history[: max(0, len(request.history) - self._lag)],
-                exclude=(),
-                only=None,
-            )
-            for request in requests
-        ]
-        answers = list(self._thinker.recommend(asked))
-        self.spent = [answer.phases for answer in answers]
-        return [
-            entry_of(request, answer, self._catalogue, depth=self._depth, most=self._most)
-            for request, answer in zip(asked, answers, strict=True)
-        ]
-
-    def close(self) -> None:
-        """Close the recommender."""
-        self._thinker.close()
 
 
 class Finish(Beam):
@@ -292,7 +181,7 @@ class FinishSession(BeamSession):
         super().__init__(decoder, prompt, context)
         self.counts: Counter[str] = Counter()
         self._prepared, self._options = prepared, options
-        self._codes = meaning(decoder.catalogue.identifiers)
+        self._places = {name: item for item, name in enumerate(decoder.catalogue.items.ids)}
         self._begun: dict[int, dict[Tokens, frozenset[int]]] = {}
 
     def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
@@ -320,14 +209,13 @@ class FinishSession(BeamSession):
             return self._plain(request, MISSING)
         ids, options = self._decoder.catalogue.items.ids, self._options
         stale = entry.staleness(
-            codes=self._codes,
             now=time.time(),
             history=[ids[item] for item in request.history],
             most_age=options.most_age,
             most_new=options.most_new,
         )
-        if stale:
-            return self._plain(request, f"stale-{stale}")
+        if stale or self._renamed(entry):
+            return self._plain(request, f"stale-{stale or 'identifiers'}")
         below = {prefix: items for prefix in entry.prefixes if (items := self._below(prefix))}
         if not below:
             return self._plain(request, ILLEGAL)
@@ -338,6 +226,15 @@ class FinishSession(BeamSession):
             return self._plain(request, EMPTY)
         self.counts[AHEAD] += 1
         return replace(request, only=items), sum(map(len, below))
+
+    def _renamed(self, entry: ThinkAheadEntry) -> bool:
+        """Whether an item that led to a prefix is called otherwise now: its tokens mean another thing."""
+        identifiers = self._decoder.catalogue.identifiers
+        for prefix, name in zip(entry.prefixes, entry.items, strict=False):
+            item = self._places.get(name)
+            if item is not None and identifiers.tokens(item)[: len(prefix)] != prefix:
+                return True
+        return False
 
     def _plain(self, request: Request, why: str) -> tuple[Request, int]:
         self.counts[why] += 1

@@ -1,8 +1,10 @@
 """`genrec think-ahead`: fills a store from a finished run, and goes on where it was stopped."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
@@ -141,8 +143,6 @@ def test_histories_of_your_own_are_thought_about_and_a_longer_one_again(genrec, 
     ],
 )
 def test_histories_that_cannot_be_read_are_named_by_line(genrec, run, tmp_path, line, message):
-    import re
-
     newest = tmp_path / "newest.jsonl"
     newest.write_text(line + "\n")
     code, _, error = genrec("think-ahead", run, "--store", tmp_path / "s", "--histories", newest)
@@ -224,3 +224,26 @@ def test_a_run_with_a_store_finishes_what_was_prepared(genrec, run, tmp_path):
     assert {beam.tokens[:2] for beam in known.beams} <= set(entry.prefixes)
     assert "think" not in known.phases
     assert "prefix" not in stranger.phases
+
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "think-ahead.md"
+
+
+def blocks(language):
+    """The examples of docs/think-ahead.md in a language."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(), re.DOTALL)
+
+
+def test_the_pages_python_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = blocks("python")
+    exec(compile(code, str(PAGE), "exec"), {})
+    assert (tmp_path / "ahead.sqlite").is_file()
+
+
+def test_the_pages_pipeline_with_two_models_checks(genrec, tmp_path):
+    (two,) = (block for block in blocks("yaml") if "thinker" in block)
+    (tmp_path / "two.yaml").write_text(
+        "genrec: 1\nname: two\ndata: {source: core/synthetic}\ntokenizer: sid/rq-kmeans\n" + two
+    )
+    assert genrec("check", tmp_path / "two.yaml")[0] == 0

@@ -7,18 +7,22 @@ import subprocess
 import threading
 import time
 
-import numpy as np
 import pytest
-from genrec_plugin_onerec_think.store import ThinkAheadEntry, added, meaning, open_store
+from genrec_plugin_onerec_think.store import ThinkAheadEntry, added, open_store
 
-from genrec_core import GenrecError, Identifiers
+from genrec_core import GenrecError
 
 PREFIXES = (("<|item_begin|>", "<item_a_3>"), ("<|item_begin|>", "<item_a_1>"))
 
 
 def entry(user, **changes):
-    values = {"thought": "tents, “so” ropes\n", "scores": (-0.5, -1.25), "history": ("i1", "i2")}
-    return ThinkAheadEntry(user, PREFIXES, **values | {"codes": "c", "maker": "m", "made": 100.0} | changes)
+    values = {
+        "thought": "tents, “so” ropes\n",
+        "scores": (-0.5, -1.25),
+        "history": ("i1", "i2"),
+        "items": ("i7", "i9"),
+    }
+    return ThinkAheadEntry(user, PREFIXES, **values | {"maker": "m", "made": 100.0} | changes)
 
 
 def free_port():
@@ -167,23 +171,12 @@ def test_items_added_since_are_counted_behind_the_newest_known_one(before, now, 
 
 
 def stale(one, **changes):
-    asked = {"codes": "c", "now": 160.0, "history": ("i1", "i2", "i3"), "most_age": None, "most_new": None}
+    asked = {"now": 160.0, "history": ("i1", "i2", "i3"), "most_age": None, "most_new": None}
     return one.staleness(**asked | changes)
 
 
-def test_an_entry_is_stale_by_its_identifiers_its_age_or_what_the_user_did_since():
+def test_an_entry_is_stale_by_its_age_or_by_what_the_user_did_since():
     one = entry("u1")
     assert stale(one) == ""
-    assert stale(one, codes="others") == "identifiers"
     assert (stale(one, most_age=60.0), stale(one, most_age=59.0)) == ("", "age")
     assert (stale(one, most_new=1), stale(one, most_new=0)) == ("", "history")
-
-
-def test_new_items_leave_the_meaning_of_tokens_as_it_was_and_new_codebooks_change_it():
-    tokens = [("<a_0>", "<b_1>"), ("<a_1>", "<b_0>")]
-    new = ("<a_0>", "<a_1>", "<b_0>", "<b_1>")
-    book = np.arange(6, dtype=np.float32).reshape(2, 3)
-    first = Identifiers.of(tokens, new_tokens=new, state={"codebook.0": book})
-    grown = Identifiers.of([*tokens, ("<a_1>", "<b_1>")], new_tokens=new, state={"codebook.0": book})
-    fitted = Identifiers.of(tokens, new_tokens=new, state={"codebook.0": book + 1})
-    assert meaning(first) == meaning(grown) != meaning(fitted)

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 from genrec_plugin_onerec_think.next_item import NextItem
-from genrec_plugin_onerec_think.store import ThinkAheadEntry, meaning, open_store
-from genrec_plugin_onerec_think.think_ahead import Finish, ThinkAhead, prefixes_of
+from genrec_plugin_onerec_think.preparing import entry_of, prefixes_of
+from genrec_plugin_onerec_think.store import ThinkAheadEntry, open_store
+from genrec_plugin_onerec_think.think_ahead import Finish, ThinkAhead
 
 from genrec_core import (
     Candidate,
@@ -153,7 +154,7 @@ def store(tmp_path):
 
 
 def entry(user, prefixes, catalogue, **changes):
-    values = {"history": ("t", "r"), "codes": meaning(catalogue.identifiers), "made": time.time()}
+    values = {"history": ("t", "r"), "made": time.time()}
     return ThinkAheadEntry(user, tuple(prefixes), "stored", **values | changes)
 
 
@@ -177,7 +178,7 @@ def test_a_store_is_asked_by_user_and_everybody_else_gets_a_plain_search(build, 
 @pytest.mark.parametrize(
     ("changes", "options", "why"),
     [
-        ({"codes": "other codebooks"}, {}, "stale-identifiers"),
+        ({"items": ("o",)}, {}, "stale-identifiers"),  # the oil lamp is called otherwise
         ({"made": 1.0}, {"most_age": 60.0}, "stale-age"),
         ({"history": ("t",)}, {"most_new": 0}, "stale-history"),
     ],
@@ -222,3 +223,24 @@ def test_without_a_store_finish_is_a_plain_beam_search(build, catalogue):
     with Beam(beams=4).open({"main": model}, catalogue, {"main": PROMPT}, Context()) as session:
         assert answers == list(session.recommend(REQUESTS))
     assert counts == {"missing": 3}
+
+
+def test_who_finishes_notices_that_codebooks_were_fitted_again_and_not_that_items_were_added(
+    build, catalogue, thinker, store, itemic_identifiers
+):
+    """The thinker's catalogue, the same with an item more, and one in which the codes name other items."""
+    slow = build(seed=1)
+    finished(ThinkAhead(thinker=thinker, depth=2, beams=10), {"main": slow, "finisher": slow}, catalogue)
+    answer = next(ThinkerSession(thinker.options.answer, slow).recommend([REQUESTS[0]]))
+    made = entry_of(REQUESTS[0], answer, catalogue, depth=2, most=10)
+    assert made.items == ("r", "p", "k")
+    put(store, made)
+    titles = [*catalogue.items.fields["title"], "Lantern"]
+    paths = [(0, 0, 0), (0, 0, 1), (0, 1, 0), (1, 0, 0), (1, 1, 1), (2, 0, 1)]
+    more = Catalogue(
+        Items((*catalogue.items.ids, "x"), {"title": titles}), itemic_identifiers([*paths, (2, 2, 2)])
+    )
+    other = Catalogue(catalogue.items, itemic_identifiers(paths[::-1]))
+    for changed, counted in ((more, {"ahead": 1}), (other, {"stale-identifiers": 1})):
+        _, counts = finished(Finish(store=store, beams=4), {"main": slow}, changed, REQUESTS[:1])
+        assert counts == counted
