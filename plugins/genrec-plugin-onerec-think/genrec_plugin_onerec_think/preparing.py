@@ -1,4 +1,4 @@
-"""Preparing: from what a thinking model recommends to the entry that is kept of it, and where entries come from.
+"""Preparing: what is kept of what a thinking model recommends, and where such entries come from.
 
     beams <a_1><b_1><c_4> .5, <a_1><b_1><c_9> .2, <a_7><b_0><c_2> .3      depth 2
     → prefixes <a_1><b_1> .7, <a_7><b_0> .3
