@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from genrec_core.contracts.identifiers import Identifiers
     from genrec_core.contracts.items import Items
     from genrec_core.contracts.language_model import LanguageModel
+    from genrec_core.contracts.loss import Loss
     from genrec_core.contracts.observer import Observer
     from genrec_core.contracts.options import Options, operational
     from genrec_core.contracts.recommender import Recommender, RecommenderSession, excluding
@@ -59,6 +60,7 @@ _HOME = {
     "items": "Items",
     "backbone": "Backbone",
     "language_model": "LanguageModel",
+    "loss": "Loss",
     "observer": "Observer",
     "options": "Options operational",
     "recommender": "Recommender RecommenderSession excluding",
@@ -84,7 +86,7 @@ _API = {
 """What a user of Python calls; not in `__all__`, so that a star import does not hide `open`."""
 
 __all__ = [  # noqa: RUF022 - kinds first, then data, then plumbing
-    "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Reward",
+    "Source", "Split", "Encoder", "Teacher", "Tokenizer", "Corpus", "Backbone", "Trainer", "Loss", "Reward",
     "Recommender", "RecommenderSession", "Grounder", "GrounderSession", "Baseline", "Observer",
     "TeacherSession", "Answer", "Candidate", "Candidates", "Catalogue", "Chat", "Dataset", "EvaluationRows",
     "Example", "FittedTokenizer", "Group", "History", "How", "Identifiers", "ItemRef", "Items",

@@ -30,6 +30,7 @@ COMPONENTS = {
     "corpus": "after-newest",
     "backbone": "small",
     "trainer": "plain",
+    "loss": "margin",
     "reward": "leading-tokens",
     "recommender": "per-token",
     "grounder": "popular-first",
@@ -41,7 +42,7 @@ COMPONENTS = {
 ALONE = frozenset(KINDS) - {"teacher"}
 """Kinds that a pipeline can use without a component that was written for them: these get a tiny.yaml."""
 
-EXTRAS = {"backbone": "engine", "trainer": "engine", "recommender": "engine"}
+EXTRAS = {"backbone": "engine", "trainer": "engine", "loss": "engine", "recommender": "engine"}
 """Kind → the extra of genrec-core that its component cannot do without."""
 
 FILES = {
@@ -63,6 +64,7 @@ PIPELINE = {
     "corpus": "core/next-item",
     "backbone": "{use: core/tiny-causal, hidden: 64, layers: 2}",
     "trainer": "core/sft",
+    "loss": "",
     "reward": "",
     "recommender": "core/beam",
     "grounder": "core/exact",
@@ -146,7 +148,8 @@ def _words(name: str, kind: str) -> dict[str, str]:
 
 def _steps(kind: str) -> str:
     """The training steps of tiny.yaml; a reward needs a second one."""
-    steps = ["  sft: {use: @trainer@, corpora: [@corpus@], epochs: 2}"]
+    loss = ", loss: @loss@" if kind == "loss" else ""
+    steps = [f"  sft: {{use: @trainer@, corpora: [@corpus@], epochs: 2{loss}}}"]
     if kind == "reward":
         steps += ["  rl: {use: core/grpo, corpora: [@corpus@], reward: @reward@, max_steps: 10}"]
     return "\n".join(steps)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     Target = type[Component] | str
 
 KINDS = (
-    "source", "split", "encoder", "teacher", "tokenizer", "corpus", "backbone", "trainer", "reward",
-    "recommender", "grounder", "baseline", "observer",
+    "source", "split", "encoder", "teacher", "tokenizer", "corpus", "backbone", "trainer", "loss",
+    "reward", "recommender", "grounder", "baseline", "observer",
 )  # fmt: skip
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -81,6 +81,10 @@ class Registry:
     def trainer(self, name: str, target: Target) -> None:
         """Register a `Trainer`."""
         self._add("trainer", name, target)
+
+    def loss(self, name: str, target: Target) -> None:
+        """Register a `Loss`."""
+        self._add("loss", name, target)
 
     def reward(self, name: str, target: Target) -> None:
         """Register a `Reward`."""

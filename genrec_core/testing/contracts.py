@@ -120,6 +120,12 @@ class TrainerContract(Contract):
     kind = "trainer"
 
 
+class LossContract(Contract):
+    """What a `Loss` promises."""
+
+    kind = "loss"
+
+
 class RewardContract(Contract):
     """What a `Reward` promises."""
 

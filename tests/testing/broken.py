@@ -20,6 +20,7 @@ from genrec_core import (
     History,
     Identifiers,
     ItemRef,
+    Loss,
     Ranked,
     Recommender,
     RecommenderSession,
@@ -190,6 +191,21 @@ class Drifting(Leaky):
 
     def prompt(self, request, catalogue, context):
         return Sample((Text("What comes after "), History(request.history)))
+
+
+class Averaging(Loss):
+    """Gives each token the mean of its batch."""
+
+    def losses(self, logs, chosen):
+        losses = -logs.gather(1, chosen[:, None]).squeeze(1)
+        return losses.mean().expand_as(losses)
+
+
+class Summing(Loss):
+    """Sums over choices that do not exist."""
+
+    def losses(self, logs, chosen):
+        return -logs.gather(1, chosen[:, None]).squeeze(1) - 0.1 * (0.0 * logs).sum(1)
 
 
 class NotANumber(Reward):
@@ -487,6 +503,8 @@ FAULTS = [
     (Leaky, "does_not_leak_the_target"),
     (Spelling, "does_not_spell_identifiers"),
     (Drifting, "prompts_as_it_trains"),
+    (Averaging, "treats_every_token_by_itself"),
+    (Summing, "passes_over_choices_that_do_not_exist"),
     (NotANumber, "scores_a_group_that_missed"),
     (Impatient, "scores_malformed_rollouts"),
     (Repeating, "ranks_distinct_items"),

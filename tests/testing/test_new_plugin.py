@@ -112,6 +112,7 @@ def test_an_existing_folder_is_not_touched(tmp_path):
     [
         ((), "the tokenizer `my-ids/hashed`, its contract test and a pipeline"),
         (("--kind", "reward"), "the reward `my-ids/leading-tokens`, its contract test and a pipeline"),
+        (("--kind", "loss"), "the loss `my-ids/margin`, its contract test and a pipeline"),
         (("--kind", "teacher"), "the teacher `my-ids/first-words` and its contract test"),
     ],
 )

@@ -86,8 +86,10 @@ class SFTLoop(PlannedTrainer):
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any
     ) -> Tensor:
         """The batch's part of its step's loss."""
-        smoothing, parts = self._settings.label_smoothing, self._parts
-        loss = batch_loss(self.model, inputs, smoothing, model, parts.legal, parts.dense)
+        settings, parts = self._settings, self._parts
+        loss = batch_loss(
+            self.model, inputs, settings.label_smoothing, model, parts.legal, parts.dense, settings.loss
+        )
         self._losses.append(loss.detach())
         return loss
 
@@ -104,7 +106,7 @@ class SFTLoop(PlannedTrainer):
 
     @torch.no_grad()
     def validation_figures(self) -> dict[str, float]:
-        """The weighted mean loss of learnt tokens, without label smoothing; and the ranking that selects."""
+        """The weighted mean loss of learnt tokens, whatever is trained by; and the ranking that selects."""
         figures = {"loss": self._validation_loss()}
         if self._parts.ranking:
             figures |= self._parts.ranking.metrics()

@@ -29,6 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genrec_core.contracts.loss import Loss
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.training.dense_loss import DenseLoss
 from genrec_core.engine.training.teaching import TrieTeacher
@@ -45,6 +46,7 @@ def learnt_losses(
     forward: Any = None,
     legal: LegalLoss | None = None,
     dense: DenseLoss | None = None,
+    loss: Loss | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Cross-entropy of every learnt token of a batch.
 
@@ -56,6 +58,7 @@ def learnt_losses(
         legal: normalises identifiers over the tokens that may stand there, by
             default everything is normalised over the whole vocabulary.
         dense: of a dense head, added to the loss of each identifier's first token.
+        loss: what every token costs, instead of cross-entropy with label smoothing.
 
     Returns:
         Losses and weights of the M learnt tokens, float32 [M] each, rows of the batch after one another.
@@ -95,15 +98,16 @@ def learnt_losses(
     finally:
         for hook in hooks:
             hook.remove()
-    losses = torch.nn.functional.cross_entropy(
-        logits.float().reshape(len(free), -1),
-        targets.reshape(-1)[places[free]],
-        reduction="none",
-        label_smoothing=label_smoothing,
-    )
+    scores, chosen = logits.float().reshape(len(free), -1), targets.reshape(-1)[places[free]]
+    if loss is not None:
+        losses = loss.losses(scores.log_softmax(-1), chosen)
+    else:
+        losses = torch.nn.functional.cross_entropy(
+            scores, chosen, reduction="none", label_smoothing=label_smoothing
+        )
     if legal and len(bound):
         asked = _beside_targets(batch["asked"], causal=not encoder_decoder)[places][bound]
-        restricted = legal(states[0].index_select(0, bound), led[bound], label_smoothing, asked)
+        restricted = legal(states[0].index_select(0, bound), led[bound], label_smoothing, asked, loss)
         losses = torch.cat([losses, restricted])[torch.cat([free, bound]).argsort()]
     if dense:
         losses = losses + _dense(dense, batch, states[0], places, causal=not encoder_decoder)
@@ -117,9 +121,10 @@ def batch_loss(
     forward: Any = None,
     legal: LegalLoss | None = None,
     dense: DenseLoss | None = None,
+    loss: Loss | None = None,
 ) -> Tensor:
     """The batch's part of its step's weighted mean loss, a scalar; arguments as for `learnt_losses`."""
-    losses, weights = learnt_losses(network, batch, label_smoothing, forward, legal, dense)
+    losses, weights = learnt_losses(network, batch, label_smoothing, forward, legal, dense, loss)
     return (losses * weights).sum() / batch["denominator"].clamp(min=torch.finfo(torch.float32).tiny)
 
 
@@ -219,7 +224,12 @@ class LegalLoss:
         self._parents = torch.from_numpy(trie.parents).to(device).long()
 
     def __call__(
-        self, hidden: Tensor, nodes: Tensor, label_smoothing: float = 0.0, asked: Tensor | None = None
+        self,
+        hidden: Tensor,
+        nodes: Tensor,
+        label_smoothing: float = 0.0,
+        asked: Tensor | None = None,
+        loss: Loss | None = None,
     ) -> Tensor:
         """Losses float32 [M].
 
@@ -228,6 +238,7 @@ class LegalLoss:
             nodes: int64 [M], the nodes that they lead to; none is a root.
             label_smoothing: share of the target's probability that is spread over the legal tokens.
             asked: int64 [M], places in the teacher's table; -1, or None for all, where it was not asked.
+            loss: what every token costs, instead of cross-entropy with label smoothing.
         """
         soft = None
         if self._teacher is not None and asked is not None and bool((asked >= 0).any()):
@@ -245,7 +256,7 @@ class LegalLoss:
             if bias is not None:
                 scores = scores + bias[own][:, None, :]
             logs = scores.float().masked_fill(~group.legal[:, None, :], -torch.inf).log_softmax(-1)
-            found = _among(logs, group, label_smoothing)
+            found = _among(logs, group, label_smoothing) if loss is None else _by(loss, logs, group)
             if soft is not None and self._teacher is not None:
                 found = _taught(
                     logs, group, found, soft, self._first[self._parents[nodes]], self._teacher.weight
@@ -282,6 +293,13 @@ def _among(logs: Tensor, group: _Group, label_smoothing: float) -> Tensor:
         return losses
     spread = -logs.masked_fill(~legal, 0.0).sum(2) / legal.sum(2)
     return (1 - label_smoothing) * losses + label_smoothing * spread
+
+
+def _by(loss: Loss, logs: Tensor, group: _Group) -> Tensor:
+    """Losses float32 [n, P] of log-probabilities float32 [n, P, C]; padding is given the first choice."""
+    shape = group.chosen.shape
+    losses: Tensor = loss.losses(logs.reshape(-1, logs.shape[2]), group.chosen.reshape(-1))
+    return losses.reshape(shape)
 
 
 def _taught(

@@ -7,6 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from genrec_core.contracts.baseline import Baseline
+from genrec_core.contracts.loss import Loss
 from genrec_core.contracts.options import Options, operational
 from genrec_core.engine.choices import Arithmetic, Scoring
 
@@ -47,6 +48,9 @@ class SFTSettings(Options):
     """Decay of matrices; never of norms and biases."""
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     """Share of the target's probability that is spread over the others while training."""
+    loss: Loss | None = None
+    """What a learnt token costs; by default cross-entropy, with `label_smoothing`. Validation measures
+    cross-entropy in any case."""
     scoring: Scoring = "full"
     """What the loss normalises over: the whole vocabulary, or with `legal` only the tokens that an identifier
     can go on with. The trained model remembers it, and recommending scores its beams the same way."""
@@ -98,4 +102,8 @@ class SFTSettings(Options):
             raise ValueError("a `teacher` knows items, not the vocabulary: write `scoring: legal` with it")
         if self.dense is not None and self.trainable != "all":
             raise ValueError(f"`dense` trains a head whole, not `{self.trainable}`: write `trainable: all`")
+        if self.loss is not None and self.label_smoothing:
+            raise ValueError(
+                "`label_smoothing` is of cross-entropy, and `loss` stands in its place: keep one"
+            )
         return self
