@@ -79,7 +79,7 @@ def run(
     """
     run_environment = environment(place, quiet=as_json)
     loaded = load_pipeline(pipeline, run_environment.registry, changes)
-    several = _seeds(seeds) or loaded.spec.seeds
+    several = seeds_of(seeds) or loaded.spec.seeds
     if explain:
         _explain(loaded, run_environment, several[0] if several else loaded.spec.seed, selection, as_json)
         return
@@ -109,7 +109,12 @@ def _explain(
         _print_plan(entries)
 
 
-def _seeds(text: str) -> tuple[int, ...]:
+def seeds_of(text: str) -> tuple[int, ...]:
+    """The seeds that `--seeds` names, none where it was not given.
+
+    Raises:
+        GenrecError: it is no list of different whole numbers.
+    """
     parts = [part.strip() for part in text.split(",")] if text else []
     wrong = [part for part in parts if not part.isdecimal() or int(part) >= 2**31]
     if wrong or len(set(parts)) < len(parts):

@@ -32,7 +32,7 @@ from genrec_core.pipeline.stages.data import (
     distinct_encoders,
     encoder_key,
 )
-from genrec_core.pipeline.stages.evaluate import EvaluateStage
+from genrec_core.pipeline.stages.evaluate import EvaluateStage, ValidateStage
 from genrec_core.pipeline.stages.identifiers import ModelStage, TokenizeStage
 from genrec_core.pipeline.stages.recommend import GroundStage, RecommendStage, TuneStage
 from genrec_core.pipeline.stages.stage import Stage
@@ -44,18 +44,24 @@ DATA = "data"
 DOMAINS = "domains"
 TUNE = "tune"
 EVALUATE = "evaluate"
+VALIDATE = "validate"
 
 
 class Graph:
     """Builds the stages of one pipeline.
 
+    Args:
+        pipeline: which.
+        registry: knows the oracle.
+        validation: only what it takes to judge it by validation rows; test rows are not answered.
+
     Attributes:
         stages: name → stage, in an order in which every stage comes after what it reads.
     """
 
-    def __init__(self, pipeline: Pipeline, registry: Registry) -> None:
-        self.pipeline, self.spec = pipeline, pipeline.spec
-        self.baselines = named_baselines(pipeline, registry)
+    def __init__(self, pipeline: Pipeline, registry: Registry, *, validation: bool = False) -> None:
+        self.pipeline, self.spec, self.validation = pipeline, pipeline.spec, validation
+        self.baselines = {} if validation else named_baselines(pipeline, registry)
         self.fits = self._fits()
         self._fitted: set[str] = set()
         self.stages: dict[str, Stage] = {stage.name: stage for stage in self._stages()}
@@ -65,7 +71,9 @@ class Graph:
         yield DataStage(name=DATA, source=data.source, split=data.split, max_history=data.max_history)
         evaluate, views = self.spec.evaluate, ("test", "valid")
         if evaluate.domain_field:
-            asked = views if evaluate.valid or self.spec.recommend.undecided() else views[:1]
+            asked = (
+                views if evaluate.valid or self.validation or self.spec.recommend.undecided() else views[:1]
+            )
             yield DomainsStage(
                 name=DOMAINS, item_field=evaluate.domain_field, views=asked, inputs={"data": DATA}
             )
@@ -146,6 +154,7 @@ class Graph:
     def _answers(self) -> Iterator[Stage]:
         spec, last = self.spec, self.pipeline.wiring.last
         views = ("test", "valid") if spec.evaluate.valid else ("test",)
+        views = ("valid",) if self.validation else views
         models = {slot: last.models[slot] for slot in type(spec.recommend).slots}
         prompts = self.pipeline.prompts
         asked = {slot: last.models[slot] for slot in slots_asked(spec.recommend, *prompts.values())}
@@ -198,6 +207,21 @@ class Graph:
 
     def _verdict(self) -> Iterator[Stage]:
         evaluate = self.spec.evaluate
+        judged = {
+            "data": DATA,
+            "identifiers": self.pipeline.wiring.last.identifiers,
+            "rankings": "ground",
+        }
+        if self.validation:
+            yield ValidateStage(
+                name=VALIDATE,
+                at=self.spec.cutoffs,
+                filter_viewed=evaluate.filter_viewed,
+                resamples=evaluate.resamples,
+                domain_field=evaluate.domain_field,
+                inputs=judged,
+            )
+            return
         short = _short_names(list(self.baselines))
         stage_of = {name: f"rank.{one}" for name, one in zip(self.baselines, short, strict=True)}
         for name, baseline in self.baselines.items():
@@ -217,12 +241,7 @@ class Graph:
             valid=evaluate.valid,
             resamples=evaluate.resamples,
             domain_field=evaluate.domain_field,
-            inputs={
-                "data": DATA,
-                "identifiers": self.pipeline.wiring.last.identifiers,
-                "rankings": "ground",
-                **{f"baseline:{name}": stage for name, stage in stage_of.items()},
-            },
+            inputs={**judged, **{f"baseline:{name}": stage for name, stage in stage_of.items()}},
         )
 
     def _reading(self, component: Component, *, of_itself: bool = False) -> dict[str, str]:

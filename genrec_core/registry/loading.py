@@ -33,6 +33,7 @@ _EXTRAS = {
     "datasets": "rl",
     "pyarrow": "parquet",
     "datasketch": "doctor",
+    "optuna": "sweep",
 }
 """Module → the extra of genrec-core that brings it."""
 

@@ -1,4 +1,8 @@
-"""`evaluate`: rankings are compared with what users chose."""
+"""`evaluate` and `validate`: rankings are compared with what users chose.
+
+evaluate    test rows, with validation rows beside them: the metrics of a run
+validate    validation rows alone: what a sweep selects by, where nobody has looked at test rows yet
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ import orjson
 from numpy.typing import NDArray
 
 from genrec_core.contracts.component import Component
+from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
 from genrec_core.evaluation.evaluate import (
     METRICS,
@@ -95,3 +100,61 @@ class EvaluateStage(Stage):
         kept = without_viewed(inputs.model, inputs.test.rows) if self.filter_viewed else inputs.model
         shown = Rankings.of(iter(kept), max(self.at))
         write_recommendations(work.folder / RECOMMENDATIONS, inputs.test, shown, ranks, items)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValidateStage(Stage):
+    """Writes a `metrics.json` whose figures are those of the validation rows, and their ranks."""
+
+    kind: ClassVar[str] = "validate"
+
+    at: tuple[int, ...]
+    filter_viewed: bool
+    resamples: int
+    domain_field: str = ""
+
+    def components(self) -> Mapping[str, Component]:
+        """None, as for `evaluate`."""
+        return {}
+
+    def settings(self) -> Mapping[str, Any]:
+        """How rankings are evaluated."""
+        return {
+            "at": list(self.at),
+            "filter_viewed": self.filter_viewed,
+            "resamples": self.resamples,
+            "domain_field": self.domain_field,
+        }
+
+    def run(self, work: StageContext) -> None:
+        """Evaluate and keep.
+
+        Raises:
+            DataError: the split leaves no validation rows.
+        """
+        prepared = work.artifacts.prepared(work.inputs["data"])
+        views = prepared.views
+        if not len(views.valid):
+            raise DataError(
+                "there are no validation rows to select by", hint="choose a split that holds some out"
+            )
+        groups = identifier_groups(work.artifacts.identifiers(work.inputs["identifiers"]))
+        inputs = EvaluationInputs(
+            test=views.valid,
+            catalogue=CatalogueFacts(
+                size=len(prepared.items),
+                popularity=popularity_of(views.train, len(prepared.items)),
+                groups=groups,
+            ),
+            protocol=prepared.protocol.asked(self.filter_viewed, self.domain_field).described(),
+            model=Rankings.load(work.inputs["rankings"] / RANKINGS.format(view="valid")),
+        )
+        result = evaluate(inputs, EvaluationSettings(self.at, self.filter_viewed, self.resamples))
+        metrics = {
+            "protocol": result.metrics["protocol"],
+            "settings": result.metrics["settings"],
+            "valid": result.metrics["test"],
+            "intervals": {"valid": result.metrics["intervals"]["test"]},
+        }
+        (work.folder / METRICS).write_bytes(orjson.dumps(metrics, option=orjson.OPT_SERIALIZE_NUMPY))
+        result.save_ranks(work.folder / RANKS)
