@@ -100,7 +100,7 @@ class _Export:
 
     def __init__(self, opened: RunReader, folder: Path, examples: int) -> None:
         self.opened, self.folder, self.catalogue = opened, folder, opened.catalogue
-        self.model = _only_model(opened)
+        self.model = only_model(opened)
         self.prompt = opened.pipeline.prompts["main"]
         self.renderer = Renderer(self.model, self.catalogue)
         view = opened.prepared.views.test
@@ -247,11 +247,11 @@ class _Export:
             self.done.notes.append(f"{count} of {self.done.examples} examples differ: {wrong[0][:200]}")
 
 
-def _only_model(opened: RunReader) -> Model:
+def only_model(opened: RunReader) -> Model:
     """The model of the slot `main`.
 
     Raises:
-        GenrecError: the recommender reads several, or none of the engine's.
+        GenrecError: the recommender reads several, none of the engine's, or one that other programs cannot read.
     """
     slots: Sequence[str] = type(opened.pipeline.spec.recommend).slots
     if tuple(slots) != ("main",):
@@ -259,7 +259,14 @@ def _only_model(opened: RunReader) -> Model:
             f"the run recommends with the models {', '.join(slots)}; one folder holds one",
             hint="export a run whose recommender reads `main` alone",
         )
-    return Model.of(opened.model("main"))
+    model = Model.of(opened.model("main"))
+    if model.by_item or model.dense is not None:
+        part = "reads histories by item" if model.by_item else "ranks by a dense head"
+        raise GenrecError(
+            f"the model {part}, which is code of GenRec's that transformers does not have",
+            hint="serve it with `genrec serve`, or train it without `positions: item` and `dense`",
+        )
+    return model
 
 
 def _write_json(path: Path, value: Any) -> None:

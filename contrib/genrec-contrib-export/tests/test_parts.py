@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from genrec_contrib_export.exporting import only_model
 from genrec_contrib_export.flashrec import flashrec
 from genrec_contrib_export.prompt_form import PromptForm, prompt_form
 from genrec_contrib_export.shipped.logits_processor import LegalIdentifiers
 from safetensors.numpy import save_file
 
-from genrec_core import Catalogue, Identifiers, Items
+from genrec_core import Catalogue, GenrecError, Identifiers, Items
+from genrec_core.builtin.beam import Beam
 from genrec_core.contracts.samples import History, ItemRef, Sample, Text
 from genrec_core.engine import Renderer, Shape, tiny_model
 from genrec_core.identifiers.trie import compile_trie
@@ -32,6 +35,18 @@ def legal(tmp_path):
         return LegalIdentifiers(tmp_path, prompt)
 
     return go
+
+
+@pytest.mark.parametrize("part", ["by_item", "dense"])
+def test_a_model_that_transformers_cannot_read_is_refused(part, monkeypatch):
+    catalogue = Catalogue(Items(("a", "b"), {"title": ["x", "y"]}), Identifiers.of([("<a>",), ("<b>",)]))
+    model = tiny_model(catalogue.items, Shape(hidden=16, layers=1, heads=2, intermediate=16), device="cpu")
+    monkeypatch.setattr(type(model), part, property(lambda self: True))
+    run = SimpleNamespace(
+        pipeline=SimpleNamespace(spec=SimpleNamespace(recommend=Beam())), model=lambda slot: model
+    )
+    with pytest.raises(GenrecError, match="which is code of GenRec's that transformers does not have"):
+        only_model(run)
 
 
 def allowed(processor, *rows):

@@ -133,6 +133,11 @@ class Model:
         """Its dense head, where it was trained with one."""
         return dense_head.dense_head(self.network)
 
+    @property
+    def by_item(self) -> bool:
+        """Whether it reads histories by item."""
+        return item_positions.item_positions(self.network) is not None
+
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:
         """Token ids that the text tokenizer itself puts before and after a text (begin-of-text, `</s>`).

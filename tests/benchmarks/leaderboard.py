@@ -1,0 +1,189 @@
+"""The leaderboard: every system on the same rows, viewed items kept and filtered, with what each costs.
+
+    python -m tests.benchmarks.leaderboard                        # everything; hours on two cores
+    python -m tests.benchmarks.leaderboard --only ml-100k         # rows whose name matches
+    python -m tests.benchmarks.leaderboard --finished             # only what needs no training any more
+
+Each file of `examples/leaderboard` is a data set with our own system, asked in four ways (codes alone, codes
+and dense head, dense head alone, added to counts); papers' `tiny.yaml` stand beside it on the data they name.
+Runs share one store, so the command may be stopped and started again, and costs nothing where nothing changed.
+The tables of `docs/leaderboard.md` are written anew from what has been run under the same `--home`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from genrec_core.cli.environment import StoreAndRuns, environment
+from genrec_core.pipeline.load import load_pipeline
+from genrec_core.pipeline.run import planned
+from genrec_core.pipeline.run_reader import open_run
+from tests.benchmarks.study import PLUGINS, ROOT, SHARED, parser, ran
+
+PAGE = ROOT / "docs" / "leaderboard.md"
+BEGIN, END = "<!-- tables: written by `python -m tests.benchmarks.leaderboard` -->", "<!-- end of tables -->"
+FOLDERS = {"beauty": "amazon-beauty", "industrial": "amazon-industrial", "ml-100k": "ml-100k"}
+
+HEAD = "| | kept | 95 % of Recall@10 | filtered | seconds | parameters |"
+
+WAYS = {
+    "codes alone": "recommend={use: core/beam, beams: 40, dense: 0}",
+    "codes and dense head": "recommend={use: core/beam, beams: 40}",
+    "dense head alone": "recommend=core/dense",
+    "dense head and counts": "",
+}
+PAPERS = {"beauty": {"GRLM, tiny": "grlm"}, "industrial": {"SINGER, tiny": "singer"}}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the leaderboard before it is run.
+
+    Attributes:
+        data: which data set.
+        name: what stands in the table.
+        file: the pipeline.
+        changes: options that differ from the file.
+    """
+
+    data: str
+    name: str
+    file: Path
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """What is known of a system on a data set.
+
+    Attributes:
+        data, name: see `Entry`.
+        kept, filtered: Recall@10 and NDCG@10 of the test rows, with the ends of the interval of the first.
+        seconds: of the processor, for training (identifiers included) and for answering.
+        parameters: of the model; 0 of a baseline.
+        protocol: hashes, kept and filtered.
+    """
+
+    data: str
+    name: str
+    kept: tuple[float, float, float, float]
+    filtered: tuple[float, float, float, float]
+    seconds: tuple[float, float]
+    parameters: int
+    protocol: tuple[str, str]
+
+
+def entries() -> Iterator[Entry]:
+    """Every row in the order of the table."""
+    for file in sorted((ROOT / "examples" / "leaderboard").glob("*.yaml")):
+        data = file.stem
+        place = f"data.source.path={SHARED / FOLDERS[data]}"
+        for name, way in WAYS.items():
+            yield Entry(data, name, file, (place, *([way] if way else [])))
+        for name, plugin in PAPERS.get(data, {}).items():
+            yield Entry(data, name, PLUGINS / f"genrec-plugin-{plugin}" / "tiny.yaml", (place,))
+
+
+def lines(entry: Entry, home: Path) -> Iterator[Line]:
+    """The system's line, and those of the baselines of its table."""
+    found: list[Any] = []
+    for filtered in (False, True):
+        done = ran(entry.file, (*entry.changes, f"evaluate.filter_viewed={str(filtered).lower()}"), home)
+        assert done.folder is not None
+        found.append(done)
+    kept, filtered_run = (done.metrics for done in found)
+    shop = environment(StoreAndRuns(home / "store", home / "runs"), quiet=True)
+    model = open_run(found[0].folder, shop.registry).model("main")
+    parameters = sum(value.numel() for value in model.network.parameters())
+    hashes = (kept["protocol"]["hash"], filtered_run["protocol"]["hash"])
+    cost = {stage: one["cpu_seconds"] for stage, one in kept["cost"].items()}
+    answering = cost.get("recommend", 0.0) + cost.get("tune", 0.0)
+    fitting = sum(value for stage, value in cost.items() if re.match(r"embed|tokenize|model|train", stage))
+
+    def figures(metrics: dict[str, Any], system: str = "") -> tuple[float, float, float, float]:
+        own = metrics["baselines"][system] if system else metrics["test"]
+        ends = metrics["intervals"].get(system or "test", {}).get("recall@10", (0.0, 0.0))
+        return own["recall@10"], own["ndcg@10"], *ends
+
+    yield Line(
+        entry.data, entry.name, figures(kept), figures(filtered_run), (fitting, answering), parameters, hashes
+    )
+    for name in kept["baselines"]:
+        short = name.rpartition("/")[2]
+        spent = (cost.get(f"baseline.{short}", 0.0), cost.get(f"rank.{short}", 0.0))
+        yield Line(entry.data, name, figures(kept, name), figures(filtered_run, name), spent, 0, hashes)
+
+
+def finished(entry: Entry, home: Path) -> bool:
+    """Whether every training of the entry is in the store."""
+    shop = environment(StoreAndRuns(home / "store", home / "runs"), quiet=True)
+    pipeline = load_pipeline(entry.file, shop.registry, entry.changes)
+    _, plan, _ = planned(pipeline, shop, pipeline.spec.seed)
+    return not any(one.runs for one in plan.entries if one.stage.name.startswith("train."))
+
+
+def tables(known: list[Line]) -> str:
+    """Markdown, a table a data set, the best first."""
+    parts = []
+    for data in dict.fromkeys(line.data for line in known):
+        own = {(line.name, line.protocol): line for line in known if line.data == data}
+        for protocol in dict.fromkeys(line.protocol for line in own.values()):
+            rows = sorted(
+                (line for line in own.values() if line.protocol == protocol), key=lambda line: -line.kept[0]
+            )
+            parts += [f"## {data}", "", f"Protocols {protocol[0]} (kept) and {protocol[1]} (filtered).", ""]
+            parts += [
+                "| | kept | 95 % of Recall@10 | filtered | seconds | parameters |",
+                "|---|---|---|---|---|---|",
+            ]
+            parts += [_row(line) for line in rows]
+            parts.append("")
+    return "\n".join(parts)
+
+
+def _row(line: Line) -> str:
+    kept, filtered = (f"{one[0]:.4f}/{one[1]:.4f}" for one in (line.kept, line.filtered))
+    size = f"{line.parameters / 1e6:.2f} M" if line.parameters else "–"
+    seconds = f"{line.seconds[0]:,.0f} + {line.seconds[1]:,.0f}"
+    ends = f"{line.kept[2]:.4f} – {line.kept[3]:.4f}"
+    return f"| {line.name} | {kept} | {ends} | {filtered} | {seconds} | {size} |"
+
+
+def main() -> None:
+    """Run what is asked for, and write the page."""
+    options = parser(__doc__, "leaderboard")
+    options.add_argument("--finished", action="store_true", help="leave out what would have to train")
+    chosen = options.parse_args()
+    home: Path = chosen.home.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    memory = home / "lines.json"
+    known = [
+        Line(**{**one, **{key: tuple(one[key]) for key in ("kept", "filtered", "seconds", "protocol")}})
+        for one in (orjson.loads(memory.read_bytes()) if memory.exists() else [])
+    ]
+    for entry in entries():
+        changed = Entry(entry.data, entry.name, entry.file, (*entry.changes, *chosen.set))
+        if not re.search(chosen.only, f"{entry.data} {entry.name}"):
+            continue
+        if chosen.finished and not finished(changed, home):
+            print(f"{entry.data}: {entry.name} is not trained yet", flush=True)
+            continue
+        new = list(lines(changed, home))
+        print(entry.data, _row(new[0]), flush=True)
+        names = {(line.data, line.name, line.protocol) for line in new}
+        known = [line for line in known if (line.data, line.name, line.protocol) not in names] + new
+        memory.write_bytes(orjson.dumps([asdict(line) for line in known]))
+    page = PAGE.read_text()
+    before, _, rest = page.partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(known)}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main()
