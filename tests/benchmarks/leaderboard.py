@@ -6,8 +6,8 @@
 
 Each file of `examples/leaderboard` is a data set with our own system, asked in four ways (codes alone, codes
 and dense head, dense head alone, added to counts); papers' `tiny.yaml` stand beside it on the data they name.
-Runs share one store, so the command may be stopped and started again, and costs nothing where nothing changed.
-The tables of `docs/leaderboard.md` are written anew from what has been run under the same `--home`.
+Runs share one store, so the command may be stopped and started again, and costs nothing where nothing
+changed. The tables of `docs/leaderboard.md` are written anew from what was run under the same `--home`.
 """
 
 from __future__ import annotations
