@@ -251,7 +251,7 @@ def only_model(opened: RunReader) -> Model:
     """The model of the slot `main`.
 
     Raises:
-        GenrecError: the recommender reads several, none of the engine's, or one that transformers cannot read.
+        GenrecError: it reads several, none of the engine's, or one that transformers cannot read.
     """
     slots: Sequence[str] = type(opened.pipeline.spec.recommend).slots
     if tuple(slots) != ("main",):
