@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -91,6 +91,11 @@ class Answering:
         """What is known of the users of the run's data."""
         return Histories(self.reader.prepared.views)
 
+    @cached_property
+    def allowed(self) -> frozenset[int] | None:
+        """The items that the run's grounder ever gives; None for all."""
+        return self.reader.pipeline.spec.ground.allowed(self.reader.catalogue)
+
     def prepare(self) -> None:
         """Read the catalogue, its rules and the users, once, whichever thread asks first."""
         with self._reading:
@@ -161,8 +166,9 @@ class Answering:
         counts, field = self.reader.catalogue.popularity, self.reader.pipeline.spec.evaluate.domain_field
         assert counts is not None, "a run knows what occurred in training"
         if field and request.domain:
-            domain = self.rules.only({field: request.domain}) or frozenset()
-            request = replace(request, only=domain if request.only is None else domain & request.only)
+            request = request.within(self.rules.only({field: request.domain}) or frozenset())
+        if self.allowed is not None:
+            request = request.within(self.allowed)
         items = np.arange(len(counts), dtype=np.int32)
         items = items[request.allows(items)] if request.ruled else items
         top = items[best(counts[items], k)]

@@ -49,6 +49,7 @@ def genrec_register(registry: Registry) -> None:
     registry.recommender("dense", "genrec_core.builtin.dense:Dense")
     registry.recommender("fused", "genrec_core.builtin.fused:Fused")
     registry.grounder("exact", "genrec_core.builtin.exact:Exact")
+    registry.grounder("rules", "genrec_core.builtin.rules:BusinessRules")
     registry.baseline("popular", "genrec_core.builtin.popular:Popular")
     registry.baseline("transitions", "genrec_core.builtin.transitions:Transitions")
     registry.baseline("item-knn", "genrec_core.builtin.item_knn:ItemKNN")

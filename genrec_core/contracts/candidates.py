@@ -91,6 +91,16 @@ class Ranked:
             beams=self.beams[keep] if len(self.beams) else self.beams,
         )
 
+    def at(self, order: NDArray[np.integer], scores: NDArray[np.floating]) -> Ranked:
+        """The ranking in another order [k], with the scores, non-increasing, that it has then."""
+        return replace(
+            self,
+            items=self.items[order],
+            scores=scores.astype(np.float32, copy=False),
+            how=self.how[order],
+            beams=self.beams[order] if len(self.beams) else self.beams,
+        )
+
     @classmethod
     def direct(cls, items: NDArray[np.integer], scores: NDArray[np.floating] | NDArray[np.integer]) -> Ranked:
         """A ranking by a baseline: items named directly, no candidates written."""

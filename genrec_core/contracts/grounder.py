@@ -40,6 +40,13 @@ class Grounder(Component):
     kind: ClassVar[str] = "grounder"
     seeded: ClassVar[bool] = False
 
+    def allowed(self, catalogue: Catalogue) -> frozenset[int] | None:
+        """The items that it ever gives; None, which is the default, for all.
+
+        The search is restricted to them, so that as many come back as are asked for.
+        """
+        return None
+
     @abstractmethod
     def open(self, catalogue: Catalogue, context: Context) -> GrounderSession:
         """Get ready to ground answers in this catalogue."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,10 @@ class Request:
         """Whether some items may not be recommended."""
         return bool(self.exclude) or self.only is not None
 
+    def within(self, items: frozenset[int]) -> Self:
+        """The same request with only these items allowed, of those that it allowed before."""
+        return replace(self, only=items if self.only is None else _both(items, self.only))
+
     def allows(self, items: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Which of some items may be recommended, bool of their shape.
 
@@ -62,6 +66,12 @@ class Request:
         if self.exclude:
             allowed &= ~np.isin(items, self.exclude)
         return allowed
+
+
+@functools.lru_cache(maxsize=64)
+def _both(items: frozenset[int], others: frozenset[int]) -> frozenset[int]:
+    """What is in both: one set for all requests under the same two rules."""
+    return items & others
 
 
 @functools.lru_cache(maxsize=32)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 
 from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.component import Component
+from genrec_core.contracts.grounder import Grounder
 from genrec_core.contracts.tokenizer import LearnFrom
 from genrec_core.evaluation.evaluate import ORACLE
 from genrec_core.pipeline.artifacts import ModelAt
@@ -186,6 +187,7 @@ class Graph:
             asked=asked,
             views=views,
             filter_viewed=spec.evaluate.filter_viewed,
+            rules=spec.ground if type(spec.ground).allowed is not Grounder.allowed else None,
             inputs={**inputs, **tuned},
         )
         asked = {slot: last.models[slot] for slot in slots_asked(spec.ground)}

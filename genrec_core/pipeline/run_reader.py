@@ -151,7 +151,8 @@ class RunReader:
         recommender = wanted.open(self.models, self.catalogue, self.pipeline.prompts, context)
         grounder, field = spec.ground.open(self.catalogue, context), spec.evaluate.domain_field
         domains = self.catalogue.items.by_value(field) if field else {}
-        return RunSession(recommender, grounder, spec.data.max_history, domains)
+        allowed = spec.ground.allowed(self.catalogue)
+        return RunSession(recommender, grounder, spec.data.max_history, domains, allowed)
 
     def _fitted(self) -> dict[str, Path]:
         """Key of each baseline that the recommender or the grounder names → what it learnt."""
@@ -188,6 +189,7 @@ class RunSession(Session):
         max_history: how many of the newest items of a history the protocol allows.
         domains: domain → its items; a request that names one of them is answered from it alone. Empty where
             the run answers every request from the whole catalogue.
+        allowed: the items that the grounder ever gives; None for all.
     """
 
     def __init__(
@@ -196,9 +198,10 @@ class RunSession(Session):
         grounder: GrounderSession,
         max_history: int,
         domains: Mapping[str, frozenset[int]],
+        allowed: frozenset[int] | None = None,
     ) -> None:
         self._recommender, self._grounder = recommender, grounder
-        self._max_history, self._domains = max_history, domains
+        self._max_history, self._domains, self._allowed = max_history, domains, allowed
 
     def answers(self, requests: Sequence[Request]) -> Iterator[tuple[Candidates, Ranked]]:
         """What was written for each request and the items it reaches, in order, as they are ready.
@@ -225,16 +228,16 @@ class RunSession(Session):
     def _limited(self, request: Request) -> Request:
         """The request under the run's protocol: history and candidates."""
         oldest = max(0, len(request.history) - self._max_history)
-        only = request.only
+        if self._allowed is not None:
+            request = request.within(self._allowed)
         if request.domain and self._domains:
             if request.domain not in self._domains:
                 raise GenrecError(
                     f"no item is of the domain {shown(request.domain)}",
                     hint=f"domains are: {', '.join(sorted(self._domains)[:10])}",
                 )
-            domain = self._domains[request.domain]
-            only = domain if only is None else domain & only
-        return replace(request, history=request.history[oldest:], only=only)
+            request = request.within(self._domains[request.domain])
+        return replace(request, history=request.history[oldest:])
 
     def close(self) -> None:
         """Close both."""

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import orjson
 
 from genrec_core.contracts.candidates import Candidates, Ranked
+from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Advance
 from genrec_core.contracts.corpus import Corpus
@@ -44,11 +45,13 @@ class RecommendStage(Stage):
     views: tuple[str, ...]
     filter_viewed: bool = False
     """Whether items that users have seen are asked for at all; the evaluation takes them out in any case."""
+    rules: Grounder | None = None
+    """A grounder that never gives some items (`Grounder.allowed`): they are not searched for."""
 
     def components(self) -> Mapping[str, Component]:
-        """The recommender and the corpora that write its prompts."""
+        """The recommender, the corpora that write its prompts, and the grounder whose rules restrict it."""
         named = {f"prompt.{slot}": corpus for slot, corpus in self.prompts.items()}
-        return {"recommend": self.recommender, **named}
+        return {"recommend": self.recommender, **named, **({"rules": self.rules} if self.rules else {})}
 
     def settings(self) -> Mapping[str, Any]:
         """The views that are answered, which models of the artefacts are read, and what is not asked for."""
@@ -66,11 +69,15 @@ class RecommendStage(Stage):
         recommender = decided(self.recommender, work.inputs.get("tuned"))
         with recommender.open(models, catalogue, self.prompts, work.context) as session:
             for name in self.views:
-                self._answer(session, getattr(views, name), work)
+                self._answer(session, getattr(views, name), work, catalogue)
 
-    def _answer(self, session: RecommenderSession, view: View, work: StageContext) -> None:
+    def _answer(
+        self, session: RecommenderSession, view: View, work: StageContext, catalogue: Catalogue
+    ) -> None:
         domains = domains_of(work.inputs)
         requests = list(view.requests(exclude_viewed=self.filter_viewed, domains=domains))
+        if self.rules is not None and (allowed := self.rules.allowed(catalogue)) is not None:
+            requests = [one.within(allowed) for one in requests]
         tokens = Counter[str]()
         answers = _counted(session.recommend(requests), tokens)
         count = write_candidates(work.folder / CANDIDATES.format(view=view.name), answers)
