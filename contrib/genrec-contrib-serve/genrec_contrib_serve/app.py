@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Sequence
 from importlib import resources
@@ -60,12 +61,13 @@ class Service:
     Args:
         settings: limits.
         folder: the run.
+        store: its artefacts; by default where the run says.
     """
 
-    def __init__(self, settings: Settings, folder: Path) -> None:
+    def __init__(self, settings: Settings, folder: Path, store: Path | None = None) -> None:
         self.settings, self.metrics = settings, Metrics()
         self.batcher = Batcher(settings.max_batch, settings.max_queue, self.metrics)
-        self.runs = Runs(folder, self.batcher, self.metrics)
+        self.runs = Runs(folder, self.batcher, self.metrics, functools.partial(ServedRun.open, store=store))
 
     def run(self) -> ServedRun:
         """The run that is served.
@@ -130,14 +132,15 @@ class Service:
             return error
 
 
-def application(settings: Settings, folder: Path) -> FastAPI:
+def application(settings: Settings, folder: Path, store: Path | None = None) -> FastAPI:
     """The server's application; `app.state.service.runs.load()` loads its run, before it starts or after.
 
     Args:
         settings: limits and token.
         folder: the run to serve.
+        store: its artefacts; by default where the run says.
     """
-    service = Service(settings, folder)
+    service = Service(settings, folder, store)
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -84,10 +84,17 @@ class Named(BaseModel):
     title: str
 
 
-class Why(BaseModel):
-    """What speaks for an item."""
+class Near(Named):
+    """An item of the history beside a recommended one."""
 
-    near: list[Named] = Field(description="Items of the history that are nearest to it, nearest first.")
+    both: int = Field(description="Training users who had both.")
+    alike: int = Field(description="Tokens at the beginning that both identifiers share.")
+
+
+class Why(BaseModel):
+    """What the data says beside the model; the model itself has no reason but its beams."""
+
+    near: list[Near] = Field(description="The nearest items of the history; of `explain` only.")
 
 
 class RecommendedItem(Named):

@@ -70,18 +70,25 @@ _DRAIN = 30
     show_default=True,
     help="Items that may be asked for.",
 )
-def serve(run: Path, host: str, port: int, **limits: float) -> None:  # fmt: skip
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of artefacts; by default the one that the run names.",
+)
+def serve(run: Path, host: str, port: int, store: Path | None, **limits: float) -> None:
     """Answer requests over HTTP with the model of RUN; a page to try it is at /.
 
     The environment variable GENREC_SERVE_TOKEN names the token that clients have to show.
     """
     settings = Settings(host, port, os.environ.get(TOKEN_VARIABLE, ""), **limits)  # type: ignore[arg-type]
     settings.refuse_open_door()
-    open_run(run, load_plugins()[0])  # a wrong name is said at once, not by a server that is never ready
-    _listen(run, settings)
+    open_run(
+        run, load_plugins()[0], store
+    )  # a wrong name is said at once, not by a server that is never ready
+    _listen(run, settings, store)
 
 
-def _listen(run: Path, settings: Settings) -> None:
+def _listen(run: Path, settings: Settings, store: Path | None) -> None:
     # FastAPI takes a while to import, which `--help` need not wait for.
     import uvicorn
 
@@ -89,7 +96,7 @@ def _listen(run: Path, settings: Settings) -> None:
     from genrec_contrib_serve.logs import set_up_logs
 
     set_up_logs()
-    app = application(settings, run)
+    app = application(settings, run, store)
     config = uvicorn.Config(
         app, settings.host, settings.port, log_config=None, access_log=False, server_header=False,
         date_header=False, timeout_graceful_shutdown=_DRAIN, lifespan="on",

@@ -26,7 +26,16 @@ from genrec_contrib_serve.logs import log
 from genrec_contrib_serve.metrics import Metrics
 from genrec_contrib_serve.settings import Settings, is_loopback
 
-OPEN_PATHS = {"/", "/docs", "/health", "/ready", "/page/page.js", "/page/page.css", "/page/docs.js"}
+OPEN_PATHS = {
+    "/",
+    "/docs",
+    "/health",
+    "/ready",
+    "/page/page.js",
+    "/page/page.css",
+    "/page/docs.js",
+    "/openapi.json",
+}
 """What needs no token: whether the server lives, and the page, which asks for the token itself."""
 UNHURRIED = {"/admin/reload"}
 """What may take longer than the time limit."""

@@ -25,6 +25,7 @@ from genrec_contrib_serve.bodies import Asked
 from genrec_contrib_serve.item_index import ItemIndex
 from genrec_core import Candidates, GenrecError, Request
 from genrec_core.api.answering import Answer, Answering
+from genrec_core.api.explaining import Explainer
 from genrec_core.evaluation.report.facts import item_title
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.registry.discovery import load_plugins
@@ -50,15 +51,16 @@ class ServedRun:
         self.versions = _versions(reader)
         self._answering = Answering(reader)
         self._answering.prepare()
+        self._explainer = Explainer(self.catalogue, reader.prepared.views.train)
 
     @classmethod
-    def open(cls, folder: Path) -> ServedRun:
+    def open(cls, folder: Path, store: Path | None = None) -> ServedRun:
         """Read a run's catalogue and users; its models are loaded by the first question.
 
         Raises:
             GenrecError: there is no run, or it cannot be opened.
         """
-        return cls(open_run(folder, load_plugins()[0]))
+        return cls(open_run(folder, load_plugins()[0], store))
 
     def test_itself(self) -> None:
         """Answer a few requests, as after a start and before a reload.
@@ -84,6 +86,8 @@ class ServedRun:
             GenrecError: it names what the run does not know.
         """
         answering, user = self._answering, asked.user or ""
+        if asked.domain and not self.reader.pipeline.spec.evaluate.domain_field:
+            raise GenrecError("this run does not know which items are of which domain", where="domain")
         if asked.history is None and asked.user is not None:
             history = answering.histories.of(asked.user)
         else:
@@ -126,7 +130,7 @@ class ServedRun:
         body: dict[str, Any] = {
             "request_id": request_id,
             "made_by": _made_by(answer),
-            "items": [self._entry(answer, place) for place in range(count)],
+            "items": [self._entry(answer, place, explain=explain) for place in range(count)],
             "note": "" if count == question.k else self._why_fewer(request, count, question.k),
             "history": [self.named(item) for item in request.history],
             "thought": answer.written.thought if answer.written else "",
@@ -146,7 +150,7 @@ class ServedRun:
         why = "no more are allowed" if count == allowed else "the model reached no more items"
         return f"only {count} of {wanted}: {why}"
 
-    def _entry(self, answer: Answer, place: int) -> dict[str, Any]:
+    def _entry(self, answer: Answer, place: int, *, explain: bool) -> dict[str, Any]:
         item = int(answer.ranked.items[place])
         values = {name: column[item] for name, column in self.catalogue.items.fields.items()}
         return {
@@ -155,7 +159,12 @@ class ServedRun:
             "how": answer.how(place),
             "identifier": self.catalogue.identifiers.text(item),
             "fields": {name: _shown(value) for name, value in values.items() if value is not None},
+            **({"why": {"near": self._near(item, answer.request)}} if explain else {}),
         }
+
+    def _near(self, item: int, request: Request) -> list[dict[str, Any]]:
+        near = self._explainer.near(item, request.history)
+        return [{**self.named(one.item), "both": one.both, "alike": one.alike} for one in near]
 
     def _beams(self, candidates: Candidates) -> list[dict[str, Any]]:
         ids = self.catalogue.items.ids
