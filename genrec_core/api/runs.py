@@ -106,7 +106,7 @@ class Run:
         """
         if k < 1:
             raise GenrecError(f"`k` is `{k}`, but at least one item must be asked for")
-        notes: list[str] = []
+        notes = [self.reader.limit_note] if self.reader.limit_note else []
         ruled = self._answering.ruled(**rules, notes=notes)
         rows = self._rows(histories, users, notes, unknown_items)
         messages = [message] * len(rows) if isinstance(message, str) else list(message)
@@ -151,7 +151,7 @@ class Run:
         Raises:
             GenrecError: users or items that are not known, with counts; `out` is there already.
         """
-        notes: list[str] = []
+        notes = [self.reader.limit_note] if self.reader.limit_note else []
         answering = self._answering
         ruled = answering.ruled(**rules, notes=notes)
         rows = user_rows(source, table, answering.histories, answering.rules.known)

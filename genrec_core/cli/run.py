@@ -24,6 +24,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.evaluation.report.facts import (
     ReportFacts,
     headline_metric,
+    limit_note,
     metric_columns,
     short_rows_note,
     systems_of,
@@ -60,6 +61,9 @@ def _selection_options(command: Callable[..., None]) -> Callable[..., None]:
 @SET
 @_selection_options
 @click.option("--explain", is_flag=True, help="Say what would run and why; run nothing.")
+@click.option(
+    "--limit", type=click.IntRange(1), metavar="USERS", help="Try it on so many users; results say so."
+)
 @click.option("--seeds", default="", metavar="1,2,3", help="Run with each seed; report mean and spread.")
 @folders
 @JSON
@@ -68,6 +72,7 @@ def run(
     changes: tuple[str, ...],
     selection: StageSelection,
     explain: bool,
+    limit: int | None,
     seeds: str,
     place: StoreAndRuns,
     as_json: bool,
@@ -78,6 +83,7 @@ def run(
     stopped when the same command is given again.
     """
     run_environment = environment(place, quiet=as_json)
+    changes = changes if limit is None else (*changes, f"data.limit={limit}")
     loaded = load_pipeline(pipeline, run_environment.registry, changes)
     several = seeds_of(seeds) or loaded.spec.seeds
     if explain:
@@ -179,7 +185,7 @@ def _systems(facts: ReportFacts) -> Table:
 
 def _remarks(facts: ReportFacts) -> list[str]:
     metrics, metric = facts.metrics, headline_metric(facts)
-    lines = []
+    lines = [tried] if (tried := limit_note(metrics)) else []
     if "seeds" in metrics:
         lines.append(f"means of {len(metrics['seeds'])} seeds; intervals: Student's t over users and seeds")
     elif metrics.get("intervals", {}).get("test"):

@@ -22,6 +22,7 @@ from genrec_core.contracts.items import Items
 from genrec_core.contracts.source import Source
 from genrec_core.contracts.split import Split
 from genrec_core.contracts.views import View, Views
+from genrec_core.data.limiting import limited
 from genrec_core.data.lines import read_json, write_json
 from genrec_core.data.markov import load_oracle, save_oracle
 from genrec_core.data.ordering import tie_order
@@ -50,13 +51,24 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def prepare(source: Source, split: Split, max_history: int, context: Context) -> Prepared:
+def prepare(
+    source: Source, split: Split, max_history: int, context: Context, limit: int | None = None
+) -> Prepared:
     """Load, cut, and name the protocol.
+
+    Args:
+        source: gives the data.
+        split: cuts it.
+        max_history: how many of the newest items before a target may be used.
+        context: seed, progress, log.
+        limit: only so many users, to try a pipeline.
 
     Raises:
         DataError: the source or the split refuses the data, or no test row came out.
     """
     dataset = source.load(context)
+    if limit is not None:
+        dataset = limited(dataset, limit)
     views = split.split(dataset, max_history)
     if not len(views.test):
         raise DataError(
@@ -66,9 +78,8 @@ def prepare(source: Source, split: Split, max_history: int, context: Context) ->
     slanted = tie_order(dataset).warning
     notes = (*dataset.notes, *[slanted] * bool(slanted), *views.notes)
     views = replace(_with_attributes(views, dataset.attributes), notes=notes, oracle=dataset.oracle)
-    return Prepared(
-        dataset.items, views, protocol_of(dataset.items, views.test, split), dataset.attributes, notes
-    )
+    protocol = replace(protocol_of(dataset.items, views.test, split), limit=limit)
+    return Prepared(dataset.items, views, protocol, dataset.attributes, notes)
 
 
 def save_prepared(prepared: Prepared, folder: Path) -> None:

@@ -37,6 +37,7 @@ class Protocol:
         items: how many items compete for every row.
         candidates: which items compete: every item of the catalogue, or those of the request's domain.
         filter_viewed: whether items of the visible history are taken out of rankings.
+        limit: how many users were used where a pipeline was only tried; None for all data.
     """
 
     split: Mapping[str, Any] = field(hash=False)
@@ -47,6 +48,7 @@ class Protocol:
     items: int
     candidates: str = ALL_ITEMS
     filter_viewed: bool = False
+    limit: int | None = None
 
     def asked(self, filter_viewed: bool, domain_field: str = "") -> Protocol:
         """The same protocol with viewed items filtered or not, and candidates of one domain or of all."""
@@ -69,6 +71,7 @@ class Protocol:
             "items": self.items,
             "candidates": self.candidates,
             "filter_viewed": self.filter_viewed,
+            **({} if self.limit is None else {"limit": self.limit}),
         }
 
     def described(self) -> dict[str, Any]:

@@ -193,12 +193,27 @@ def named_apart(runs: Sequence[ComparedRun]) -> list[ComparedRun]:
 
 
 def compare_runs(runs: Sequence[ComparedRun], resamples: int = 1000, seed: int = 0) -> Comparison:
-    """Tables of runs, one for each protocol, with paired differences inside each."""
+    """Tables of runs, one for each protocol, with paired differences inside each.
+
+    Raises:
+        DataError: some runs were tried on a part of their data, and not all on the same.
+    """
+    _refuse_parts(runs)
     groups: dict[str, list[ComparedRun]] = {}
     for run in runs:
         groups.setdefault(str(run.protocol.get("hash", "")), []).append(run)
     tables = tuple(_table(group, resamples, seed) for group in groups.values())
     return Comparison(tables, _differing([table.protocol for table in tables]))
+
+
+def _refuse_parts(runs: Sequence[ComparedRun]) -> None:
+    limits = {run.name: run.protocol.get("limit") for run in runs}
+    if len(set(limits.values())) > 1:
+        said = (f"`{name}` {f'{limit:,} users' if limit else 'all data'}" for name, limit in limits.items())
+        raise DataError(
+            f"these runs did not use the same data: {', '.join(said)}",
+            hint="compare what ran on all data, without --limit",
+        )
 
 
 def _table(runs: Sequence[ComparedRun], resamples: int, seed: int) -> ProtocolTable:

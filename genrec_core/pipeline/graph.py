@@ -69,7 +69,13 @@ class Graph:
 
     def _stages(self) -> Iterator[Stage]:
         data = self.spec.data
-        yield DataStage(name=DATA, source=data.source, split=data.split, max_history=data.max_history)
+        yield DataStage(
+            name=DATA,
+            source=data.source,
+            split=data.split,
+            max_history=data.max_history,
+            limit=data.limit,
+        )
         evaluate, views = self.spec.evaluate, ("test", "valid")
         if evaluate.domain_field:
             asked = (

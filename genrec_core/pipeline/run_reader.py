@@ -32,6 +32,7 @@ from genrec_core.contracts.session import Session
 from genrec_core.contracts.views import Request
 from genrec_core.data.prepared import Prepared
 from genrec_core.evaluation.evaluate import METRICS
+from genrec_core.evaluation.report.facts import limit_note
 from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
 from genrec_core.pipeline.graph import TUNE
 from genrec_core.pipeline.load import Pipeline, load_pipeline
@@ -91,6 +92,11 @@ class RunReader:
         known = str(run) if (run / PLAN).is_file() else "RUN"
         words = ["genrec", "items", "add", known, str(self.folder / NEW_ITEMS), "--out", str(self.folder)]
         return shlex.join(words)
+
+    @property
+    def limit_note(self) -> str:
+        """That the run was only tried on a part of its data; empty for any other."""
+        return limit_note({"protocol": {"limit": self.pipeline.spec.data.limit}})
 
     @property
     def identifiers_stage(self) -> str:

@@ -62,6 +62,8 @@ class DataBlock(Options):
     split: Split = _component("core/leave-one-out")
     max_history: int = Field(default=20, ge=1, le=100_000)
     """How many of the newest items before a target may be used, by every system alike."""
+    limit: int | None = Field(default=None, ge=1)
+    """Use so many users only, to try a pipeline; its name and every result then say so."""
 
 
 class Step(Options):
@@ -193,6 +195,7 @@ class Spec(Options):
                 "source": self.data.source.described(),
                 "split": self.data.split.described(),
                 "max_history": self.data.max_history,
+                **({} if self.data.limit is None else {"limit": self.data.limit}),
             },
             "model": models[_MAIN] if list(models) == [_MAIN] else models,
             "tokenizer": self.tokenizer.described(),
@@ -219,8 +222,15 @@ def default_blocks() -> dict[str, Any]:
 
 
 def shaped(values: dict[str, Any]) -> dict[str, Any]:
-    """The values of a file with the two short forms written out; what is malformed stays as it is."""
+    """The values of a file with the two short forms written out; what is malformed stays as it is.
+
+    A pipeline that is only tried on a part of its data is called so, wherever its name is printed.
+    """
     full = dict(values)
+    data, name = full.get("data"), full.get("name")
+    if isinstance(data, dict) and isinstance(name, str) and type(data.get("limit")) is int:
+        mark = f"-limit-{data['limit']}"
+        full["name"] = name if name.endswith(mark) else f"{name[: 64 - len(mark)]}{mark}"
     model = full.get("model")
     if isinstance(model, str) or (isinstance(model, dict) and "use" in model):
         full["model"] = {_MAIN: model}

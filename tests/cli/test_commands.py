@@ -248,3 +248,17 @@ def test_rows_that_came_out_short_are_counted_and_printed(genrec, tmp_path):
     line = f"ows with fewer than 5 items: quick {short['model']} of {examples}"
     assert f"r{line}" in shown.out.replace("\n", " ")
     assert f"R{line}" in (latest / "report.html").read_text()
+
+
+def test_a_limited_run_says_so_wherever_it_is_shown(genrec):
+    shown = genrec("run", "pipeline.yaml", "--limit", "8")
+    said = "tried on 8 users only (--limit): no judgement of the pipeline"
+    assert (shown.code, said in shown.out) == (0, True)
+    assert "quick-limit-8" in shown.out
+    asked = genrec("recommend", "runs/quick-limit-8", "--history", "i0,i1")
+    assert said in asked.out
+    told = json.loads(genrec("recommend", "runs/quick-limit-8", "--history", "i0,i1", "--json").out)
+    assert said in told["notes"]
+    assert genrec("run", "pipeline.yaml").code == 0
+    mixed = genrec("compare", "quick", "quick-limit-8")
+    assert (mixed.code, "did not use the same data" in mixed.err) == (2, True)

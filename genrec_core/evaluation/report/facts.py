@@ -240,6 +240,12 @@ def short_rows_note(facts: ReportFacts) -> str:
     return f"rows with fewer than {deepest} items: {', '.join(names)}" if names else ""
 
 
+def limit_note(metrics: Mapping[str, Any]) -> str:
+    """That a run was only tried on a part of its data; empty for any other."""
+    limit = metrics.get("protocol", {}).get("limit")
+    return f"tried on {limit:,} users only (--limit): no judgement of the pipeline" if limit else ""
+
+
 def headline_metric(facts: ReportFacts, name: str = "recall") -> str:
     """Recall (or another metric) at 10, or at the deepest cut-off where there is no 10."""
     at = list(facts.metrics.get("settings", {}).get("at", [10]))

@@ -11,6 +11,7 @@ from genrec_core.evaluation.report.facts import (
     ReportFacts,
     System,
     headline_metric,
+    limit_note,
     metric_columns,
     systems_of,
     title,
@@ -33,6 +34,7 @@ def write_report(path: Path, facts: ReportFacts, more: Iterable[Section] = ()) -
     sections = [*(one for one in (build(facts) for build in SECTIONS) if one), *more]
     digest = str(facts.metrics.get("protocol", {}).get("hash", ""))
     lead = f"Run {facts.run_id}" + (f" · protocol {digest}" if digest else "")
+    lead += f" · {tried}" if (tried := limit_note(facts.metrics)) else ""
     path.write_text(page(facts.name, lead, sections, _figures(facts), facts.made), encoding="utf-8")
 
 

@@ -23,6 +23,7 @@ from genrec_core.evaluation.report.facts import (
     StageFacts,
     headline_metric,
     interval_of,
+    limit_note,
     metric_columns,
     short,
     short_rows_note,
@@ -81,6 +82,11 @@ def _accuracy(facts: ReportFacts) -> Section | None:
 
 
 def _bars(facts: ReportFacts) -> str:
+    tried = limit_note(facts.metrics)
+    return f"{tried[:1].upper()}{tried[1:]}. {_drawn(facts)}" if tried else _drawn(facts)
+
+
+def _drawn(facts: ReportFacts) -> str:
     if not facts.seeds:
         return "Bars are 95 % bootstrap intervals."
     drawn = f"Figures are means of {len(facts.seeds)} seeds, small dots the seeds."

@@ -46,18 +46,20 @@ class DataStage(Stage):
     source: Source
     split: Split
     max_history: int
+    limit: int | None = None
 
     def components(self) -> Mapping[str, Component]:
         """The source and the split."""
         return {"data.source": self.source, "data.split": self.split}
 
     def settings(self) -> Mapping[str, Any]:
-        """The history cut."""
-        return {"max_history": self.max_history}
+        """The history cut, and where only a part is used how much."""
+        limit = {} if self.limit is None else {"limit": self.limit}
+        return {"max_history": self.max_history, **limit}
 
     def run(self, work: StageContext) -> None:
         """Prepare the data and keep it."""
-        prepared = prepare(self.source, self.split, self.max_history, work.context)
+        prepared = prepare(self.source, self.split, self.max_history, work.context, self.limit)
         views = prepared.views
         work.context.log(
             "data",
