@@ -9,12 +9,12 @@ import contextlib
 import html
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from genrec_core.contracts.context import Advance
 from genrec_core.contracts.errors import printable
-from genrec_core.pipeline.console import Console, console, echo
+from genrec_core.pipeline.console import Console, console, echo, far, numbers
 
 EVERY = 0.2
 """Seconds between two updates of a bar."""
@@ -29,10 +29,15 @@ class NotebookConsole:
 
     def __init__(self, display: Any) -> None:
         self._display = display
+        self._latest: dict[str, float] = {}
 
     def say(self, text: str) -> None:
         """One line of the cell's output."""
         echo(printable(text))
+
+    def figures(self, values: Mapping[str, Any]) -> None:
+        """Numbers that a bar shows when it is drawn next."""
+        self._latest |= numbers(values)
 
     def warn(self, text: str) -> None:
         """One line on standard error, which notebooks colour."""
@@ -41,6 +46,7 @@ class NotebookConsole:
     @contextlib.contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Advance]:
         """A bar that is left at its end; its text says how far it came in which time."""
+        self._latest.clear()
         began, done, shown = time.monotonic(), 0, 0.0
         handle = self._display.display(self._bar(what, 0, total, 0.0), display_id=True)
 
@@ -58,9 +64,7 @@ class NotebookConsole:
 
     def _bar(self, what: str, done: int, total: int | None, seconds: float) -> Any:
         bar = f'<progress value="{done}" max="{total}"></progress> ' if total else ""
-        of = f" of {total:,}" if total else ""
-        left = f", {seconds / done * (total - done):.0f} s left" if total and 0 < done < total else ""
-        text = f"{what}: {done:,}{of}, {seconds:.0f} s{left}"
+        text = far(what, done, total, seconds, self._latest)
         return self._display.HTML(f"<div>{bar}{html.escape(text)}</div>")
 
 

@@ -3,6 +3,7 @@
     runs/<name>/<id>/  pipeline.yaml  plan.json  metrics.json  recommendations.jsonl.gz  ranks.safetensors
                        log.jsonl  report.html
     runs/<name>/latest → the newest that ended well
+    runs/<name>/current → the newest that began: `tail -f runs/<name>/current/log.jsonl`
 
 A run that items were added to (`add_items`) has `pipeline.yaml`, `plan.json`, `items.json` and the items.
 
@@ -24,7 +25,7 @@ import yaml
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.plan import Ingredients, Plan
 
-LATEST = "latest"
+LATEST, CURRENT = "latest", "current"
 PIPELINE = "pipeline.yaml"
 PLAN = "plan.json"
 ITEMS = "items.json"
@@ -46,6 +47,7 @@ def new_run_folder(runs: Path, name: str) -> Path:
                 folder.mkdir()
             except FileExistsError:
                 continue
+            _point(folder, CURRENT)
             return folder
     except OSError as error:
         raise GenrecError(
@@ -71,13 +73,17 @@ def write_pipeline(path: Path, described: Mapping[str, Any]) -> None:
 
 def point_latest(folder: Path) -> str:
     """Let `latest` beside this folder lead to it; says why it does not, empty when it does."""
-    latest = folder.parent / LATEST
-    if latest.exists() and not latest.is_symlink():
-        return f"`{latest}` is a folder of its own, so it does not lead to this run; move it away"
-    link = folder.parent / f".{LATEST}.{os.getpid()}"
+    return _point(folder, LATEST)
+
+
+def _point(folder: Path, name: str) -> str:
+    place = folder.parent / name
+    if place.exists() and not place.is_symlink():
+        return f"`{place}` is a folder of its own, so it does not lead to this run; move it away"
+    link = folder.parent / f".{name}.{os.getpid()}"
     link.unlink(missing_ok=True)
     link.symlink_to(folder.name)
-    link.replace(latest)
+    link.replace(place)
     return ""
 
 

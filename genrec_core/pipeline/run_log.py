@@ -65,6 +65,7 @@ class RunLog:
             self.warn(stage, str(values["message"]))
         else:
             self._write(stage, event, values)
+            self._console.figures(values)
         self._tell(lambda observer: observer.logged(stage, event, values))
 
     def warn(self, stage: str, message: str) -> None:

@@ -85,7 +85,7 @@ def test_a_failed_run_leaves_no_latest_and_a_log_that_says_why(run, tmp_path):
         run("train.count.fail=value")
     home = tmp_path / "runs" / "quick"
     assert not (home / "latest").exists()
-    events = [json.loads(line) for log in home.glob("*/log.jsonl") for line in log.read_text().splitlines()]
+    events = [json.loads(line) for log in home.glob("2*/log.jsonl") for line in log.read_text().splitlines()]
     failed = [event for event in events if event.get("outcome") == "failed"]
     assert [event["stage"] for event in failed] == ["train.count"]
     assert "the loss exploded" in failed[0]["error"]
