@@ -110,7 +110,7 @@ def load(entry: Registered) -> type[Component]:
 MOVED = {"core/openai": ("teachers/openai", "genrec-contrib-teachers")}
 """Old name of a component → its new one, and the package that brings it."""
 
-PACKAGES = {"teachers": "genrec-contrib-teachers"}
+PACKAGES = {"teachers": "genrec-contrib-teachers", "trackers": "genrec-contrib-trackers"}
 """Plugin → its package, where that is not `genrec-plugin-NAME`."""
 
 

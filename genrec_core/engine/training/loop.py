@@ -60,7 +60,7 @@ class SFTLoop(PlannedTrainer):
         self._valid = Collator(parts.valid, model.family, model.pad_id)
         self._losses: list[Tensor] = []
         plan, every = parts.plan, settings.evaluate_every
-        self.steps, self.batches = plan.steps, len(plan.batches)
+        self.steps, self.batches, self.epoch_ends = plan.steps, len(plan.batches), plan.epoch_steps
         self.ends = frozenset({*(range(every, self.steps, every) if every else plan.epoch_steps), self.steps})
         self.validates = len(parts.valid) > 0
         self.select_by, self.keeps_best = settings.select_by, settings.keep == "best"

@@ -114,6 +114,8 @@ class PlannedTrainer(Trainer):
     """Batches of the plan."""
     ends: frozenset[int]
     """Steps after which validation rows are looked at and a checkpoint is made."""
+    epoch_ends: Sequence[int] = ()
+    """The last step of each epoch."""
     validates = True
     """Whether there are validation rows."""
     select_by: str
@@ -155,7 +157,7 @@ class PlannedTrainer(Trainer):
             means = self.tracker.draw_point(step)
             if means:
                 figures = {name.removeprefix("train "): value for name, value in means.items()}
-                self._context.log("train", step=step, epoch=self._epoch(step), **figures)
+                self._context.log("train", step=step, **self._epoch(step), **figures)
 
     def run(self, checkpoint: Path | None) -> None:
         """Train to the end of the plan or until patience runs out, from a checkpoint if there is one.
@@ -223,15 +225,15 @@ class PlannedTrainer(Trainer):
         if self.tracker.evaluated(step, figures, self.select_by) and self.keeps_best:
             self.keep_best()
         self.control.should_training_stop |= self.tracker.stopped
-        self._context.log("valid", step=step, epoch=self._epoch(step), **figures)
+        self._context.log("valid", step=step, **self._epoch(step), **figures)
         # Trainer clears the request here; without it the end of the epoch would evaluate once more.
         metrics = {f"eval_{name}": value for name, value in figures.items()}
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _epoch(self, step: int) -> float:
-        """How many times the data has been gone through at a step."""
-        return round(float(self._settings.epochs) * step / self.steps, 2)
+    def _epoch(self, step: int) -> dict[str, int]:
+        """In which epoch a step is, counted from 1; nothing where the plan has none."""
+        return {"epoch": 1 + sum(end < step for end in self.epoch_ends)} if self.epoch_ends else {}
 
     def keep_best(self) -> None:
         """Keep the present weights as the best of the run."""
