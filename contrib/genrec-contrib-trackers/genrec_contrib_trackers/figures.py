@@ -29,7 +29,7 @@ def scalars(prefix: str, values: Mapping[str, Any]) -> dict[str, float]:
 
 def results(metrics: Mapping[str, Any]) -> dict[str, float]:
     """What a run ended with: metrics of the model on validation and test rows, and those of baselines."""
-    found = {}
+    found: dict[str, float] = {}
     for part in ("valid", "test"):
         found |= scalars(part, metrics.get(part) or {})
     return found | scalars("baselines", metrics.get("baselines") or {})
