@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from genrec_core.api.comparing import compare  # noqa: F401
     from genrec_core.api.recommendations import Recommendations  # noqa: F401
     from genrec_core.api.runs import Run  # noqa: F401
     from genrec_core.api.runs import open_finished as open  # noqa: F401
@@ -78,6 +79,7 @@ _MODULE_OF = {
 }
 _MODULE_OF |= {"hookimpl": "genrec_core.registry.discovery", "Registry": "genrec_core.registry.registry"}
 _API = {
+    "compare": "genrec_core.api.comparing:compare",
     "open": "genrec_core.api.runs:open_finished",
     "run": "genrec_core.api.runs:run_and_open",
     "Run": "genrec_core.api.runs:Run",

@@ -25,7 +25,6 @@ from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.contracts.recommender import excluding
 from genrec_core.contracts.views import Request
-from genrec_core.engine.batches import WINDOW
 from genrec_core.engine.choices import Merge
 
 if TYPE_CHECKING:
@@ -127,6 +126,8 @@ class ThinkSession(BeamSession):
 
     def recommend(self, requests: Sequence[Request]) -> Iterator[Candidates]:
         """Candidates in the order of the requests; the log says how many thoughts were cut."""
+        # Options are read where torch is not installed.
+        from genrec_core.engine.batches import WINDOW
         from genrec_core.engine.decoding.thoughts import think_then_beam
 
         catalogue, context = self._decoder.catalogue, self._context
