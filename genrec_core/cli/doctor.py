@@ -32,7 +32,7 @@ from genrec_core.data.identifier_file import in_catalogue_order, read_identifier
 from genrec_core.data.item_file import read_items
 from genrec_core.data.vector_file import read_matrix
 from genrec_core.evaluation.report.figures import count, percent
-from genrec_core.evaluation.report.sections import diagnosis_entries
+from genrec_core.evaluation.report.sections import diagnosis_entries, word_entries
 from genrec_core.identifiers.diagnosis.diagnosis import Depth, Diagnosis, IdentifierInputs, examine
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
 from genrec_core.identifiers.health import Level
@@ -239,6 +239,8 @@ def _parts(found: Diagnosis) -> tuple[dict[str, str], ...]:
         rest["measured in"] = escape(found.space)
     if error := found.reconstruction:
         rest["variance lost"] = percent(error.unexplained)
+    if found.words:
+        rest.update(word_entries(found.words))
     if found.duplicates and found.duplicates.collisions_explained is not None:
         rest["collisions by near-duplicates"] = percent(found.duplicates.collisions_explained)
     return dict(_summary(found)), levels, prefixes, rest

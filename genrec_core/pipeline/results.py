@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.reward import Reward
 from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, RANKS
@@ -78,11 +79,20 @@ def _facts(
         examples=_examples(done, store, artifacts),
         notes=notes,
         diagnosis=diagnosed(done, store, artifacts),
+        catalogue=_catalogue(done, store, artifacts),
         rewarded=any(
             isinstance(component, Reward)
             for entry in plan.entries
             for component in entry.stage.everything().values()
         ),
+    )
+
+
+def _catalogue(done: Done, store: Store, artifacts: ArtifactReader) -> Catalogue:
+    """Items and identifiers as they were evaluated."""
+    role = done.plan.entry(EVALUATE).stage.inputs
+    return artifacts.catalogue(
+        _artefact(done, store, role["data"]), _artefact(done, store, role["identifiers"])
     )
 
 
@@ -97,9 +107,7 @@ def _examples(done: Done, store: Store, artifacts: ArtifactReader) -> list[Shown
     entry = done.plan.entry(EVALUATE)
     role = entry.stage.inputs
     prepared = artifacts.prepared(_artefact(done, store, role["data"]))
-    catalogue = artifacts.catalogue(
-        _artefact(done, store, role["data"]), _artefact(done, store, role["identifiers"])
-    )
+    catalogue = _catalogue(done, store, artifacts)
     rankings = Rankings.load(_artefact(done, store, role["rankings"]) / RANKINGS.format(view="test"))
     if entry.stage.settings()["filter_viewed"]:
         rankings = without_viewed(rankings, prepared.views.test.rows)

@@ -109,6 +109,7 @@ class ReportFacts:
         examples: test examples to show (see `examples.shown_examples`).
         notes: what the source and the split had to do with the data.
         diagnosis: of the identifiers.
+        catalogue: items and the identifiers that were evaluated.
         rewarded: whether a training step learns from rewards; only such training gives prefixes away.
         made: when, and with which version, in words.
         seeds: of a run with several seeds: seed → the metrics of that run, whose means `metrics` holds.
@@ -123,6 +124,7 @@ class ReportFacts:
     examples: Sequence[ShownExample] = ()
     notes: Sequence[str] = ()
     diagnosis: Diagnosis | None = None
+    catalogue: Catalogue | None = None
     rewarded: bool = False
     made: str = ""
     seeds: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -36,6 +36,7 @@ from genrec_core.evaluation.report.rendering import Section, core_section
 from genrec_core.evaluation.report.seeds import seeds
 from genrec_core.identifiers.diagnosis.diagnosis import Diagnosis
 from genrec_core.identifiers.diagnosis.suggestions import suggestions
+from genrec_core.identifiers.diagnosis.words import WordUse
 
 _NEWEST = 6
 """Newest items of a history shown; the count of older ones is named."""
@@ -247,6 +248,20 @@ def _doctor(facts: ReportFacts) -> Section | None:
     )
 
 
+def word_entries(words: WordUse) -> list[tuple[str, str]]:
+    """What the doctor says of identifiers in plain words."""
+    return [
+        ("Words of an identifier, mean", f"{words.mean:.2f}"),
+        ("Different words in use", count(words.distinct)),
+        ("Words shared with another item's identifier", percent(words.shared)),
+        ("Different first words", count(words.first)),
+        ("Items on the most common first word", percent(words.most_on_first)),
+        ("Second words behind a first, mean over items", f"{words.fan_out:.1f}"),
+        ("Words taken from the item's own text", percent(words.own)),
+        ("Words of the text that the identifier keeps", percent(words.kept)),
+    ]
+
+
 def diagnosis_entries(found: Diagnosis) -> list[tuple[str, str]]:
     """Name and value of what is one figure for the whole catalogue."""
     rows = []
@@ -262,6 +277,8 @@ def diagnosis_entries(found: Diagnosis) -> list[tuple[str, str]]:
             rows.append(("Colliding items with a near-duplicate", percent(twins.collisions_explained)))
     if texts := found.texts:
         rows.append(("Words of an item's text, median", f"{texts.median_words:g}"))
+    if words := found.words:
+        rows += word_entries(words)
     return rows
 
 

@@ -25,6 +25,7 @@ from genrec_core.contracts.tokenizer import Reconstruction
 from genrec_core.identifiers.diagnosis import duplicates as near_duplicates
 from genrec_core.identifiers.diagnosis.duplicates import Alike, NearDuplicates, words_of
 from genrec_core.identifiers.diagnosis.neighbours import NeighbourRecall, neighbours
+from genrec_core.identifiers.diagnosis.words import WordUse, word_use
 from genrec_core.identifiers.health import Level, health, levels
 from genrec_core.identifiers.prefixes import Prefixes, UnderPrefixes, under_prefixes
 
@@ -132,6 +133,7 @@ class Diagnosis:
         prefixes: what lies under the prefixes of each length.
         buckets: the most crowded identifiers.
         texts: how long the items' texts are.
+        words: what identifiers in plain words say; None for codes.
         neighbours: neighbour recall.
         space: the embeddings it was measured in.
         duplicates: near-duplicate catalogue entries.
@@ -144,6 +146,7 @@ class Diagnosis:
     prefixes: tuple[UnderPrefixes, ...]
     buckets: tuple[Bucket, ...] = ()
     texts: TextLengths | None = None
+    words: WordUse | None = None
     neighbours: NeighbourRecall | None = None
     space: str = ""
     duplicates: NearDuplicates | None = None
@@ -175,6 +178,7 @@ def examine(inputs: IdentifierInputs, depth: Depth | None = None) -> Diagnosis:
         ),
         buckets=tuple(largest_buckets(inputs.identifiers, prefixes, inputs.items)),
         texts=about,
+        words=word_use(inputs.identifiers, texts),
         neighbours=near,
         space=inputs.space if near else "",
         duplicates=near_duplicates.count_near_duplicates(found, prefixes, inputs.items.ids)

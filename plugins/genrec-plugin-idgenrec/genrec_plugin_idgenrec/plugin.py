@@ -11,3 +11,4 @@ def genrec_register(registry: Registry) -> None:
     registry.tokenizer("textual", "genrec_plugin_idgenrec.textual:Textual")
     registry.trainer("alternate", "genrec_plugin_idgenrec.alternate:Alternate")
     registry.corpus("next-item", "genrec_plugin_idgenrec.next_item:NextItem")
+    registry.section("renamed", "genrec_plugin_idgenrec.report:renamed")

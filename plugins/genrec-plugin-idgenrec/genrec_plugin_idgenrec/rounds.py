@@ -37,14 +37,12 @@ from genrec_core.engine import (
 from genrec_plugin_idgenrec.alternate import Alternate
 from genrec_plugin_idgenrec.generator import Generator
 from genrec_plugin_idgenrec.generator_step import GeneratorStep, Row
+from genrec_plugin_idgenrec.report import AFTER, BEFORE, MOVED, RENAMED
 from genrec_plugin_idgenrec.soft import batch_of, token_losses
 from genrec_plugin_idgenrec.textual import identifiers_of, log_writing
 from genrec_plugin_idgenrec.writing import Writing, writing_of
 
 MAIN, GENERATOR, NAMES = "main.safetensors", "generator.safetensors", "names.json"
-
-RENAMED = "renamed"
-"""Where `Identifiers.settings` keeps the names that some items had before each round."""
 
 SHOWN = 20
 """Items whose names are kept."""
@@ -128,8 +126,8 @@ class Rounds:
             self._join(tracker, name, points)
         after = self._probe()
         if not math.isnan(before):
-            tracker.curves.setdefault("valid loss on new identifiers before", []).append((turn, before))
-            tracker.curves.setdefault("valid loss on new identifiers after", []).append((turn, after))
+            tracker.curves.setdefault(BEFORE, []).append((float(turn), before))
+            tracker.curves.setdefault(AFTER, []).append((float(turn), after))
             self.context.log("learnt", round=turn, loss_before=before, loss_after=after)
 
     def _generator_step(self, folder: Path, identity: str, context: Context) -> list[tuple[float, float]]:
@@ -166,7 +164,7 @@ class Rounds:
         settings = {**new.settings, RENAMED: renamed}
         new = replace(new, version=old.version + 1, settings=settings)
         self.catalogue = replace(self.catalogue, identifiers=new)
-        tracker.curves.setdefault("identifiers moved", []).append((float(turn), float(len(moved))))
+        tracker.curves.setdefault(MOVED, []).append((float(turn), float(len(moved))))
         log_writing(named, self.context, round=turn, moved=len(moved), version=new.version)
 
     def _shown(self) -> list[int]:

@@ -302,3 +302,26 @@ def test_two_processes_give_the_gradients_of_one(main, named, catalogue, trainin
     for name, gradient in one.items():
         assert torch.allclose(gradient, two[name], rtol=1e-4, atol=1e-7), name
     assert max(float(gradient.abs().max()) for gradient in one.values()) > 1e-4
+
+
+def test_the_report_shows_names_before_and_after_and_what_was_learnt(main, named, catalogue, training):
+    from genrec_plugin_idgenrec.report import renamed
+
+    from genrec_core.evaluation.report.facts import ReportFacts
+
+    result = trained(main, named.model, catalogue, training)
+    facts = ReportFacts(
+        name="x",
+        run_id="y",
+        metrics={},
+        curves={"alternate": result.curves},
+        catalogue=replace(catalogue, identifiers=result.identifiers),
+    )
+    page = renamed(facts).content
+    item, before = next(iter(result.identifiers.settings["renamed"]["1"].items()))
+    after = result.identifiers.text(int(item[1:]))
+    assert f"<td>{before}</td>" in page
+    assert f"<td>{after}</td>" in page
+    assert f"<td>{result.curves['identifiers moved'][0][1]:,.0f}</td>" in page
+    assert f"{result.curves['valid loss on new identifiers after'][0][1]:.3f}" in page
+    assert renamed(replace(facts, catalogue=catalogue)) is None
