@@ -57,7 +57,8 @@ class Policy:
         self.scoring, self.temperature, self.batch_tokens = scoring, temperature, batch_tokens
         self.decoder = Decoder(model, catalogue, DecoderSettings(scoring=scoring, batch_tokens=batch_tokens))
         self._spelt: dict[str, frozenset[str]] = {}
-        self._vocabulary = frozenset(catalogue.identifiers.vocabulary)
+        identifiers = catalogue.identifiers
+        self._vocabulary = frozenset(identifiers.vocabulary) | frozenset(identifiers.new_tokens)
 
     def prompt_of(self, sample: Sample, prefix_length: int = 0) -> RolloutPrompt:
         """A sample as a prompt, with the first `prefix_length` tokens of its target's identifier supplied.
