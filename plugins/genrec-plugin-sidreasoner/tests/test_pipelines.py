@@ -105,8 +105,8 @@ def test_the_papers_pipeline_runs_two_steps_of_every_stage_on_a_tiny_qwen3(genre
     assert steps == {"train.align": 2, "train.activate": 2, "train.reinforce": 2}
     rounds = [line for line in lines if line["event"] == "train" and line["stage"] == "train.reinforce"]
     assert all(0 <= line["thought tokens"] <= 6 and 0 <= line["thoughts cut"] <= 1 for line in rounds)
-    (thoughts,) = [line for line in lines if line["event"] == "thoughts"]
-    assert thoughts["thoughts"] == 12
+    counted = [line["thoughts"] for line in lines if line["event"] == "thoughts"]
+    assert counted == [12, 12], "of validation and test rows"
     metrics = json.loads((run / "metrics.json").read_text())
     assert 0 <= metrics["test"]["recall@10"] <= 1
     assert metrics["cost"]["recommend"]["tokens"] > 0
