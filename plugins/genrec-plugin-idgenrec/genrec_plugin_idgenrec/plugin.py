@@ -12,3 +12,6 @@ def genrec_register(registry: Registry) -> None:
     registry.trainer("alternate", "genrec_plugin_idgenrec.alternate:Alternate")
     registry.corpus("next-item", "genrec_plugin_idgenrec.next_item:NextItem")
     registry.section("renamed", "genrec_plugin_idgenrec.report:renamed")
+    registry.command(
+        "save-models", "genrec_plugin_idgenrec.command:save_models", "Save the models of a run as folders."
+    )

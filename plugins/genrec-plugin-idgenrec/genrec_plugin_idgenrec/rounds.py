@@ -139,7 +139,9 @@ class Rounds:
             )
         settings, seed = self.options.id_generator, context.seed
         step = GeneratorStep(self.generator, self.main, self.catalogue, rows, settings, seed)
-        return step.run(folder, identity, context)
+        curve = step.run(folder, identity, context)
+        self.context.log("generator learnt", steps=step.steps, loss=curve[-1][1] if curve else math.nan)
+        return curve
 
     def _rendered(self, view: View, context: Context, most: int | None = None) -> list[Row]:
         """The first corpus' samples of a view as the recommender reads them; `most` of them, evenly."""
