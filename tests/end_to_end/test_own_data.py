@@ -69,7 +69,7 @@ def test_the_run_ends_in_a_table_with_the_baselines(shop):
 
 
 def test_recommended_are_other_products_with_their_names(shop):
-    _, (_, _, _, by_id, by_title) = shop
+    _, (_, _, _, by_id, by_title, *_) = shop
     known = names()
     answer = json.loads(by_title)
     assert [one["item"] for one in answer["history"]] == ["1001", "1007"]
@@ -81,3 +81,16 @@ def test_recommended_are_other_products_with_their_names(shop):
     assert told[0] == f"after 1001 ({known['1001']}) → 1007 ({known['1007']})"
     assert [line.split()[3] for line in told[1:]] == items
     assert all(line.endswith(known[item]) for line, item in zip(told[1:], items, strict=True))
+
+
+def test_rules_leave_one_product_and_everyone_is_in_the_file(shop):
+    folder, (*_, ruled, everyone) = shop
+    assert [line.split()[3] for line in ruled.splitlines()[1:2]] == ["1007"]
+    assert "only 1 of 10" in ruled
+    assert f"{5 * CUSTOMERS} recommendations for {CUSTOMERS} users in recs.csv" in everyone
+    with (folder / "recs.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    with (folder / "shop.csv").open() as file:
+        had = {(row["customer"], row["product"]) for row in csv.DictReader(file)}
+    assert len({row["user"] for row in rows}) == CUSTOMERS
+    assert not had & {(row["user"], row["item"]) for row in rows}
