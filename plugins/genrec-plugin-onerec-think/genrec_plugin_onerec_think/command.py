@@ -19,12 +19,12 @@ from typing import Any
 import click
 import orjson
 
-from genrec_core import Context, GenrecError, RecommenderSession, Request
+from genrec_core import Context, GenrecError, Recommender, RecommenderSession, Request
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.registry.discovery import load_plugins
 from genrec_plugin_onerec_think.preparing import entry_of
 from genrec_plugin_onerec_think.store import ThinkAheadEntry, ThinkAheadStore, open_store
-from genrec_plugin_onerec_think.think_ahead import ThinkAhead, refuse_other
+from genrec_plugin_onerec_think.think_ahead import Finish, ThinkAhead, refuse_other
 
 BATCH = 32
 """Users that are thought of between two commits to the store."""
@@ -32,7 +32,9 @@ BATCH = 32
 
 @click.command("think-ahead")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--store", "address", required=True, metavar="PATH|redis://…", help="Where entries are kept.")
+@click.option(
+    "--store", "address", metavar="PATH|redis://…", help="Where entries are kept; by default where RUN says."
+)
 @click.option(
     "--histories", type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="JSON lines of `user_id` and `item_ids`, oldest first; by default the newest histories of RUN.",
@@ -45,7 +47,7 @@ BATCH = 32
 @click.option("--again", is_flag=True, help="Think for users again whose entry is up to date.")
 def think_ahead(
     run: Path,
-    address: str,
+    address: str | None,
     histories: Path | None,
     depth: int | None,
     prefixes: int | None,
@@ -61,7 +63,7 @@ def think_ahead(
         depth = depth or recommender.options.depth
         prefixes = prefixes or recommender.options.prefixes
     keep: dict[str, Any] = {"depth": depth or 2, "most": prefixes or 10, "maker": _maker(opened)}
-    with open_store(address) as store:
+    with open_store(address := address or _named_store(recommender)) as store:
         missing = requests if again else list(_missing(requests, store, opened, keep["maker"]))
         if missing:
             with _thinker(opened) as session:
@@ -70,6 +72,22 @@ def think_ahead(
         click.echo(
             f"{len(missing):,} users thought of, {kept:,} were up to date; {address.rpartition('@')[2]}"
         )
+
+
+def _named_store(recommender: Recommender) -> str:
+    """The store that a run's recommender finishes from.
+
+    Raises:
+        GenrecError: it names none.
+    """
+    address = recommender.options.store if isinstance(recommender, Finish) else ""
+    if not address:
+        raise GenrecError(
+            f"recommender `{recommender.name}` of this run names no store",
+            where="--store",
+            hint="write --store ahead.sqlite, or `store:` under `recommend` of the pipeline",
+        )
+    return str(address)
 
 
 def _maker(opened: RunReader) -> str:

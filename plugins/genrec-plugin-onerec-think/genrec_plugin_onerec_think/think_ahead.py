@@ -7,8 +7,8 @@ Only prefixes travel. The finishing model never reads the thought; it searches i
 the items that begin with a prepared prefix, so a whole answer costs what a plain search costs.
 
     onerec-think/finish        one slot: prefixes come from a store that `genrec think-ahead RUN` has filled
-    onerec-think/think-ahead   two slots: the same, and without a store the prefixes are made on the spot by
-                               the recommender `thinker`, `lag` items ago: to judge both models in one run
+    onerec-think/think-ahead   two slots: the same for who opens the finished run; the run itself makes them
+                               on the spot by its `thinker`, `lag` items ago, to judge both models
 
 A user with nothing prepared, with something stale, or with prefixes under which nothing may be recommended
 any more gets the plain search instead. How often which happened is counted (`counts`), logged, and told by
@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field, model_validator
@@ -39,7 +40,7 @@ from genrec_core import (
 from genrec_core.builtin.beam import Beam, BeamSession
 from genrec_core.contracts.identifiers import Tokens
 from genrec_plugin_onerec_think.preparing import FromStore, OnTheSpot, Prepared
-from genrec_plugin_onerec_think.store import ThinkAheadEntry, open_store
+from genrec_plugin_onerec_think.store import REDIS, ThinkAheadEntry, open_store
 
 if TYPE_CHECKING:
     from genrec_core.engine import Decoder
@@ -101,7 +102,11 @@ class Finish(Beam):
 
 
 class ThinkAhead(Finish):
-    """Both models in one pipeline: `main` thinks, `finisher` finishes."""
+    """Both models in one pipeline: `main` thinks, `finisher` finishes.
+
+    The run's own evaluation thinks on the spot, since nothing can have been prepared by a run that is not
+    finished. Whoever opens the run later (`genrec serve`, `genrec recommend`) finishes from the `store`.
+    """
 
     version = "1"
     slots = ("main", "finisher")
@@ -133,7 +138,7 @@ class ThinkAhead(Finish):
 
     def is_seeded(self) -> bool:
         """Where the thinker is."""
-        return not self.options.store and self.options.thinker.is_seeded()
+        return self.options.thinker.is_seeded()
 
     def prepared(
         self,
@@ -142,10 +147,13 @@ class ThinkAhead(Finish):
         prompts: Mapping[str, Corpus],
         context: Context,
     ) -> Prepared | None:
-        """The store, or the thinker."""
-        if self.options.store:
-            return super().prepared(models, catalogue, prompts, context)
+        """The store for who opens the finished run; the thinker for the run itself, which comes before it."""
         options = self.options
+        if options.store and context.workspace is None:
+            if options.store.startswith(REDIS) or Path(options.store).expanduser().is_file():
+                return super().prepared(models, catalogue, prompts, context)
+            missing = f"there is no think-ahead store `{options.store}` yet: `{self.name}` thinks on the spot"
+            context.log("warning", message=missing)
         thinker = self.thinking(models["main"], catalogue, prompts["main"], context)
         return OnTheSpot(thinker, catalogue, options.depth, options.prefixes, options.lag)
 

@@ -199,31 +199,51 @@ main(["think-ahead", {str(run)!r}, "--store", {str(store)!r}])
     assert len(first) + len(later) == 70
 
 
-def test_a_run_with_a_store_finishes_what_was_prepared(genrec, run, tmp_path):
-    from genrec_plugin_onerec_think.think_ahead import ThinkAhead
-
+def test_the_finished_run_is_answered_from_the_store_that_its_pipeline_names(genrec, tmp_path, monkeypatch):
+    """The run itself thinks on the spot, also where a store is there; who opens it later reads the store."""
     from genrec_core import Request
     from genrec_core.pipeline.run_reader import open_run
     from genrec_core.registry.discovery import load_plugins
 
     store = tmp_path / "ahead.sqlite"
-    genrec("think-ahead", run, "--store", store, "--limit", 3)
-    opened = open_run(run, load_plugins()[0])
-    recommender = opened.pipeline.spec.recommend
-    assert isinstance(recommender, ThinkAhead)
+    pipeline = {**PIPELINE, "recommend": {**PIPELINE["recommend"], "store": str(store)}}
+    (tmp_path / "pipeline.yaml").write_text(yaml.safe_dump(pipeline))
+    open_store(str(store)).close()
+    code, _, error = genrec(
+        "run", tmp_path / "pipeline.yaml", "--runs", tmp_path / "runs", "--store", tmp_path / "s"
+    )
+    assert code == 0, error
+    run = tmp_path / "runs" / "ahead" / "latest"
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["ahead"] for line in log if line["event"] == "think-ahead"] == [70]
+
+    assert genrec("think-ahead", run, "--limit", 3)[1].startswith("3 users thought of")
     with open_store(str(store)) as entries:
         user = next(iter(entries.users()))
         (entry,) = entries.get([user])
-    stored = recommender.with_options(store=str(store))
-    prompts = opened.pipeline.prompts
-    from genrec_core import Context
-
-    with stored.open(opened.models, opened.catalogue, prompts, Context()) as session:
-        known, stranger = session.recommend([Request(user, (1, 2)), Request("stranger", (1, 2))])
-        assert session.counts == {"ahead": 1, "missing": 1}
+    opened = open_run(run, load_plugins()[0])
+    with opened.open() as session:
+        (known, _), (stranger, _) = session.answers([Request(user, (1, 2)), Request("stranger", (1, 2))])
     assert {beam.tokens[:2] for beam in known.beams} <= set(entry.prefixes)
+    assert known.thought == entry.thought
     assert "think" not in known.phases
     assert "prefix" not in stranger.phases
+    store.unlink()
+    said = []
+    from genrec_core import Context
+
+    with opened.open(Context(log=lambda event, **values: said.append((event, values)))) as session:
+        ((answer, _),) = session.answers([Request(user, (1, 2))])
+    assert answer.phases["think"] > 0
+    assert said[0][0] == "warning"
+    assert "there is no think-ahead store" in said[0][1]["message"]
+
+
+def test_a_run_that_names_no_store_is_told_to(genrec, run):
+    code, _, error = genrec("think-ahead", run)
+    assert code == 2
+    assert "recommender `onerec-think/think-ahead` of this run names no store" in error
+    assert "write --store ahead.sqlite" in error
 
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "think-ahead.md"
