@@ -141,3 +141,23 @@ def test_errors_that_are_explained_are_errors_that_are_said():
     said = [message for cell in cells for message in re.findall(r"`([^`]+)`", cell)]
     assert len(said) > 10
     assert [message for message in said if message not in source] == []
+
+
+def test_no_message_and_no_description_of_an_option_points_to_a_file_that_no_wheel_holds():
+    """What a user reads from an installed package is texts in code, less what opens a module."""
+    found = []
+    packages = [
+        ROOT / "genrec_core",
+        *ROOT.glob("plugins/*/genrec_plugin_*"),
+        *ROOT.glob("contrib/*/genrec_contrib_*"),
+    ]
+    for file in (file for package in packages for file in package.rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        opening = tree.body[0].value if tree.body and isinstance(tree.body[0], ast.Expr) else None
+        found += [
+            f"{file.relative_to(ROOT)}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node is not opening
+            and re.search(r"docs/[\w-]+\.md", node.value)
+        ]  # fmt: skip
+    assert found == [], "print the format instead, or say it in the message"

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from genrec_core.contracts.backbone import ModelSize
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.engine.choices import ChatUse
 from genrec_core.engine.models.backbone import ExtendedBackbone
-from genrec_core.engine.models.loading import is_folder, local_place, refuse_undecodable
+from genrec_core.engine.models.loading import is_folder, local_place, refuse_undecodable, stored_size
 
 if TYPE_CHECKING:
     from genrec_core.engine.models.model import Model
@@ -48,6 +49,13 @@ class Pretrained(ExtendedBackbone):
         """A local checkpoint is of a kind that can be trained and decoded."""
         if is_folder(self.options.path):
             refuse_undecodable(Path(self.options.path).expanduser())
+
+    def size(self) -> ModelSize | None:
+        """By the heads of a local folder's safetensors files; unknown for a model on the hub."""
+        each = 2 if self.options.dtype == "bfloat16" else 4
+        return (
+            stored_size(Path(self.options.path).expanduser(), each) if is_folder(self.options.path) else None
+        )
 
     def start(self, catalogue: Catalogue, context: Context) -> Model:
         """The checkpoint as it is."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from genrec_core.contracts.backbone import ModelSize
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training
 from genrec_core.engine.training.settings import SFTSettings
+from genrec_core.registry.loading import missing_modules, not_installed
 
 
 class SFT(Trainer):
@@ -35,6 +37,15 @@ class SFT(Trainer):
             steps = int(max(judged, key=lambda point: (sign * point[1], -point[0]))[0])
         fixed = {"max_steps": steps, "keep": "last", "patience": None}
         return {**fixed, "select_by": "loss", "evaluate_every": None} if steps else None
+
+    def refuse_unusable(self) -> None:
+        """Adapters have the package that makes them."""
+        if self.options.trainable == "adapters" and missing_modules(["peft"]):
+            raise not_installed("`trainable: adapters`", ModuleNotFoundError(name="peft"))
+
+    def memory(self, size: ModelSize) -> int:
+        """By what is trained, and in which numbers."""
+        return self.options.memory(size)
 
     def train(
         self,

@@ -71,8 +71,7 @@ class Transitions(Baseline):
 
         recency: float = Field(default=0.6, gt=0, le=1)
         """What the item before counts relative to the one after it. The default has the highest sum of
-        Recall@10 on the validation rows of Amazon Beauty, Amazon Industrial and MovieLens 100K
-        (docs/baselines.md)."""
+        Recall@10 on the validation rows of Amazon Beauty, Amazon Industrial and MovieLens 100K."""
         window: int = Field(default=50, ge=1)
         """Largest distance of a pair that is counted."""
         symmetric: float = Field(default=0.0, ge=0, le=1)

@@ -10,7 +10,7 @@ Figures of the tables are read from `metrics.json`.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ from genrec_core.pipeline.plan import Entry
 from genrec_core.pipeline.run import Finished, ManyFinished, StageSelection, planned, run_pipeline, run_seeds
 from genrec_core.pipeline.run_folder import REPORT
 from genrec_core.pipeline.runner import RunEnvironment
+from genrec_core.pipeline.stages.stage import Stage
+from genrec_core.pipeline.stages.train import TrainStage
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.loading import missing_modules
 
@@ -113,6 +115,24 @@ def _explain(
         echo_json({"name": plan.name, "seed": seed, "stages": stages})
     else:
         _print_plan(entries)
+        for line in memory_lines(entry.stage for entry in entries if entry.runs):
+            echo(line)
+
+
+def memory_lines(stages: Iterable[Stage]) -> Iterator[str]:
+    """What each training step needs for its weights, where model and trainer can tell."""
+    for stage in stages:
+        if not isinstance(stage, TrainStage):
+            continue
+        for slot in stage.trainer.changed():
+            size = stage.models[slot].backbone.size()
+            needed = stage.trainer.memory(size) if size else None
+            if size and needed is not None:
+                kind = "bfloat16" if size.bytes_each == 2 else "float32"
+                yield (
+                    f"{stage.name}: about {needed / 1e9:.1f} GB for weights, gradients and optimiser of "
+                    f"{size.weights / 1e6:,.0f} million {kind} weights; activations come on top"
+                )
 
 
 def seeds_of(text: str) -> tuple[int, ...]:
@@ -234,3 +254,5 @@ def check(pipeline: Path, changes: tuple[str, ...]) -> None:
         loaded.refuse_unusable()
     graph = Graph(loaded, registry)
     echo(f"{pipeline}: ok. Stages: {' → '.join(graph.stages)}{note}")
+    for line in memory_lines(graph.stages.values()):
+        echo(line)

@@ -53,7 +53,7 @@ def _kinds(registry: Registry, name: str) -> list[str]:
 
 
 def described(kind: str, name: str, cls: type[Component]) -> str:
-    """A component as `genrec show` prints it, which is also how docs/components.md lists it."""
+    """A component as `genrec show` prints it, which is also how the page of all components lists it."""
     lines = [f"{name}  ({kind}, version {cls.version})", ""]
     lines += [f"  {line}" for line in (inspect.getdoc(cls) or "").splitlines()]
     fields = cls.Options.model_fields

@@ -10,7 +10,9 @@ class Small(Backbone):
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,6 +23,31 @@ from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.contracts.options import Options
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """How large a model is, as far as that can be told before it is loaded.
+
+    Attributes:
+        shapes: of every weight, one that is shared once.
+        vocabulary: rows of the matrices of tokens.
+        bytes_each: of a weight in memory.
+    """
+
+    shapes: tuple[tuple[int, ...], ...]
+    vocabulary: int
+    bytes_each: int
+
+    @property
+    def weights(self) -> int:
+        """How many weights there are."""
+        return sum(map(math.prod, self.shapes))
+
+    @property
+    def token_weights(self) -> int:
+        """How many of them stand in matrices of tokens."""
+        return sum(math.prod(shape) for shape in self.shapes if shape[:1] == (self.vocabulary,))
 
 
 class Backbone(Component):
@@ -40,6 +67,10 @@ class Backbone(Component):
     def needs_codes(self) -> bool:
         """Whether it needs identifiers made of tokens of their own (`Tokenizer.writes_codes`)."""
         return False
+
+    def size(self) -> ModelSize | None:
+        """The size of the model, without loading it; None where it cannot be told."""
+        return None
 
     @abstractmethod
     def build(self, catalogue: Catalogue, context: Context) -> LanguageModel:

@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from genrec_core.contracts.backbone import ModelSize
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Component
 from genrec_core.contracts.context import Context
@@ -77,6 +78,13 @@ class Trainer(Component):
 
         corpora: tuple[Corpus, ...] = ()
         """The tasks to learn, mixed by weight."""
+
+    def memory(self, size: ModelSize) -> int | None:
+        """Bytes for weights, gradients and the optimiser's state of the model it trains; None if unknown.
+
+        Activations come on top. `genrec check` and `--explain` print it.
+        """
+        return None
 
     @abstractmethod
     def train(

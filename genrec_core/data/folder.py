@@ -61,7 +61,11 @@ def data_files(folder: Path) -> dict[str, Path]:
         what = {"absent": "does not exist", "file": "is a file, not a data folder"}.get(
             there, f"is no folder ({there})"
         )
-        hint = "name the folder that holds items.jsonl; docs/data.md shows the format"
+        hint = (
+            "name the folder that holds items.jsonl, one object a line with item_id and texts, and either "
+            "sequences.jsonl (user_id, item_ids) or interactions.csv, .jsonl or .parquet (user_id, item_id, "
+            "timestamp)"
+        )
         raise DataError(f"data folder `{folder.name}` {what}", where=str(folder), hint=hint)
     files = {}
     for role, endings in _ENDINGS.items():

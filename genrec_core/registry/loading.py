@@ -29,6 +29,7 @@ _EXTRAS = {
     "accelerate": "engine",
     "scipy": "engine",
     "gguf": "engine",
+    "peft": "lora",
     "trl": "rl",
     "datasets": "rl",
     "pyarrow": "parquet",

@@ -118,3 +118,43 @@ def test_a_local_model_of_a_kind_that_cannot_be_decoded_is_refused(genrec, writt
 def test_a_local_language_model_passes(genrec, written, tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "qwen3"}')
     assert genrec("check", written(block=f"model: {{use: core/pretrained, path: {tmp_path}}}\n")).code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "trainable", "needed"),
+    [
+        ("", "all", "2.2 GB for weights, gradients and optimiser of 137 million float32 weights"),
+        (
+            ", dtype: bfloat16",
+            "adapters",
+            "0.5 GB for weights, gradients and optimiser of 137 million bfloat16",
+        ),
+    ],
+)
+def test_the_memory_of_a_training_step_is_told_by_the_heads_of_its_files(
+    genrec, written, tmp_path, options, trainable, needed
+):
+    """137 million weights: [151936, 896] and [896, 896]; 16 bytes each, or 2 and a gradient of the tokens."""
+    shapes = {"model.embed_tokens.weight": [151936, 896], "model.layers.0.mlp.up_proj.weight": [896, 896]}
+    head = json.dumps({name: {"dtype": "F32", "shape": shape} for name, shape in shapes.items()}).encode()
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text('{"model_type": "qwen2", "vocab_size": 151936}')
+    (tmp_path / "model" / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head)
+    file = written(
+        model=f"model: {{use: core/pretrained, path: model{options}}}\n",
+        train=f"train: {{sft: {{use: core/sft, corpora: [core/next-item], trainable: {trainable}}}}}\n",
+    )
+    for command in (["check", file], ["run", file, "--explain"]):
+        shown = genrec(*command)
+        assert shown.code == 0, shown.err
+        assert f"train.sft: about {needed}" in shown.out
+        assert "activations come on top" in shown.out
+
+
+def test_adapters_without_their_package_are_refused_with_the_extra(genrec, written, without):
+    without("peft")
+    file = written(train="train: {sft: {use: core/sft, corpora: [core/next-item], trainable: adapters}}\n")
+    shown = genrec("check", file)
+    assert shown.code == 2
+    assert "`trainable: adapters` needs the module `peft`, which is not installed" in shown.err
+    assert "pip install 'genrec-core[lora]'" in shown.err

@@ -201,7 +201,8 @@ class _Measurement:
         short, reference = self._drawn(3), self._drawn(5)
         self._logits_come_from_states(short)
         linear, scale = self._head()
-        prompts = [short, reference]
+        # Two of one length, since rows of one length are read together and share a cache.
+        prompts = [short, reference, self._drawn(3)]
         if self.encoder_decoder:
             way = self._fitting(prompts, "copies", "plain")
             return Support(way, None, way, linear, scale)
@@ -216,7 +217,7 @@ class _Measurement:
         positions = getattr(self.network.config, "max_position_embeddings", None) or _LONGEST
         if window + 4 > min(positions, _LONGEST):
             return Support(way, window, "copies" if way in TREES else way, linear, scale)
-        beyond = self._fitting([short, self._drawn(window + 2)], *CAUSAL)
+        beyond = self._fitting([short, self._drawn(window + 2), prompts[2]], *CAUSAL)
         return Support(way, None if beyond == way else window, beyond, linear, scale)
 
     def _logits_come_from_states(self, prompt: list[int]) -> None:
@@ -269,8 +270,9 @@ class _Measurement:
 
     def _same(self, prompts: Sequence[list[int]], way: Way) -> bool:
         """Two steps of two beams each behind the prompts, the second crossing over, against plain passes."""
-        first, second = (torch.tensor([self._drawn(2), self._drawn(2)]) for _ in range(2))
-        none, crossed = torch.zeros((2, 2), dtype=torch.long), torch.tensor([[1, 0], [1, 1]])
+        first, second = (torch.tensor([self._drawn(2) for _ in prompts]) for _ in range(2))
+        none = torch.zeros((len(prompts), 2), dtype=torch.long)
+        crossed = torch.tensor([[1, 0], [1, 1], [0, 1]])[: len(prompts)]
         paths = [[[*prompt]] for prompt in prompts]
         try:
             state = self._state(way)

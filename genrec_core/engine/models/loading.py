@@ -17,6 +17,7 @@ from typing import Any
 
 import orjson
 
+from genrec_core.contracts.backbone import ModelSize
 from genrec_core.contracts.errors import GenrecError
 
 
@@ -56,6 +57,29 @@ def refuse_undecodable(folder: Path) -> None:
             f"`{file}` says `model_type: {kind}`, which the installed transformers has no language model for",
             hint="choose a causal or an encoder-decoder model that needs no code of its own",
         )
+
+
+def stored_size(folder: Path, bytes_each: int) -> ModelSize | None:
+    """The size of a checkpoint by the heads of its safetensors files; None where they cannot be read.
+
+    A head is eight bytes of its length, then JSON: {"lm_head.weight": {"shape": [32000, 960], …}, …}.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    try:
+        config = orjson.loads((folder / "config.json").read_bytes())
+        vocabulary = int({**config, **config.get("text_config", {})}["vocab_size"])
+        for file in folder.glob("*.safetensors"):
+            with file.open("rb") as stream:
+                length = int.from_bytes(stream.read(8), "little")
+                head = orjson.loads(stream.read(min(length, _LONGEST_HEAD)))
+            head.pop("__metadata__", None)
+            shapes |= {name: tuple(map(int, entry["shape"])) for name, entry in head.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return ModelSize(tuple(shapes.values()), vocabulary, bytes_each) if shapes else None
+
+
+_LONGEST_HEAD = 100 << 20
 
 
 def _looks_local(path: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from genrec_core.contracts.context import Context
 from genrec_core.engine.batches import by_rows
-from genrec_core.engine.models.freezing import TrainedRows
+from genrec_core.engine.models.freezing import MasterWeights
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.training.dataset import BatchPlan, Collator, SampleTable
 from genrec_core.engine.training.dense_loss import DenseLoss
@@ -52,10 +51,10 @@ class SFTLoop(PlannedTrainer):
         settings: SFTSettings,
         context: Context,
         *,
-        rows: TrainedRows | None,
+        rows: MasterWeights | None,
         **options: Any,
     ) -> None:
-        self._parts, self._rows = parts, rows
+        self._parts = parts
         self._train = Collator(parts.table, model.family, model.pad_id)
         self._valid = Collator(parts.valid, model.family, model.pad_id)
         self._losses: list[Tensor] = []
@@ -65,22 +64,11 @@ class SFTLoop(PlannedTrainer):
         self.validates = len(parts.valid) > 0
         self.select_by, self.keeps_best = settings.select_by, settings.keep == "best"
         super().__init__(model=model.network, settings=settings, context=context, **options)
+        self.masters += [rows] if rows is not None else []
 
     def batch(self, number: int) -> dict[str, Tensor]:
         """The tensors of a batch of the plan."""
         return self._train.batch(self._parts.plan.batches[number], self._parts.plan.group(number))
-
-    def parameter_groups(self) -> tuple[Sequence[Any], Sequence[Any]]:
-        """The rows of new tokens where only they are trained, else as ever."""
-        return (self._rows.parameters, ()) if self._rows is not None else super().parameter_groups()
-
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW on what is trained."""
-        fresh = self.optimizer is None
-        made = super().create_optimizer(model)
-        if fresh and self._rows is not None:
-            self._rows.attach(made)
-        return made
 
     def compute_loss(
         self, model: Any, inputs: dict[str, Tensor], return_outputs: bool = False, **_: Any

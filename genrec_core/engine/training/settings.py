@@ -6,10 +6,14 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from genrec_core.contracts.backbone import ModelSize
 from genrec_core.contracts.baseline import Baseline
 from genrec_core.contracts.loss import Loss
 from genrec_core.contracts.options import Options, operational
 from genrec_core.engine.choices import Arithmetic, Scoring
+from genrec_core.engine.models.adapters import AdapterSettings
+
+_FLOAT32 = 4
 
 
 class DenseSettings(Options):
@@ -68,8 +72,11 @@ class SFTSettings(Options):
     it writes by both, `core/dense` ranks every item by this alone."""
     clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient; 0 for no bound."""
-    trainable: Literal["all", "new-rows"] = "all"
-    """`all` weights, or only the rows of the identifiers' new tokens (`new-rows`)."""
+    trainable: Literal["all", "new-rows", "adapters"] = "all"
+    """`all` weights; only the rows of the identifiers' new tokens (`new-rows`); or these rows and low-rank
+    corrections of the linear layers (`adapters`, LoRA), which are merged into the weights at the end."""
+    adapters: AdapterSettings = AdapterSettings()
+    """Of `trainable: adapters`."""
     max_length: int | None = Field(None, gt=1)
     """Most tokens of a sample; by default what the model says. The trained model remembers it."""
     keep: Literal["best", "last"] = "best"
@@ -96,10 +103,28 @@ class SFTSettings(Options):
         5.0, "Minutes between two checkpoints; there is one at each evaluation too.", ge=0
     )
 
+    def memory(self, size: ModelSize) -> int:
+        """Bytes for weights, gradients, and Adam's two moments with the copies that it owns.
+
+        Float32 weights take 4 each, their gradient 4, the moments 8. A bfloat16 weight takes 2 and its
+        gradient 2, of which a float32 copy is made for the step, where the trained copy and its moments are.
+        Of matrices of tokens the gradient is whole even where only new rows are trained.
+        """
+        held = size.weights * size.bytes_each
+        if self.trainable == "all":
+            return held + size.weights * (12 if size.bytes_each == _FLOAT32 else 2 + 4 + 12)
+        adapted = 0
+        if self.trainable == "adapters":
+            pairs = [shape for shape in size.shapes if len(shape) == 2 and shape[0] != size.vocabulary]
+            adapted = sum(self.adapters.rank * sum(shape) for shape in pairs)
+        return held + size.token_weights * size.bytes_each + adapted * 4 * _FLOAT32
+
     @model_validator(mode="after")
     def _goes_together(self) -> Self:
         if self.teacher is not None and self.scoring != "legal":
             raise ValueError("a `teacher` knows items, not the vocabulary: write `scoring: legal` with it")
+        if "adapters" in self.model_fields_set and self.trainable != "adapters":
+            raise ValueError(f"`adapters` are not trained by `trainable: {self.trainable}`: write `adapters`")
         if self.dense is not None and self.trainable != "all":
             raise ValueError(f"`dense` trains a head whole, not `{self.trainable}`: write `trainable: all`")
         if self.loss is not None and self.label_smoothing:

@@ -255,12 +255,13 @@ def _trained(
     checkpoint, tracker = resumable(
         folder, identity, settings.patience, context, needs_best=settings.keep == "best"
     )
-    new_ids = model.token_ids(catalogue.identifiers.new_tokens) if settings.trainable == "new-rows" else []
+    new_ids = model.token_ids(catalogue.identifiers.new_tokens) if settings.trainable != "all" else []
+    frozen = training_only(model.network, settings.trainable, new_ids, settings.adapters, context.seed)
     use_cache = model.network.config.use_cache
     slow = settings.precision == "bfloat16" and model.device.type == "cpu"
     attention = float32_attention(model.network) if slow else contextlib.nullcontext()
     blocks = recomputed_blocks(model.network) if settings.gradient_checkpointing else contextlib.nullcontext()
-    with quiet(), attention, blocks, training_only(model.network, settings.trainable, new_ids) as rows:
+    with quiet(), attention, blocks, frozen as rows:
         loop = SFTLoop(
             model,
             parts,

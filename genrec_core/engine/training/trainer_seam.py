@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +26,7 @@ from transformers import Trainer, TrainerCallback, get_scheduler
 from transformers.trainer_callback import PrinterCallback
 
 from genrec_core.contracts.context import Advance, Context
+from genrec_core.engine.models.freezing import MasterWeights
 from genrec_core.engine.training.best_tracker import BestTracker
 from genrec_core.engine.training.checkpoints import (
     BEST,
@@ -40,6 +40,7 @@ from genrec_core.engine.training.checkpoints import (
 
 WEIGHTS = "weights.safetensors"
 OPTIMIZER, OPTIMIZER_PLAIN = "optimizer.safetensors", "optimizer.json"
+MASTERS = "masters.safetensors"
 SCHEDULER, RANDOM = "scheduler.json", "random.safetensors"
 TRAINER_STATE = "trainer_state.json"
 """The name under which Trainer looks for its own state when it resumes."""
@@ -136,6 +137,7 @@ class PlannedTrainer(Trainer):
     ) -> None:
         self.folder, self.identity, self.tracker = folder, identity, tracker
         self._settings, self._context = settings, context
+        self.masters: list[MasterWeights] = []
         super().__init__(**options)
         self.remove_callback(PrinterCallback)
         self.args._n_gpu = min(self.args.n_gpu, 1)  # no DataParallel behind the user's back
@@ -186,22 +188,30 @@ class PlannedTrainer(Trainer):
     def _collated(self, numbers: list[int]) -> Any:
         return self.batch(numbers[0])
 
-    def parameter_groups(self) -> tuple[Sequence[Any], Sequence[Any]]:
-        """What is trained: parameters that decay, and parameters that do not."""
-        trained = [value for value in self.model.parameters() if value.requires_grad]
-        return [value for value in trained if value.ndim > 1], [value for value in trained if value.ndim <= 1]
-
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
-        """AdamW on what is trained."""
+        """AdamW on what is trained; of weights that are not float32 it owns float32 copies."""
         made = self.optimizer
         if made is None:
-            decayed, plain = self.parameter_groups()
+            owned = {id(weight) for copies in self.masters for weight in copies.owners}
+            trained = [
+                value for value in self.model.parameters() if value.requires_grad and id(value) not in owned
+            ]
+            short = [value for value in trained if value.dtype != torch.float32]
+            if short:
+                self.masters.append(MasterWeights([(value, None) for value in short]))
+            trained = [value for value in trained if value.dtype == torch.float32]
+            trained += [own for copies in self.masters for own in copies.parameters]
             groups = [
-                {"params": list(decayed), "weight_decay": self._settings.weight_decay},
-                {"params": list(plain), "weight_decay": 0.0},
+                {
+                    "params": [value for value in trained if value.ndim > 1],
+                    "weight_decay": self._settings.weight_decay,
+                },
+                {"params": [value for value in trained if value.ndim <= 1], "weight_decay": 0.0},
             ]
             groups = [group for group in groups if group["params"]]
             made = torch.optim.AdamW(groups, lr=self._settings.learning_rate, fused=True)
+            for copies in self.masters:
+                copies.attach(made)
             self.optimizer = made
         return cast("torch.optim.Optimizer", made)
 
@@ -259,6 +269,7 @@ class PlannedTrainer(Trainer):
     def _write_state(self, folder: Path) -> None:
         save_weights(self.model, folder / WEIGHTS)
         save_optimizer(self.optimizer.state_dict(), folder / OPTIMIZER, folder / OPTIMIZER_PLAIN)
+        save_file(self._copies(), folder / MASTERS)
         (folder / SCHEDULER).write_bytes(orjson.dumps(self.lr_scheduler.state_dict()))
         states = {"cpu": torch.random.get_rng_state()}
         if torch.cuda.is_available():
@@ -275,6 +286,15 @@ class PlannedTrainer(Trainer):
         folder = Path(checkpoint)
         self.optimizer.load_state_dict(load_optimizer(folder / OPTIMIZER, folder / OPTIMIZER_PLAIN))
         self.lr_scheduler.load_state_dict(orjson.loads((folder / SCHEDULER).read_bytes()))
+        saved = load_file(folder / MASTERS)
+        with torch.no_grad():
+            for name, own in self._copies().items():
+                own.copy_(saved[name])
+
+    def _copies(self) -> dict[str, torch.Tensor]:
+        """The float32 copies that the optimiser owns."""
+        every = (own for copies in self.masters for own in copies.parameters)
+        return {str(number): own.detach() for number, own in enumerate(every)}
 
     def _load_rng_state(self, checkpoint: str | None) -> None:
         if checkpoint is None:

@@ -4,6 +4,8 @@ import itertools
 
 import pytest
 import torch
+import transformers
+from packaging.version import Version
 
 from genrec_core import Items
 from genrec_core.contracts.errors import GenrecError
@@ -27,6 +29,12 @@ REFUSED = {
     "xmod": "Input language unknown",
     "fsmt": "a few tokens cannot be read with it",
 }
+
+REFUSED_BEFORE = dict.fromkeys(
+    ("big_bird", "doge", "glm_moe_dsa", "megatron-bert"),
+    ("5.24", "a token's state depends on what stands behind it"),
+)
+"""Refused with an older transformers, whose code lets a token see what stands behind it."""
 
 VARIATIONS = {
     "mistral, a window of 4": ("mistral", {"sliding_window": 4}),
@@ -89,8 +97,10 @@ def beams_equal_brute_force(net, family):
 )
 def test_an_architecture_is_decoded_as_plain_forward_passes_score_it_or_refused(name, encoder_decoder):
     net = network(name, encoder_decoder)
-    if name in REFUSED:
-        with pytest.raises(GenrecError, match=f"`{type(net).__name__}` cannot be .*{REFUSED[name]}"):
+    newer, reason = REFUSED_BEFORE.get(name, ("0", ""))
+    reason = REFUSED.get(name, reason if Version(transformers.__version__) < Version(newer) else "")
+    if reason:
+        with pytest.raises(GenrecError, match=f"`{type(net).__name__}` cannot be .*{reason}"):
             support_of(net)
     else:
         beams_equal_brute_force(net, "seq2seq" if encoder_decoder else "causal")
