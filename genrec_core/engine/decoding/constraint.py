@@ -84,7 +84,7 @@ class Constraint:
     """
 
     def __init__(self, trie: Trie, device: torch.device) -> None:
-        self.trie = trie
+        self.trie, self.device = trie, device
         self.depth = trie.depth()
         self._first = torch.from_numpy(trie.first).to(device).long()
         self._count = torch.from_numpy(trie.count).to(device).long()

@@ -5,6 +5,9 @@ group that just took it. With one group, or without penalty, this is plain beam 
 dropped the method from its core in version 5; identifiers written by diverse beams need it.
 
     two groups, first logits [2.0, 1.9, 0.0]:  penalty 0.2 → tokens 0 and 1;  penalty 0.05 → 0 and 0
+
+With a constraint only what its trie allows is written, of `Constraint.for_rows` what each row may be given:
+an excluded item is then reached by no group.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from torch import Tensor
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.batches import TokenIds, by_tokens
+from genrec_core.engine.decoding.constraint import Choices, Constraint
 from genrec_core.engine.decoding.decode_state import DecodeState
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.decoding.support import decode_state_for
@@ -81,7 +85,11 @@ def write_diversely(
 
 @torch.inference_mode()
 def diverse_beam_search(
-    state: DecodeState, head: OutputHead, prompts: Sequence[TokenIds], settings: DiverseSettings
+    state: DecodeState,
+    head: OutputHead,
+    prompts: Sequence[TokenIds],
+    settings: DiverseSettings,
+    constraint: Constraint | None = None,
 ) -> list[list[DiverseText]]:
     """`beams` texts for each prompt, group by group, best first within a group.
 
@@ -90,6 +98,8 @@ def diverse_beam_search(
         head: the model's output matrix.
         prompts: token ids, one row each.
         settings: how to search.
+        constraint: what may be written; by default anything. Where an identifier ends the end token follows,
+            and scores hold it. A row that is allowed nothing gets no texts.
 
     Raises:
         GenrecError: the groups do not divide the beams.
@@ -101,15 +111,18 @@ def diverse_beam_search(
         )
     rows, size = len(prompts), settings.beams // settings.groups
     hidden = state.start(prompts)
-    groups = [_Group(rows, size, settings, hidden.device) for _ in range(settings.groups)]
+    paths = [
+        _Paths(constraint, rows, settings.end_id) if constraint else None for _ in range(settings.groups)
+    ]
+    groups = [_Group(rows, size, settings, hidden.device, path) for path in paths]
     for step in range(settings.max_tokens + 1):
         logs = head.logits(hidden.reshape(-1, hidden.shape[-1])).log_softmax(dim=1)
         logs = logs.reshape(rows, -1, head.size)
         taken = torch.zeros((rows, head.size), device=hidden.device)
         for number, group in enumerate(groups):
             own = logs if step == 0 else logs[:, number * size : (number + 1) * size]
-            tokens = group.choose(own - settings.penalty * taken[:, None], step)
-            taken.scatter_add_(1, tokens, torch.ones_like(tokens, dtype=taken.dtype))
+            tokens, there = group.choose(own - settings.penalty * taken[:, None], step)
+            taken.scatter_add_(1, tokens, there.to(taken.dtype))
         if step == settings.max_tokens or not any(bool(group.running().any()) for group in groups):
             break
         offsets = [0 if step == 0 else number * size for number in range(settings.groups)]
@@ -121,11 +134,50 @@ def diverse_beam_search(
     ]
 
 
+class _Paths:
+    """Where the beams of one group stand in the trie.
+
+    Args:
+        constraint: what may be written.
+        rows: R.
+        end: the token that finishes a text.
+    """
+
+    def __init__(self, constraint: Constraint, rows: int, end: int) -> None:
+        self._constraint, self._rows, self._end = constraint, rows, end
+        self._nodes = torch.full((rows, 1), int(constraint.trie.roots[0]), device=constraint.device)
+        self._children: Tensor = self._nodes
+
+    def legal(self, logs: Tensor, running: Tensor) -> Tensor:
+        """The log-probabilities [R, W, V] with -inf for what may not be written."""
+        flat = logs.reshape(-1, logs.shape[2])
+        choices = self._constraint.choices(self._nodes.clamp(min=0), running)
+        choices, gained = self._constraint.permitted(choices, _gained(flat, choices), self._rows)
+        self._children = torch.full(flat.shape, -1, dtype=torch.long, device=logs.device)
+        self._children[choices.beams, choices.tokens] = choices.nodes
+        kept = torch.full_like(flat, -torch.inf)
+        kept[choices.beams, choices.tokens] = gained
+        ended = (self._constraint.ended(self._nodes.clamp(min=0)) & running).reshape(-1)
+        kept[ended, self._end] = flat[ended, self._end]
+        return kept.reshape(logs.shape)
+
+    def follow(self, parents: Tensor, tokens: Tensor) -> None:
+        """Go on from beams [R, W] of the step before by these tokens."""
+        rows = torch.arange(self._rows, device=parents.device)[:, None] * self._nodes.shape[1]
+        self._nodes = self._children[rows + parents, tokens]
+
+
+def _gained(logs: Tensor, choices: Choices) -> Tensor:
+    return logs[choices.beams, choices.tokens]
+
+
 class _Group:
     """The beams of one group over all rows: running ones as tensors, finished ones as texts."""
 
-    def __init__(self, rows: int, size: int, settings: DiverseSettings, device: torch.device) -> None:
-        self.size, self.settings = size, settings
+    def __init__(
+        self, rows: int, size: int, settings: DiverseSettings, device: torch.device, paths: _Paths | None
+    ) -> None:
+        self.size, self.settings, self.paths = size, settings, paths
         self.scores = torch.zeros((rows, 1), device=device)
         self.history = torch.zeros((rows, 1, 0), dtype=torch.long, device=device)
         self.parents = self.tokens = torch.zeros((rows, size), dtype=torch.long, device=device)
@@ -135,8 +187,8 @@ class _Group:
         """Bool [R, W]: beams that can still grow."""
         return self.scores > -torch.inf
 
-    def choose(self, logs: Tensor, step: int) -> Tensor:
-        """Take the best next tokens [R, size]; finished texts leave the running beams."""
+    def choose(self, logs: Tensor, step: int) -> tuple[Tensor, Tensor]:
+        """Take the best next tokens [R, size], and which of them are any; finished texts leave the beams."""
         end = self.settings.end_id
         if step < self.settings.min_tokens:
             logs[..., end] = -torch.inf
@@ -144,6 +196,8 @@ class _Group:
             kept = logs[..., end].clone()
             logs = torch.full_like(logs, -torch.inf)
             logs[..., end] = kept
+        if self.paths is not None:
+            logs = self.paths.legal(logs, self.running())
         totals = self.scores[..., None] + logs
         width, vocabulary = totals.shape[1], totals.shape[2]
         count = min(2 * self.size, width * vocabulary)
@@ -156,7 +210,9 @@ class _Group:
         self.parents, self.tokens = parents.gather(1, order), tokens.gather(1, order)
         inherited = self.history.gather(1, self.parents[..., None].expand(-1, -1, self.history.shape[2]))
         self.history = torch.cat([inherited, self.tokens[..., None]], dim=2)
-        return tokens[:, : self.size]
+        if self.paths is not None:
+            self.paths.follow(self.parents, self.tokens)
+        return tokens[:, : self.size], best[:, : self.size] > -torch.inf
 
     def _finish(self, best: Tensor, parents: Tensor, ends: Tensor) -> None:
         for row, rank in ends[:, : self.size].nonzero().tolist():

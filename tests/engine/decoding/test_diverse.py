@@ -4,9 +4,12 @@ import pytest
 import torch
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.engine.decoding.beam import SearchSettings, search
+from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.decoding.diverse import DiverseSettings, diverse_beam_search, write_diversely
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.decoding.support import decode_state_for
+from genrec_core.identifiers.trie import compile_trie
 from tests.engine.decoding.random_models import END, PAD, random_model
 
 
@@ -104,3 +107,49 @@ def test_prompts_of_any_length_are_answered_in_order_as_each_alone(name):
         [text.tokens for text in row] for row in alone
     ]
     assert together[0] == together[3]
+
+
+IDENTIFIERS = [[3, 4], [3, 5], [3, 5, 6], [7], [8, 9], [8, 3], [8, 4, 4], [9, 9]]
+"""Of eight items; [3, 5] is the beginning of another one."""
+
+
+def constrained(name, settings, exclude=((),), only=None, terminate="always"):
+    model = random_model(name)
+    trie = compile_trie(IDENTIFIERS, terminator=END, terminate=terminate)
+    limits = Constraint(trie, torch.device("cpu")).for_rows(exclude, only)
+    state = decode_state_for(model, steps=trie.depth(), width=settings.beams)
+    prompts = [[20, 21, 22], [30, 31]][: len(exclude)]
+    return diverse_beam_search(state, OutputHead(model.network), prompts, settings, limits)
+
+
+@pytest.mark.parametrize("name", ["qwen3", "t5"])
+def test_one_constrained_group_is_constrained_beam_search(name):
+    (texts,) = constrained(name, DiverseSettings(beams=4, end_id=END, max_tokens=3))
+    trie = compile_trie(IDENTIFIERS, terminator=END, terminate="always")
+    model = random_model(name)
+    state = decode_state_for(model, steps=trie.depth(), width=4)
+    limits = Constraint(trie, torch.device("cpu"))
+    found = search(state, OutputHead(model.network), limits, [[20, 21, 22]], SearchSettings(4))
+    assert [list(text.tokens) for text in texts] == [trie.path(node)[:-1] for node in found.nodes[0].tolist()]
+    assert [text.score for text in texts] == pytest.approx(found.scores[0].tolist(), abs=1e-4)
+
+
+@pytest.mark.parametrize("terminate", ["always", "ambiguous"])
+@pytest.mark.parametrize("name", ["qwen3", "t5"])
+def test_no_group_reaches_what_its_row_may_not_be_given(name, terminate):
+    settings = DiverseSettings(beams=8, groups=2, penalty=0.7, end_id=END, max_tokens=3)
+    exclude, only = [(0, 3), (4,)], [None, frozenset({1, 2, 4})]
+    rows = constrained(name, settings, exclude, only, terminate)
+    for texts, left in zip(rows, [{1, 2, 4, 5, 6, 7}, {1, 2}], strict=True):
+        for group in (0, 1):
+            written = [list(text.tokens) for text in texts if text.group == group]
+            allowed = [IDENTIFIERS[item] for item in left]
+            assert all(one in allowed for one in written)
+            assert len(written) == len({tuple(one) for one in written}) == min(4, len(left))
+
+
+def test_a_row_that_is_allowed_nothing_gets_no_texts():
+    settings = DiverseSettings(beams=4, groups=2, penalty=0.5, end_id=END, max_tokens=3)
+    none, some = constrained("qwen3", settings, [range(8), ()])
+    assert none == []
+    assert len(some) == 4
