@@ -123,7 +123,8 @@ class SFTSettings(Options):
     def _goes_together(self) -> Self:
         if self.teacher is not None and self.scoring != "legal":
             raise ValueError("a `teacher` knows items, not the vocabulary: write `scoring: legal` with it")
-        if "adapters" in self.model_fields_set and self.trainable != "adapters":
+        # A run's resolved pipeline names every default, and must be opened again.
+        if self.adapters != AdapterSettings() and self.trainable != "adapters":
             raise ValueError(f"`adapters` are not trained by `trainable: {self.trainable}`: write `adapters`")
         if self.dense is not None and self.trainable != "all":
             raise ValueError(f"`dense` trains a head whole, not `{self.trainable}`: write `trainable: all`")
