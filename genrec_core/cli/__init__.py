@@ -23,7 +23,7 @@ from typing import NoReturn
 
 import click
 
-from genrec_core.contracts.errors import ExitCode, GenrecError, PluginError, printable
+from genrec_core.contracts.errors import ExitCode, GenrecError, PluginError, printable, without_secrets
 from genrec_core.registry.discovery import CORE, PluginReport, load_plugins
 from genrec_core.registry.loading import Registered, is_of_an_extra, load_object, not_installed
 from genrec_core.registry.problems import did_you_mean
@@ -227,7 +227,7 @@ def _signals() -> Iterator[None]:
 
 
 def _say(text: str) -> None:
-    click.echo(printable(text, lines=True), err=True)
+    click.echo(printable(without_secrets(text), lines=True), err=True)
 
 
 def _say_how_to_go_on(error: BaseException, given: list[str]) -> None:

@@ -105,3 +105,27 @@ def printable(text: str, *, lines: bool = False) -> str:
         return char.encode("unicode_escape", "surrogatepass").decode("ascii")
 
     return _UNPRINTABLE.sub(written, text)
+
+
+_SECRETS = (
+    re.compile(r"(?<![\w-])((?:g?sk|pk|rk|hf|xai|pplx|nvapi|ghp|gho|glpat|r8|fw|tgp|csk)[-_])[\w-]{8,}"),
+    re.compile(r"((?:AIza|AKIA))[\w-]{12,}"),
+    re.compile(r"(://)[^/\s@]+(?=@)"),
+    re.compile(
+        r"((?:^|[\s.?&#{\"',_-])(?:api[_-]?key|key|secret|password|passwd|(?:access|auth|api)[_-]?token)\s*[=:]\s*)"
+        r"[^\s&,}`]+",
+        re.IGNORECASE,
+    ),
+)
+"""What keys of servers, passwords in addresses and values of options called like a key look like."""
+
+
+def without_secrets(text: str) -> str:
+    """A message with what looks like a key or a password cut out: messages end in logs that others read.
+
+    >>> without_secrets("--set teacher.key_env=gsk_4eC39HqLyjWDarjtT1zdp7dc: `key_env` is no name")
+    '--set teacher.key_env=gsk_…: `key_env` is no name'
+    """
+    for form in _SECRETS:
+        text = form.sub(r"\1…", text)
+    return text

@@ -25,6 +25,8 @@ from genrec_core.data.lines import UTF8_HINT, byte_lines, records
 
 TableRow = tuple[int, Sequence[Any]]
 Quoting = Literal["auto", "on", "off"]
+ROWS_FREE, ROWS_A_BYTE = 1_000_000, 100
+"""Below so many rows nobody asks; above them a Parquet file of more than this many a byte is a trap."""
 _COLUMN_HINT = "name the columns of your file (`genrec data import` takes a column map)"
 
 
@@ -226,7 +228,7 @@ def _parquet_rows(path: Path, columns: Sequence[str], defects: Defects) -> Itera
         return
     line = 0
     try:
-        for batch in _parquet_file(path).iter_batches(columns=list(dict.fromkeys(columns))):
+        for batch in parquet_file(path).iter_batches(columns=list(dict.fromkeys(columns))):
             table = batch.to_pydict()
             for values in zip(*(table[name] for name in columns), strict=True):
                 line += 1
@@ -249,14 +251,20 @@ def _parquet_columns(path: Path, defects: Defects) -> tuple[str, ...]:
         defects.add("is not a regular file", path.name, path, hint="a pipe, a device or a folder has no rows")
         return ()
     try:
-        return tuple(_parquet_file(path).schema_arrow.names)
+        return tuple(parquet_file(path).schema_arrow.names)
     except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of these
         hint = "write or copy it again"
         defects.add("file is not a sound Parquet file", _first_line(error), path, hint=hint)
         return ()
 
 
-def _parquet_file(path: Path) -> Any:
+def parquet_file(path: Path) -> Any:
+    """An opened Parquet file.
+
+    Raises:
+        DataError: it claims more rows than honest data of its size could hold.
+        GenrecError: pyarrow is not installed.
+    """
     try:
         from pyarrow.parquet import ParquetFile
     except ImportError as error:
@@ -265,7 +273,15 @@ def _parquet_file(path: Path) -> Any:
             where=str(path),
             hint="pip install 'genrec-core[parquet]', or convert the table to CSV",
         ) from error
-    return ParquetFile(path)
+    found, size = ParquetFile(path), path.stat().st_size
+    # A column of one value takes no more room for a thousand million rows than for one.
+    if found.metadata.num_rows > ROWS_FREE and found.metadata.num_rows > size * ROWS_A_BYTE:
+        raise DataError(
+            f"`{path.name}` claims {found.metadata.num_rows:,} rows in {size:,} bytes",
+            where=str(path),
+            hint="distinct interactions take more room; write the rows that are meant",
+        )
+    return found
 
 
 def _has_columns(path: Path, wanted: Sequence[str], present: Sequence[str], defects: Defects) -> bool:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.errors import DataError, examples
 from genrec_core.data.defects import Defects
 from genrec_core.data.lines import UTF8_HINT, byte_lines, records
+from genrec_core.data.tables import parquet_file
 from genrec_core.store.content import load_arrays
 
 ENDINGS = (".npy", ".safetensors", ".parquet")
@@ -175,10 +176,9 @@ def _ids(path: Path) -> list[str]:
 def _parquet(path: Path, column: str, id_column: str) -> tuple[list[str], NDArray[Any]]:
     import pyarrow as pa
     import pyarrow.compute as pc
-    from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        table = parquet_file(path).read()
     except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of these
         raise DataError(
             f"`{path.name}` is no sound Parquet file: {str(error).splitlines()[0]}", where=str(path)

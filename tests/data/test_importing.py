@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from genrec_core import Context, DataError, GenrecError
 from genrec_core.builtin.synthetic import Synthetic
+from genrec_core.data import folder_writer
 from genrec_core.data.events import Columns
 from genrec_core.data.folder import load_folder
 from genrec_core.data.folder_writer import write_folder
@@ -266,3 +269,26 @@ def test_lines_of_python_s_dictionaries_are_read_counted_and_never_run(tmp_path:
     (tmp_path / "meta.json").write_text("__import__('os').system('touch x')\n")
     with pytest.raises(DataError, match="line is not JSON"):
         imported(tmp_path / "out", text, ImportRules(items=items))
+
+
+def test_what_a_killed_import_left_is_swept_after_a_day_and_no_other_files(tmp_path: Path) -> None:
+    made = Synthetic(items=240, users=10).load(Context(seed=1))
+    long_ago = time.time() - 25 * 3600
+    for name, age in ((".import-old", long_ago), (".import-new", time.time()), ("mine", long_ago)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "items.jsonl.gz").write_bytes(b"half")
+        os.utime(tmp_path / name, (age, age))
+    write_folder(made, tmp_path / "data")
+    assert sorted(one.name for one in tmp_path.iterdir()) == [".import-new", "data", "mine"]
+
+
+def test_an_import_that_breaks_leaves_nothing(tmp_path: Path, monkeypatch) -> None:
+    made = Synthetic(items=240, users=10).load(Context(seed=1))
+
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(folder_writer, "write_records", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_folder(made, tmp_path / "data")
+    assert list(tmp_path.iterdir()) == []

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from genrec_core import Context, DataError
 from genrec_core.builtin.folder import Folder
 from genrec_core.cli.data import data
-from genrec_core.data import lines
+from genrec_core.data import lines, tables
 from genrec_core.data.defects import Defects
 from genrec_core.data.folder import Reading, examine_folder, load_folder
 from genrec_core.data.lines import records
@@ -374,6 +374,17 @@ def test_a_gzip_file_that_unpacks_without_end_is_refused(tmp_path: Path, monkeyp
     defects = Defects()
     assert len(list(records(tmp_path / "x.jsonl.gz", defects))) < 400_000
     assert "gzip file unpacks to more than 200 times its size" in str(defects.found[0])
+
+
+def test_a_parquet_file_of_rows_without_end_is_refused(tmp_path: Path, monkeypatch) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(tables, "ROWS_FREE", 10_000)
+    columns = {"user_id": ["u"] * 3_000_000, "item_id": ["a"] * 3_000_000, "timestamp": [1] * 3_000_000}
+    pq.write_table(pa.table(columns), tmp_path / "log.parquet")
+    result = run(tmp_path, {}, "--allow-empty-text", log="log.parquet")
+    assert "`log.parquet` claims 3,000,000 rows in" in str(result.exception)
 
 
 def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch) -> None:

@@ -15,6 +15,7 @@ from genrec_contrib_teachers.stub_server import StubServer, Trouble
 from pydantic import ValidationError
 
 from genrec_core import Context, GenrecError, Message, StageError
+from genrec_core.cli import main
 from genrec_core.registry.discovery import load_plugins
 
 CHATS = [(Message("user", "Hello"),)]
@@ -204,3 +205,47 @@ def test_an_answer_that_repeats_the_key_is_not_kept(monkeypatch):
         with pytest.raises(StageError, match="the model's answer holds the key"):
             teacher.ask(CHATS, 0, Context())
     assert server.asked.total() == 1
+
+
+TEACHER = "{use: teachers/openai, model: m, base_url: BASE, key_env: GROQ_API_KEY}"
+HIDDEN = "4eC39HqLyjWDarjtT1zdp7dc"
+GIVEN = {
+    "a key for the name of a variable": f"tokenizer.teacher.key_env=gsk_{HIDDEN}",
+    "a key in a list": f"tokenizer.teacher.key_env=[gsk_{HIDDEN}]",
+    "an option that there is not": f"tokenizer.teacher.api_key={HIDDEN}",
+    "an address with a key": f"tokenizer.teacher.base_url=https://h/v1?api_key={HIDDEN}",
+    "an address with a password": f"tokenizer.teacher.base_url=https://me:{HIDDEN}@h/v1",
+    "a block with a password": TEACHER.replace("BASE", f"https://me:{HIDDEN}@h/v1"),
+    "a body with a key": f"tokenizer.teacher.extra={{api_key: {HIDDEN}}}",
+}
+
+
+@pytest.mark.parametrize("given", GIVEN)
+@pytest.mark.parametrize("place", ["file", "--set"])
+def test_no_command_repeats_a_key_or_writes_it_into_a_file(tmp_path, monkeypatch, capsys, given, place):
+    pytest.importorskip("genrec_plugin_grlm")
+    value = GIVEN[given] if GIVEN[given].startswith("tokenizer") else f"tokenizer.teacher={GIVEN[given]}"
+    monkeypatch.chdir(tmp_path)
+    teacher = TEACHER.replace("BASE", "https://api.groq.com/v1")
+    change = []
+    if place == "--set":
+        change = ["--set", value]
+    elif "teacher=" in value:
+        teacher = value.partition("=")[2]
+    else:
+        option, _, written = value.removeprefix("tokenizer.teacher.").partition("=")
+        teacher = teacher[:-1].replace(f" {option}: ", " model: ") + f", {option}: '{written}'}}"
+        teacher = teacher.replace("'[", "[").replace("]'", "]").replace("'{", "{").replace("}'", "}")
+    (tmp_path / "p.yaml").write_text(
+        "genrec: 1\nname: keys\ndata: {source: {use: core/synthetic, items: 240, users: 40}}\n"
+        f"tokenizer: {{use: grlm/terms, teacher: {teacher}}}\n"
+    )
+    for command in ("check", "run"):
+        with pytest.raises(SystemExit) as ended:
+            main([command, "p.yaml", *change])
+        shown = capsys.readouterr()
+        assert ended.value.code == 2
+        assert HIDDEN not in shown.err + shown.out, shown.err
+        assert "Error: " in shown.err
+    kept = [file for file in tmp_path.rglob("*") if file.is_file() and file.name != "p.yaml"]
+    assert [file for file in kept if HIDDEN in file.read_text(errors="ignore")] == []
