@@ -180,7 +180,11 @@ class _Passing:
             401: [(b"www-authenticate", b"Bearer")],
             413: [(b"connection", b"close")],
         }
-        headers: Any = [(b"content-type", b"application/json"), *extra.get(status, [])]
+        headers: Any = [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            *extra.get(status, []),
+        ]
         await self({"type": "http.response.start", "status": status, "headers": headers})
         await self({"type": "http.response.body", "body": body})
 
