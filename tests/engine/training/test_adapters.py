@@ -228,3 +228,9 @@ def test_the_estimate_of_memory_is_what_a_step_holds(
     sft.train({"main": model}, catalogue, training, Context(seed=5))
     assert seen[1] == pytest.approx(sft.memory(size), rel=0.15)
     assert seen[1] > (1 if trainable != "all" else 10) * size.weights
+
+
+def test_what_a_run_writes_out_is_read_again():
+    """Every default stands in a run's pipeline, those of adapters that nobody uses too."""
+    written = SFT(corpora=[NextItem()]).described()
+    assert SFT(corpora=[NextItem()], adapters=written["adapters"]).options.trainable == "all"
