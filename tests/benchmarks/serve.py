@@ -290,9 +290,8 @@ def main() -> None:
 def _print(
     http: dict[str, Any], turns: list[dict[str, Any]], load: list[dict[str, Any]], ratios: dict[str, Any]
 ) -> None:
-    print(
-        f"open session p50 {1000 * http['open session p50']:.1f} ms, served {1000 * http['served p50']:.1f} ms"
-    )
+    opened, over_http = 1000 * http["open session p50"], 1000 * http["served p50"]
+    print(f"p50: open session {opened:.1f} ms, served {over_http:.1f} ms")
     for row in turns:
         print(f"{row['what']:>14}  p50 {1000 * row['p50']:7.1f} ms  p95 {1000 * row['p95']:7.1f} ms")
     for row in load:

@@ -51,17 +51,20 @@ class Shop:
     first: Path
     second: Path
 
+    def another(self, *changes: str) -> Path:
+        """A run of the same pipeline with changes; stages that they leave alone are reused."""
+        registry = load_plugins()[0]
+        environment = RunEnvironment(registry, Store(self.folder / "store"), self.folder / "runs")
+        pipeline = load_pipeline(self.folder / "pipeline.yaml", registry, list(changes))
+        return run_pipeline(pipeline, environment).folder
+
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory):
     folder = tmp_path_factory.mktemp("shop")
-    registry, file = load_plugins()[0], folder / "pipeline.yaml"
-    file.write_text(PIPELINE)
-    environment = RunEnvironment(registry, Store(folder / "store"), folder / "runs")
-    runs = [
-        run_pipeline(load_pipeline(file, registry, changes), environment).folder
-        for changes in ([], ["train.sft.epochs=2"])
-    ]
+    (folder / "pipeline.yaml").write_text(PIPELINE)
+    one = Shop(folder, folder, folder)
+    runs = [one.another(), one.another("train.sft.epochs=2")]
     return Shop(folder, *runs)
 
 
