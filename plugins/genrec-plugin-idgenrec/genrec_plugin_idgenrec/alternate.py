@@ -4,10 +4,10 @@
     1        φ learns, ω stands still   written anew      ω learns, φ stands still
     2        …                          version + 1       on prompts with the new identifiers
 
-`order: rec_first` lets the recommender begin: in the paper's order the first generator step follows a
-recommender that has learnt nothing yet. Ablations of the paper's table 5 are options: `train: recommender`
-never moves an identifier, `train: generator` never the recommender; both take as many steps as they would
-in alternate training.
+`order: rec_first` leaves out the first generator step, which in the paper's order asks a recommender that
+has learnt nothing yet. Ablations of the paper's table 5 are options: `train: recommender` never moves an
+identifier, `train: generator` never the recommender; both take as many steps as they would in alternate
+training.
 
 Samples point at items, so new identifiers reach prompts, answers, tries and caches by themselves: each
 recommender step is an ordinary fine-tuning on the catalogue as it is called by then. A killed training
@@ -48,7 +48,8 @@ class Alternate(Trainer):
         rounds: int = Field(3, gt=0, le=1_000)
         """How often both take their turn."""
         order: Order = "id_first"
-        """Who begins a round: the generator, as in the paper, or the recommender."""
+        """Who begins: the generator, as in the paper, or the recommender, whose step is then the whole first
+        round. Both end with the recommender, so that it has learnt the identifiers that are handed on."""
         train: Train = "alternate"
         """Who learns: both in turn, or one of them alone."""
         id_generator: GeneratorSettings = GeneratorSettings()
@@ -76,7 +77,7 @@ class Alternate(Trainer):
     def phases(self) -> list[tuple[int, str]]:
         """(round, `generator` or `recommender`) of every phase, in order."""
         options = self.options
-        turns = {"id_first": ("generator", "recommender"), "rec_first": ("recommender", "generator")}
-        both = turns[options.order]
-        own = both if options.train == "alternate" else (options.train,)
-        return [(number, turn) for number in range(1, options.rounds + 1) for turn in own]
+        both = ("generator", "recommender") if options.train == "alternate" else (options.train,)
+        every = [(number, turn) for number in range(1, options.rounds + 1) for turn in both]
+        late = options.train == "alternate" and options.order == "rec_first"
+        return every[1:] if late else every

@@ -85,10 +85,11 @@ class NextItem(Corpus):
 
     def prompt(self, request: Request, catalogue: Catalogue, context: Context) -> Sample:
         """The fixed template without an answer."""
-        # Only the items that the user is named by have to be read.
-        known = catalogue.items.subset(request.history)
-        small = Catalogue(known, catalogue.identifiers.arranged(request.history))
-        (user,) = self._users(self._generator(small, context), [tuple(range(len(known)))])
+        user = ""
+        if self.options.ids != "items":  # only the items that the user is named by have to be read
+            known = catalogue.items.subset(request.history)
+            small = Catalogue(known, catalogue.identifiers.arranged(request.history))
+            (user,) = self._users(self._generator(small, context), [tuple(range(len(known)))])
         return Sample(self._asked(TEMPLATES[self.options.judged_by], request.history, user))
 
     def _generator(self, catalogue: Catalogue, context: Context) -> Generator | None:

@@ -213,7 +213,7 @@ def test_orders_and_ablations_are_phases():
 
     generator, recommender = "generator", "recommender"
     assert phases() == [(1, generator), (1, recommender), (2, generator), (2, recommender)]
-    assert phases(order="rec_first") == [(1, recommender), (1, generator), (2, recommender), (2, generator)]
+    assert phases(order="rec_first") == [(1, recommender), (2, generator), (2, recommender)]
     assert phases(train="generator") == [(1, generator), (2, generator)]
     assert phases(train="recommender") == [(1, recommender), (2, recommender)]
 
