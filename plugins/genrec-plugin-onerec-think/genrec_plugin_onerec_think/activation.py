@@ -55,7 +55,7 @@ class Activation(SFT):
         """Those of `core/sft`, and the filter."""
 
         epochs: int = Field(2, gt=0)
-        """Epochs; with a filter each is a training of its own."""
+        """Epochs; with a filter each is a training of its own, which `max_steps` bounds."""
         keep: Literal["best", "last"] = "last"
         """Which weights are handed on: the last, or with `best` those with the lowest loss on validation
         rows, which get reasons too."""

@@ -84,8 +84,9 @@ class TestActivation(TrainerContract):
     options: ClassVar = {
         "corpora": [{"use": "onerec-think/rationales", "field": "tags", "max_per_user": 1, **WORDS}],
         "filter": "beam",
-        "budget": 8,
-        "max_steps": 2,
+        "budget": 4,
+        "draws": 1,
+        "max_steps": 1,
         "batch_size": 16,
     }
 
@@ -96,10 +97,10 @@ class TestEnhancement(TrainerContract):
         "corpora": [{"use": "onerec-think/next-item", "max_per_user": 1, **WORDS}],
         "think_opening": "<t>",
         "think_closing": "</t>",
-        "think_tokens": 6,
-        "group": 4,
+        "think_tokens": 4,
+        "group": 3,
         "prompts": 20,
-        "max_steps": 6,
+        "max_steps": 3,
         "learning_rate": 0.05,
         "beta": 0.0,
         "valid_beams": 10,

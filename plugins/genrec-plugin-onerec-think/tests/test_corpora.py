@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import json
+from pathlib import Path
 
 import pytest
 from genrec_plugin_onerec_think.captions import Captions
@@ -186,3 +187,24 @@ def test_texts_that_cannot_be_read_are_named_by_line(tmp_path, train, catalogue)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no text"):
         samples(GeneralText(path=tmp_path / "empty"), train, catalogue)
+
+
+MOVIES = Path(__file__).resolve().parents[4] / "shared" / "data" / "ml-100k"
+
+
+@pytest.mark.skipif(not MOVIES.is_dir(), reason="needs the project's shared data set ml-100k")
+def test_personas_of_movielens_hold_the_attributes_of_real_users():
+    from genrec_core import Catalogue, Identifiers
+    from genrec_core.builtin.folder import Folder
+    from genrec_core.builtin.leave_one_out import LeaveOneOut
+
+    data = Folder(path=MOVIES).load(Context())
+    view = dataclasses.replace(LeaveOneOut().split(data, 20).train, attributes=data.attributes)
+    names = Identifiers.of([(f"<{n}>",) for n in range(len(data.items))])
+    corpus = Persona(attributes=("age", "gender", "occupation"), interests="genres", texts=1)
+    found = samples(corpus, view, Catalogue(data.items, names))
+    assert len(found) == len(view.users) == 943
+    told = {user: sample.segments for user, sample in zip(view.users, found, strict=True)}
+    before, _, behind = told["1"]
+    assert before.text == "The user: age: 24, gender: M, occupation: technician. Chose "
+    assert behind.text == ". Likes: Drama, Comedy, Action."
