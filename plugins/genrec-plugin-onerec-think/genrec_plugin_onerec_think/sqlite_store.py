@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from genrec_core import GenrecError
@@ -76,10 +77,19 @@ class SQLiteStore(ThinkAheadStore):
                     "CREATE TABLE IF NOT EXISTS entries (user TEXT PRIMARY KEY, entry TEXT NOT NULL)"
                 )
 
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise GenrecError(
+                f"`{self._path}` cannot be read: {error}", hint="look at the disk, or fill a new store"
+            ) from error
+
     def get(self, users: Sequence[str]) -> list[ThinkAheadEntry | None]:
         """The entry of each user."""
         found: dict[str, str] = {}
-        with self._lock:
+        with self._lock, self._reading():
             for start in range(0, len(users), AT_ONCE):
                 some = tuple(users[start : start + AT_ONCE])
                 marks = ",".join("?" * len(some))

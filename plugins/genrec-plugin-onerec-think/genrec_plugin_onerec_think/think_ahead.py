@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 256
 """Requests that are looked up, and then answered, together."""
-AHEAD, MISSING, ILLEGAL, EMPTY = "ahead", "missing", "illegal", "empty"
+AHEAD, MISSING, ILLEGAL, EMPTY, UNREACHABLE = "ahead", "missing", "illegal", "empty", "unreachable"
 """What can become of a request, beside `stale-…`; all but the first end in a plain search."""
 
 
@@ -196,25 +196,38 @@ class FinishSession(BeamSession):
         """Candidates in the order of the requests."""
         remaining, before = iter(requests), self.counts.copy()
         while window := list(islice(remaining, AT_ONCE)):
-            entries = self._prepared.entries(window) if self._prepared else [None] * len(window)
+            entries = self._entries(window)
             spent = self._prepared.spent if isinstance(self._prepared, OnTheSpot) else [{}] * len(window)
             asked = [self._narrowed(request, entry) for request, entry in zip(window, entries, strict=True)]
             answers = super().recommend([request for request, _ in asked])
             for (_, supplied), entry, answer, cost in zip(asked, entries, answers, spent, strict=True):
                 phases = _added(cost, answer.phases)
-                if supplied and entry is not None:
+                if supplied and isinstance(entry, ThinkAheadEntry):
                     phases["prefix"] = supplied
                     answer = replace(answer, thought=entry.thought)
                 yield replace(answer, phases=phases)
         self._context.log("think-ahead", **dict(self.counts - before))
 
-    def _narrowed(self, request: Request, entry: ThinkAheadEntry | None) -> tuple[Request, int]:
+    def _entries(self, window: Sequence[Request]) -> Sequence[ThinkAheadEntry | str | None]:
+        """What was prepared for each request; `UNREACHABLE` where a store cannot be asked just now."""
+        if self._prepared is None:
+            return [None] * len(window)
+        try:
+            return self._prepared.entries(window)
+        except GenrecError as error:
+            if not isinstance(self._prepared, FromStore):
+                raise
+            if not self.counts[UNREACHABLE]:
+                self._context.log("warning", message=f"plain searches instead of prepared ones: {error}")
+            return [UNREACHABLE] * len(window)
+
+    def _narrowed(self, request: Request, entry: ThinkAheadEntry | str | None) -> tuple[Request, int]:
         """The request for items under the user's prefixes alone, and how many tokens these have.
 
         Where nothing fits it is the request as it is and 0, and the reason is counted.
         """
-        if entry is None:
-            return self._plain(request, MISSING)
+        if entry is None or isinstance(entry, str):
+            return self._plain(request, entry or MISSING)
         ids, options = self._decoder.catalogue.items.ids, self._options
         stale = entry.staleness(
             now=time.time(),

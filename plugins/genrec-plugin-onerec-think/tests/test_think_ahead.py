@@ -244,3 +244,20 @@ def test_who_finishes_notices_that_codebooks_were_fitted_again_and_not_that_item
     for changed, counted in ((more, {"ahead": 1}), (other, {"stale-identifiers": 1})):
         _, counts = finished(Finish(store=store, beams=4), {"main": slow}, changed, REQUESTS[:1])
         assert counts == counted
+
+
+def test_a_store_that_goes_away_leads_to_plain_searches_and_one_warning(build, catalogue, store, itemic):
+    put(store, entry("u1", [itemic((1, 0, 0))[:3]], catalogue))
+    model, log = build(), Log()
+    recommender = Finish(store=store, beams=4)
+    with recommender.open({"main": model}, catalogue, {"main": PROMPT}, Context(log=log)) as session:
+        (before,) = session.recommend(REQUESTS[:1])
+        session._prepared._store._connection.close()
+        after = [*session.recommend(REQUESTS[:1]), *session.recommend(REQUESTS[1:2])]
+        assert session.counts == {"ahead": 1, "unreachable": 2}
+    plain, _ = finished(Finish(beams=4), {"main": model}, catalogue, REQUESTS[:2])
+    assert len(before.beams) == 1
+    assert after == plain
+    warned = [values["message"] for event, values in log if event == "warning"]
+    assert len(warned) == 1
+    assert "ahead.sqlite` cannot be read: Cannot operate on a closed database" in warned[0]
