@@ -30,6 +30,7 @@ class NotebookConsole:
     def __init__(self, display: Any) -> None:
         self._display = display
         self._latest: dict[str, float] = {}
+        self._handle: Any = None
 
     def say(self, text: str) -> None:
         """One line of the cell's output."""
@@ -45,22 +46,28 @@ class NotebookConsole:
 
     @contextlib.contextmanager
     def progress(self, what: str, total: int | None = None) -> Iterator[Advance]:
-        """A bar that is left at its end; its text says how far it came in which time."""
+        """A bar in the one line that all of them share; it is empty again when the loop is done."""
         self._latest.clear()
         began, done, shown = time.monotonic(), 0, 0.0
-        handle = self._display.display(self._bar(what, 0, total, 0.0), display_id=True)
+        self._show(self._bar(what, 0, total, 0.0))
 
         def advance(steps: int) -> None:
             nonlocal done, shown
             done += steps
             if time.monotonic() - shown > EVERY:
                 shown = time.monotonic()
-                handle.update(self._bar(what, done, total, shown - began))
+                self._show(self._bar(what, done, total, shown - began))
 
         try:
             yield advance
         finally:
-            handle.update(self._bar(what, done, total, time.monotonic() - began))
+            self._show(self._display.HTML(""))
+
+    def _show(self, shown: Any) -> None:
+        if self._handle is None:
+            self._handle = self._display.display(shown, display_id=True)
+        else:
+            self._handle.update(shown)
 
     def _bar(self, what: str, done: int, total: int | None, seconds: float) -> Any:
         bar = f'<progress value="{done}" max="{total}"></progress> ' if total else ""
