@@ -69,6 +69,12 @@ class Finish(Beam):
     options: Options
     finishing_slot = "main"
 
+    def inputs(self) -> tuple[Path, ...]:
+        """The file of the store, so that a run notices a new filling; a server is not looked at."""
+        address = self.options.store
+        own = () if not address or address.startswith(REDIS) else (Path(address).expanduser(),)
+        return (*super().inputs(), *own)
+
     def open(
         self,
         models: Mapping[str, LanguageModel],
@@ -135,6 +141,10 @@ class ThinkAhead(Finish):
             return self
 
     options: Options
+
+    def inputs(self) -> tuple[Path, ...]:
+        """None: the run itself does not read the store."""
+        return Beam.inputs(self)
 
     def is_seeded(self) -> bool:
         """Where the thinker is."""

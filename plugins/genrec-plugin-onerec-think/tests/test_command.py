@@ -239,6 +239,33 @@ def test_the_finished_run_is_answered_from_the_store_that_its_pipeline_names(gen
     assert "there is no think-ahead store" in said[0][1]["message"]
 
 
+def test_a_run_of_another_model_finishes_what_a_run_that_thinks_has_prepared(genrec, folder, run, tmp_path):
+    """The finisher's pipeline shares data and identifiers, has one model, and is judged with the store."""
+    store = tmp_path / "ahead.sqlite"
+    pipeline = {key: value for key, value in PIPELINE.items() if key != "train"}
+    pipeline |= {"name": "finisher", "model": PIPELINE["model"]["finisher"]}
+    pipeline["train"] = {"sft": {**PIPELINE["train"]["quick"], "from": "main", "max_steps": 5}}
+    pipeline["recommend"] = {"use": "onerec-think/finish", "store": str(store), "beams": 10}
+    (tmp_path / "finisher.yaml").write_text(yaml.safe_dump(pipeline))
+    arguments = (tmp_path / "finisher.yaml", "--runs", tmp_path / "runs", "--store", folder / "s")
+    code, _, error = genrec("check", arguments[0])
+    assert code == 2
+    assert "ahead.sqlite" in error
+    genrec("think-ahead", run, "--store", store, "--limit", 50)
+    assert genrec("run", *arguments)[0] == 0
+    assert genrec("think-ahead", run, "--store", store)[1].startswith(
+        "20 users thought of, 50 were up to date"
+    )
+    assert genrec("run", *arguments)[0] == 0
+    counted = []
+    for log in sorted((tmp_path / "runs" / "finisher").glob("2*/log.jsonl")):
+        lines = map(json.loads, log.read_text().splitlines())
+        counted += [
+            (line["ahead"], line.get("missing", 0)) for line in lines if line["event"] == "think-ahead"
+        ]
+    assert counted == [(50, 20), (70, 0)]
+
+
 def test_a_run_that_names_no_store_is_told_to(genrec, run):
     code, _, error = genrec("think-ahead", run)
     assert code == 2
