@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 
+from tests.benchmarks.onerec_think import DATA, HOME, RUNGS, TRAINED, f1
 from tests.benchmarks.singer import Study, over_seeds
 from tests.benchmarks.study import conclusion, interval
 
@@ -47,3 +49,24 @@ def test_a_variant_is_compared_with_the_whole_method_seed_by_seed():
     assert found["against the whole method"].startswith("-0.0200 [-0.0200, -0.0200], behind")
     assert "5 seeds" in line
     assert "no conclusion against the start" in line
+
+
+@pytest.mark.parametrize(
+    ("written", "right", "value"),
+    [("A red tent", "a blue tent", 2 / 3), ("", "a tent", 0), ("tent tent", "tent", 2 / 3), ("", "", 0)],
+)
+def test_a_caption_is_judged_by_the_words_in_common(written, right, value):
+    assert f1(written, right) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("file", [file for file, _ in DATA.values()])
+def test_the_rungs_of_onerec_think_are_steps_of_its_pipelines(file):
+    steps = yaml.safe_load((HOME / file).read_text())["train"]
+    assert set(TRAINED) == set(steps)
+    for own, _, _, other in RUNGS.values():
+        assert set(own) <= set(steps)
+        assert other in {"", *RUNGS}
+    assert [corpus["use"] for corpus in steps["align"]["corpora"][:2]] == [
+        "onerec-think/next-item",
+        "onerec-think/captions",
+    ]

@@ -98,7 +98,9 @@ class Study:
         self.home.mkdir(parents=True, exist_ok=True)
         file = self.home / "rung.yaml"
         file.write_text(yaml.safe_dump(pipeline, sort_keys=False))
-        finished = ran(file, (*self.extra, f"seed={seed}"), self.home)
+        absent = tuple(f"train.{step}." for step in self.pipeline["train"] if step not in steps)
+        changes = [change for change in self.extra if not change.startswith(absent)]
+        finished = ran(file, (*changes, f"seed={seed}"), self.home)
         assert finished.folder is not None
         return open_run(finished.folder, load_plugins()[0])
 
