@@ -3,10 +3,14 @@
 One hash holds all entries, so that they can be counted and listed without a look at anything else:
 
     HGET genrec:think-ahead USER  →  the entry as JSON
+
+A password need not stand in an address, which pipelines and logs repeat: the environment variable
+GENREC_REDIS_PASSWORD is used where an address has none.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -14,6 +18,7 @@ from genrec_core import GenrecError
 from genrec_plugin_onerec_think.store import ThinkAheadEntry, ThinkAheadStore
 
 KEY = "genrec:think-ahead"
+PASSWORD = "GENREC_REDIS_PASSWORD"
 SECONDS = 5.0
 """How long a server may take to answer."""
 
@@ -41,7 +46,11 @@ class RedisStore(ThinkAheadStore):
         self._failures = (redis.RedisError, OSError)
         self._client: Any = self._asked(
             lambda: redis.Redis.from_url(
-                address, socket_timeout=SECONDS, socket_connect_timeout=SECONDS, decode_responses=True
+                address,
+                password=os.environ.get(PASSWORD) or None,
+                socket_timeout=SECONDS,
+                socket_connect_timeout=SECONDS,
+                decode_responses=True,
             )
         )
         self._asked(self._client_ping)

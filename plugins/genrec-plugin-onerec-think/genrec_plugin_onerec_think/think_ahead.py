@@ -128,7 +128,7 @@ class ThinkAhead(Finish):
         prefixes: int = Field(10, ge=1)
         """Most prefixes of a user."""
         lag: int = Field(0, ge=0)
-        """Without a store: newest items that the model that thinks does not see, as if it had been asked
+        """On the spot: newest items that the model that thinks does not see, as if it had been asked
         that long ago."""
 
         @model_validator(mode="after")

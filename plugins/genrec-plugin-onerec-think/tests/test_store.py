@@ -1,5 +1,6 @@
 """Think-ahead stores: both keep what they are given, and an entry knows when it must not be used any more."""
 
+import contextlib
 import shutil
 import socket
 import sqlite3
@@ -31,26 +32,44 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """The address of a real Redis server of our own."""
+@contextlib.contextmanager
+def running(folder, *options):
+    """The port of a real Redis server of our own."""
     pytest.importorskip("redis", reason="needs the client package `redis`")
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("needs a Redis server (Debian's package redis-server)")
-    port, folder = free_port(), tmp_path_factory.mktemp("redis")
+    port = free_port()
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([*command, *options], stdout=subprocess.DEVNULL)
     try:
         for _ in range(200):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     break
             time.sleep(0.05)
-        yield f"redis://127.0.0.1:{port}/0"
+        yield port
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The address of a Redis server."""
+    with running(tmp_path_factory.mktemp("redis")) as port:
+        yield f"redis://127.0.0.1:{port}/0"
+
+
+def test_a_password_comes_from_the_environment_where_the_address_has_none(tmp_path, monkeypatch):
+    with running(tmp_path, "--requirepass", "open sesame") as port:
+        address = f"redis://127.0.0.1:{port}/0"
+        with pytest.raises(GenrecError, match=f"`127.0.0.1:{port}/0` cannot be used"):
+            open_store(address)
+        monkeypatch.setenv("GENREC_REDIS_PASSWORD", "open sesame")
+        with open_store(address) as store:
+            store.put([entry("u1")])
+            assert len(store) == 1
 
 
 @pytest.fixture(params=["sqlite", "redis"])
