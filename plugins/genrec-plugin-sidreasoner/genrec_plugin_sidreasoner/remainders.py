@@ -1,17 +1,17 @@
 """A made-up world in which a thought must pay: `sidreasoner/remainders`, and the teacher of its steps.
 
-An item is a digit and a colour. A user buys n items at random, and then the item whose digit is the remainder
-of the sum of all n digits, in the colour of the last one:
+An item is a digit and a colour. A user buys n items at random, and then the red item whose digit is the
+remainder of the sum of all n digits:
 
-    3 red, 9 blue, 4 red, 7 blue  →  3 + 9 + 4 + 7 = 23, so 3 blue    (of ten digits)
+    3 red, 4 blue, 4 red, 2 blue  →  3 + 4 + 4 + 2 = 13, so 3 red    (of five digits)
 
 The sum changes with every single digit, so nothing short of all of them says anything about the target: a
 model that answers at once must add n numbers in the few layers it has, and one that writes running sums adds
-two numbers at a time. The right answer is certain, so an oracle's recall is 1, and a model that knows the
-colours but not the sums gets one in as many as there are digits.
+two numbers at a time. The right answer is certain, so an oracle's recall is 1, and a model that cannot add
+gets one in as many as there are digits. Colours only make histories differ.
 
 `sidreasoner/remainder-steps` is asked for customers' monologues like any teacher and answers with the digits,
-each with the sum so far: `3 3; 9 2; 4 6; 7 3`.
+each with the sum so far: `3 3; 4 2; 4 1; 2 3`.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Remainders(Source):
 
         seed: int = Field(0, ge=0)
         """Seed of the data; not the pipeline's."""
-        digits: int = Field(10, ge=2, le=10)
+        digits: int = Field(5, ge=2, le=10)
         """Different digits; sums are taken modulo this number."""
-        colours: int = Field(4, ge=1, le=len(COLOURS))
+        colours: int = Field(3, ge=1, le=len(COLOURS))
         """Different colours."""
-        length: int = Field(6, ge=2, le=50)
+        length: int = Field(5, ge=2, le=50)
         """Items of a history, all of which are summed."""
         users: int = Field(8000, ge=1)
         """Users to learn from, with one history and one target each."""
@@ -70,8 +70,8 @@ class Remainders(Source):
             drawn = generator.integers(options.digits * options.colours, size=size)
             histories = np.unique(np.concatenate([histories, drawn]), axis=0)
         histories = histories[generator.permutation(len(histories))[:count]]
-        digits, colours = np.divmod(histories, options.colours)
-        targets = digits.sum(axis=1) % options.digits * options.colours + colours[:, -1]
+        digits = histories // options.colours
+        targets = digits.sum(axis=1) % options.digits * options.colours
         taught = np.column_stack([histories, targets])[: options.users]
         return Dataset(
             items=_items(options.digits, options.colours),
@@ -110,7 +110,7 @@ class RemainderSteps(Teacher):
     class Options(Teacher.Options):
         """What the world is like."""
 
-        digits: int = Field(10, ge=2, le=10)
+        digits: int = Field(5, ge=2, le=10)
         """As in `sidreasoner/remainders`."""
 
     options: Options

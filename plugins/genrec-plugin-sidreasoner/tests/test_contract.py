@@ -78,9 +78,12 @@ class TestRemainders(SourceContract):
 class TestAlign(TrainerContract):
     component = Align
     options: ClassVar = {
-        "corpora": [{"use": "sidreasoner/tasks"}, {"use": "sidreasoner/user-enrichment"}],
+        "corpora": [
+            {"use": "sidreasoner/tasks", "tasks": ["sids-to-sid"]},
+            {"use": "sidreasoner/user-enrichment", "most": 10},
+        ],
         "rung": "enriched",
-        "epochs": 6,
+        "epochs": 5,
         "learning_rate": 0.003,
         "batch_size": 16,
     }

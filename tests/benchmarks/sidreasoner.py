@@ -1,0 +1,89 @@
+"""SIDReasoner's ladder: each rung of alignment before and after reinforcement, on real data.
+
+    python -m tests.benchmarks.sidreasoner --seeds 1 2 3
+    python -m tests.benchmarks.sidreasoner --only general --set train.align.max_steps=350
+
+Each rung is `plugins/genrec-plugin-sidreasoner/tiny.yaml` with `train.align.rung` set, once as it stands and
+once without the step `reinforce`; both are judged on the same test rows, so the gain is paired. What a
+thought is worth at the same input is `tests.benchmarks.thoughts`, asked of a run of this study. Needs the
+data folder `amazon-industrial`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from genrec_core.evaluation.compare import load_run
+from genrec_core.evaluation.metrics import worth
+from tests.benchmarks.study import PLUGINS, SHARED, Row, conclusion, parser, ran, report, seconds
+
+TINY = PLUGINS / "genrec-plugin-sidreasoner" / "tiny.yaml"
+RUNGS = ("vanilla", "multi-task", "enriched", "general")
+FLOAT = ("train.align.precision=float32", "train.activate.precision=float32")
+REINFORCE = "train.reinforce"
+
+
+def before_reinforcement(home: Path) -> Path:
+    """`tiny.yaml` without its last training step."""
+    start = yaml.safe_load(TINY.read_text())
+    del start["train"]["reinforce"]
+    file = home / "activated.yaml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(yaml.safe_dump(start, sort_keys=False))
+    return file
+
+
+def gains(
+    rung: str, seed: int, home: Path, extra: tuple[str, ...]
+) -> tuple[dict[str, Any], NDArray[np.float64]]:
+    """The figures of a rung before and after, and the gain in NDCG@10 of each test row."""
+    changes = [f"data.source.path={SHARED / 'amazon-industrial'}", "evaluate.valid=false", *FLOAT, *extra]
+    changes += [f"train.align.rung={rung}", f"seed={seed}"]
+    before = ran(before_reinforcement(home), [one for one in changes if not one.startswith(REINFORCE)], home)
+    after = ran(TINY, changes, home)
+    worths = []
+    for finished in (after, before):
+        assert finished.folder is not None
+        ranks = load_run(finished.folder).ranks
+        assert ranks is not None
+        worths.append(worth((10,))["ndcg@10"][np.where(ranks > 10, 0, ranks)])
+    found = {
+        "rung": rung,
+        "seed": seed,
+        "before": dict(before.metrics["test"]),
+        "after": dict(after.metrics["test"]),
+        "seconds": seconds(dict(after.metrics)),
+    }
+    return found, worths[0] - worths[1]
+
+
+def main() -> None:
+    """Run the study."""
+    options = parser(__doc__, "sidreasoner-study")
+    options.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    chosen = options.parse_args()
+
+    def rows(rung: str) -> Iterator[Row]:
+        every = []
+        for seed in chosen.seeds:
+            found, gain = gains(rung, seed, chosen.home, tuple(chosen.set))
+            every.append(gain)
+            parts = [
+                f"{name} {found['before'][name]:.4f} -> {found['after'][name]:.4f}"
+                for name in ("recall@10", "ndcg@10")
+            ]
+            yield found, f"{rung:12} seed {seed}  {'  '.join(parts)}"
+        told = conclusion(np.stack(every), "its start")
+        yield {"rung": rung, "seeds": chosen.seeds, "gain": told}, f"{rung:12} {len(every)} seeds  {told}"
+
+    report(chosen, RUNGS, rows)
+
+
+if __name__ == "__main__":
+    main()
