@@ -1,17 +1,17 @@
 """A made-up world in which a thought must pay: `sidreasoner/remainders`, and the teacher of its steps.
 
-An item is a digit and a colour. A user buys n items at random, and then the red item whose digit is the
-remainder of the sum of all n digits:
+An item is a digit and a colour. A user buys n items at random, and then the item whose digit is the remainder
+of the sum of all n digits, in the colour of the last one:
 
-    3 red, 4 blue, 4 red, 2 blue  →  3 + 4 + 4 + 2 = 13, so 3 red    (of five digits)
+    3 red, 4 blue, 4 red, 2 blue  →  3 + 4 + 4 + 2 = 13, so 3 blue    (of five digits)
 
 The sum changes with every single digit, so nothing short of all of them says anything about the target: a
 model that answers at once must add n numbers in the few layers it has, and one that writes running sums adds
-two numbers at a time. The right answer is certain, so an oracle's recall is 1, and a model that cannot add
-gets one in as many as there are digits. Colours only make histories differ.
+two numbers at a time. The right answer is certain, so an oracle's recall is 1, and a model that knows the
+colours but not the sums gets one in as many as there are digits.
 
-`sidreasoner/remainder-steps` is asked for customers' monologues like any teacher and answers with the digits,
-each with the sum so far: `3 3; 4 2; 4 1; 2 3`.
+`sidreasoner/remainder-steps` is asked for customers' monologues like any teacher and answers with the items,
+each with the sum so far: `3 red 3; 4 blue 2; 4 red 1; 2 blue 3`.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Remainders(Source):
             drawn = generator.integers(options.digits * options.colours, size=size)
             histories = np.unique(np.concatenate([histories, drawn]), axis=0)
         histories = histories[generator.permutation(len(histories))[:count]]
-        digits = histories // options.colours
-        targets = digits.sum(axis=1) % options.digits * options.colours
+        digits, colours = np.divmod(histories, options.colours)
+        targets = digits.sum(axis=1) % options.digits * options.colours + colours[:, -1]
         taught = np.column_stack([histories, targets])[: options.users]
         return Dataset(
             items=_items(options.digits, options.colours),
@@ -126,12 +126,13 @@ class RemainderSteps(Teacher):
     def _steps(self, chat: Chat) -> str:
         asked = asked_about(chat)
         lines = asked[1].splitlines() if asked is not None and asked[0] == MONOLOGUE else []
-        found = [re.fullmatch(r"\d+\. (\d) \w+", line) for line in lines]
-        digits = [int(one[1]) for one in found if one is not None]
+        found = [re.fullmatch(r"\d+\. ((\d) \w+)", line) for line in lines]
+        titles = [one[1] for one in found if one is not None]
+        digits = [int(one[2]) for one in found if one is not None]
         if not digits or len(digits) < len(lines):
             raise StageError(
                 f"teacher `{self.name}` answers only about histories of `sidreasoner/remainders`",
                 hint="use another teacher for other data, such as sidreasoner/templates",
             )
         sums = np.cumsum(digits) % self.options.digits
-        return "; ".join(f"{digit} {total}" for digit, total in zip(digits, sums.tolist(), strict=True))
+        return "; ".join(f"{title} {total}" for title, total in zip(titles, sums.tolist(), strict=True))

@@ -89,14 +89,13 @@ def test_what_is_no_chat_is_refused_with_its_place(tmp_path, catalogue, views, m
     assert refused.value.where == f"{file}:1"
 
 
-def test_the_worlds_target_is_the_red_item_of_the_remainder():
+def test_the_worlds_target_is_the_remainder_in_the_last_colour():
     world = Remainders(users=200, rows=20, length=4, digits=10, colours=4)
     data = world.load(Context())
     for row in (data.sequences.row(user) for user in range(200)):
         digits, colours = np.divmod(row, 4)
         assert digits[-1] == digits[:-1].sum() % 10
-        assert colours[-1] == 0
-        assert data.items.value(int(row[-1]), "title") == f"{digits[-1]} red"
+        assert colours[-1] == colours[-2]
     histories = {tuple(data.sequences.row(user)[:-1].tolist()) for user in range(200)}
     held_out = {tuple(rows.histories.row(n).tolist()) for rows in (data.valid, data.test) for n in range(20)}
     assert len(histories) == 200
@@ -108,6 +107,6 @@ def test_the_worlds_teacher_writes_running_sums():
     (answer,) = RemainderSteps(digits=10).complete(
         [monologue_question(["3 red", "9 blue", "4 red", "7 blue"])], Context()
     )
-    assert answer == "3 3; 9 2; 4 6; 7 3"
+    assert answer == "3 red 3; 9 blue 2; 4 red 6; 7 blue 3"
     with pytest.raises(StageError, match="answers only about histories of `sidreasoner/remainders`"):
         RemainderSteps().complete([monologue_question(["3 red", "tent"])], Context())
