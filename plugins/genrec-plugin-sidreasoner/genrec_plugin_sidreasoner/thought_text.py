@@ -6,7 +6,7 @@ import re
 
 from genrec_plugin_sidreasoner.asking import UnusableError
 
-SHORTEST_TITLE = 6
+SHORTEST_TITLE = 8
 """A shorter title (`Tape`) is a word that anybody may use."""
 
 
