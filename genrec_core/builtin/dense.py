@@ -13,7 +13,7 @@ Inside `core/fused` it says what it thinks of all items, not only of the best.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,10 @@ class Dense(Recommender):
     def most_candidates(self) -> int:
         """As many as `items`."""
         return self.options.items
+
+    def reaching(self, count: int) -> Self:
+        """With `count` items at least."""
+        return self if count <= self.options.items else self.with_options(items=count)
 
     def open(
         self,

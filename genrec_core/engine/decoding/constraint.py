@@ -52,27 +52,31 @@ class Restriction:
     Attributes:
         counts: int64 [S, N + 1], how many of the trie's first n items are in each of S sets of allowed ones.
         sets: int64 [R], the set of each row.
-        excluded: int64, ascending: row × (N + 1) + place in the trie's items, of every item of the row's set
-            that it may not be answered with all the same.
+        named: int64, ascending: row × (N + 1) + place in the trie's items, of every item that the row itself
+            names: those of its set that it may not be answered with all the same, or those that alone it may.
+        only: bool [R], whether the named items are the ones allowed; then the row's set does not count.
     """
 
     counts: Tensor
     sets: Tensor
-    excluded: Tensor
+    named: Tensor
+    only: Tensor
 
     def allows(self, rows: Tensor, starts: Tensor, leaves: Tensor) -> Tensor:
         """Whether some item of the run `starts … starts + leaves` is allowed, bool of their shape."""
         of = self.sets[rows]
         left = self.counts[of, starts + leaves] - self.counts[of, starts]
-        if len(self.excluded):
-            begin = rows * self.counts.shape[1] + starts
-            left = left - torch.searchsorted(self.excluded, begin + leaves)
-            left = left + torch.searchsorted(self.excluded, begin)
-        return left > 0
+        if not len(self.named):
+            return (left > 0) & ~self.only[rows]
+        begin = rows * self.counts.shape[1] + starts
+        named = torch.searchsorted(self.named, begin + leaves) - torch.searchsorted(self.named, begin)
+        return torch.where(self.only[rows], named, left - named) > 0
 
 
 KEPT_SETS = 16
 """Sets of allowed items whose counts a constraint keeps."""
+FEW = 64
+"""A set of less than one in so many items is named item by item: rows may each have one of their own."""
 
 
 class Constraint:
@@ -112,14 +116,18 @@ class Constraint:
         Args:
             exclude: item indices left out for each row; those without an answer here change nothing.
             only: item indices that alone are allowed for each row, less those excluded; None for all. What a
-                set allows is counted once and kept, so rows with the same rule share one set.
+                large set allows is counted once and kept, so rows with the same rule share one set.
         """
         items, order = self._by_item
         allowed = only if only is not None else [None] * len(exclude)
-        distinct, device = list(dict.fromkeys(allowed)), self._first.device
+        few = [kept is not None and len(kept) * FEW < len(order) for kept in allowed]
+        counted = [None if small else kept for kept, small in zip(allowed, few, strict=True)]
+        distinct, device = list(dict.fromkeys(counted)), self._first.device
         keys: list[NDArray[np.int64]] = []
         for row, (left_out, kept) in enumerate(zip(exclude, allowed, strict=True)):
             named = set(left_out) if kept is None else kept.intersection(left_out)
+            if few[row] and kept is not None:
+                named = kept.difference(left_out)
             indices = np.fromiter(named, dtype=np.int64, count=len(named))
             first, last = (np.searchsorted(items, indices, side) for side in ("left", "right"))
             counts = last - first
@@ -128,8 +136,9 @@ class Constraint:
         restricted = copy.copy(self)
         restricted._restriction = Restriction(
             torch.stack([self._counted(one) for one in distinct]) if distinct else torch.zeros((0, 1)),
-            torch.tensor([distinct.index(one) for one in allowed], dtype=torch.long, device=device),
+            torch.tensor([distinct.index(one) for one in counted], dtype=torch.long, device=device),
             torch.from_numpy(np.concatenate([*keys, np.zeros(0, dtype=np.int64)])).to(device),
+            torch.tensor(few, dtype=torch.bool, device=device),
         )
         return restricted
 

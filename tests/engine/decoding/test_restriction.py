@@ -63,8 +63,11 @@ def test_as_many_beams_come_back_as_legal_answers_exist(name, beams):
         assert set(nodes_of(result, row)) <= kept
 
 
+@pytest.mark.parametrize("few", [1, 10, 1000])
 @pytest.mark.parametrize("name", FAMILIES)
-def test_only_some_items_may_be_answered_less_the_excluded_ones(name):
+def test_only_some_items_may_be_answered_less_the_excluded_ones(name, few, monkeypatch):
+    # By 1 every set but the whole catalogue is named item by item, by 1000 only the empty one.
+    monkeypatch.setattr("genrec_core.engine.decoding.constraint.FEW", few)
     only = [None, frozenset({0, 1, 2, 99}), frozenset(), frozenset({5, 6, 7})]
     exclude = [[1], [1], [], [6]]
     result = found(name, SearchSettings(60), Constraint(TRIE, CPU).for_rows(exclude, only))
