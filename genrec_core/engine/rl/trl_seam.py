@@ -22,6 +22,7 @@ methods with their parameters and what the loss reads, and tests fail by name wh
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,6 +43,14 @@ FIGURES = {"kl": "kl", "entropy": "entropy", "clip_ratio/region_mean": "clipped 
 
 LARGEST_RATIO = 5.0
 """`epsilon_high` of `cispo` by default, where it bounds the ratio itself and not its distance from 1."""
+
+
+# TRL turns it on by itself. transformers gave it another name; the lowest supported one has the old name.
+_RECOMPUTING = [
+    name
+    for name in ("activation_checkpointing", "gradient_checkpointing")
+    if name in {field.name for field in dataclasses.fields(GRPOConfig)}
+][:1]
 
 
 def grpo_arguments(
@@ -72,7 +81,7 @@ def grpo_arguments(
         per_device_train_batch_size=2,
         gradient_accumulation_steps=1,
         max_completion_length=longest,
-        activation_checkpointing=False,
+        **dict.fromkeys(_RECOMPUTING, False),
     )
     arguments._n_gpu = min(arguments.n_gpu, 1)  # TRL refuses several GPUs in one process; we use the first
     return arguments
