@@ -90,7 +90,7 @@ def _commands(registry: Registry) -> None:
     registry.command(
         "store", "genrec_core.cli.store:store", "Show what a store holds; prune what no run needs."
     )
-    registry.command("new", "genrec_core.cli.new:new", "Start a plugin that passes the contract kit.")
+    registry.command("new", "genrec_core.cli.new:new", "Start a pipeline that fits your data, or a plugin.")
     registry.command(
         "check-plugin", "genrec_core.cli.check_plugin:check_plugin", "Run the contract kit on a plugin."
     )

@@ -1,10 +1,11 @@
-"""`genrec new plugin`: a plugin that works, to change into your own.
+"""`genrec new`: a pipeline that fits your data, or a plugin that works, to change into your own.
 
+    genrec new pipeline --data shop              # shop.yaml, tried on a few users
     genrec new plugin my-ids                     # a tokenizer, `my-ids/hashed`
     genrec new plugin my-rewards --kind reward   # a reward, `my-rewards/leading-tokens`
 
-Each kind has one component in `templates/plugin/kinds`; what stands around it is the same for all. Templates
-are text with words in at-signs, and package data: nothing imports them.
+Each kind of plugin has one component in `templates/plugin/kinds`; what stands around it is the same.
+Templates are text with words in at-signs, and package data: nothing imports them.
 """
 
 from __future__ import annotations
@@ -95,6 +96,38 @@ def plugin(name: str, kind: str, into: Path) -> None:
     joint = "," if kind in ALONE else ""
     echo(f"wrote {folder}: the {kind} `{name}/{COMPONENTS[kind]}`{joint} {beside}")
     echo(f"next: pip install -e {folder} && genrec check-plugin {name}")
+
+
+@new.command("pipeline")
+@click.option(
+    "--data", "folder", type=click.Path(path_type=Path), required=True, help="A data folder (docs/data.md)."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The file; by default NAME.yaml here.")
+@click.option(
+    "--minutes", type=click.FloatRange(0, min_open=True), default=20.0, show_default=True,
+    help="How long training may take; epochs are cut to it.",
+)  # fmt: skip
+@click.option("--no-trial", is_flag=True, help="Do not run it on a few users first; no time is told then.")
+def pipeline(folder: Path, out: Path | None, minutes: float, no_trial: bool) -> None:
+    """Write a pipeline that fits a data folder and this machine, with a reason beside each choice.
+
+    It is tried on a few hundred users first, so that it is known to run, and how long it will take.
+    """
+    from genrec_core.cli.environment import StoreAndRuns, environment
+    from genrec_core.data.folder import Reading, load_folder
+    from genrec_core.pipeline.first_file import about, pipeline_name_for, write_first_file
+    from genrec_core.registry.loading import missing_modules
+
+    out = out or Path(f"{pipeline_name_for(folder)}.yaml")
+    dataset = load_folder(folder, Reading())
+    here = environment(StoreAndRuns(Path("store"), Path("runs")), quiet=True)
+    trial = not no_trial and not missing_modules(["torch"])
+    seconds = write_first_file(folder, dataset, here, out, minutes=minutes, trial=trial)
+    took = f"; it will take about {about(seconds)}" if seconds is not None else ""
+    echo(f"wrote {out}: {len(dataset.users):,} users, {len(dataset.items):,} items{took}")
+    if not trial and not no_trial:
+        echo("not tried: pip install 'genrec-core[engine]'")
+    echo(f"next: genrec run {out}")
 
 
 def scaffold(name: str, into: Path, kind: str = "tokenizer") -> Path:
