@@ -100,7 +100,11 @@ def plugin(name: str, kind: str, into: Path) -> None:
 
 @new.command("pipeline")
 @click.option(
-    "--data", "folder", type=click.Path(path_type=Path), required=True, help="A data folder (docs/data.md)."
+    "--data",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="A data folder, as `genrec data import` makes it.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The file; by default NAME.yaml here.")
 @click.option(
