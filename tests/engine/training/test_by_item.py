@@ -8,6 +8,8 @@ import torch
 
 from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.dense import Dense
+from genrec_core.builtin.grpo import GRPO
+from genrec_core.builtin.hit import Hit
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.sft import SFT
 from genrec_core.builtin.tiny_backbones import TinyCausal, TinySeq2Seq
@@ -67,3 +69,15 @@ def test_what_is_certain_is_learnt(catalogue, training, each, kind, least):
             answers = list(session.recommend(requests))
         firsts = np.array([catalogue.meant(answer.beams[0])[0] for answer in answers])
         assert (firsts == training.valid.targets).mean() > least
+
+
+def test_rollouts_train_a_model_that_reads_items(catalogue, training):
+    """Answers are scored path by path, and a reference policy is a copy that reads with its own weights."""
+    step = GRPO(
+        corpora=[NextItem(each="prefix", separator="")], reward=Hit(), group=8, prompts=8, max_steps=6,
+        learning_rate=1e-3, beta=0.1, evaluate_every=6, valid_samples=8,
+    )  # fmt: skip
+    trained = step.train({"main": fresh(TinyCausal, catalogue)}, catalogue, training, Context(seed=2))
+    assert trained.model.by_item
+    assert {"reward", "kl"} <= set(trained.curves)
+    assert max(value for _, value in trained.curves["kl"]) > 0  # the policy moved away from its copy
