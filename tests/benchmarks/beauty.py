@@ -6,6 +6,8 @@
     python -m tests.benchmarks.beauty --whole --json beauty.json    # the example itself
     python -m tests.benchmarks.beauty --whole --only "then one"     # a variant, as long as the example
 
+All variants read histories by token and have no dense head, as the example did when they were measured
+(docs/semantic-ids-measured.md); what reading by item adds is in docs/accuracy.md.
 Variants train for `EPOCHS` epochs and are compared by validation Recall@10 and NDCG@10, which is what choices
 may be made by; `--whole` trains for as long as the example says and prints test figures too. Needs the data
 folder `amazon-beauty`.
@@ -65,6 +67,16 @@ TRAINING: dict[str, tuple[str, ...]] = {
         "train.sft.max_steps=STEPS",
     ),
 }
+BY_TOKEN = (
+    "model={use: core/tiny-causal, hidden: 128, layers: 3, dropout: 0.4, attention_dropout: 0, "
+    "initialisation: vectors}",
+    "train.sft.dense=null",
+    f"train.sft.epochs={WHOLE}",
+    "train.sft.valid_samples=4096",
+    "train.sft.precision=auto",
+    "recommend.beams=20",
+)
+"""The example as it was when this study was made: histories read by token, no dense head."""
 VARIANTS = IDENTIFIERS | {
     f"trained on 3 x 256, {name}": (*THREE, *changes) for name, changes in TRAINING.items()
 }
@@ -76,7 +88,8 @@ AS_WRITTEN = next(iter(VARIANTS))
 def row(name: str, epochs: int | None, extra: tuple[str, ...], home: Path) -> Row:
     """A variant's figures and how long its training took, for some epochs or for those of the example."""
     steps = str(STEPS * (epochs or WHOLE))
-    changes = [f"data.source.path={DATA}", *(change.replace("STEPS", steps) for change in VARIANTS[name])]
+    own = (change.replace("STEPS", steps) for change in VARIANTS[name])
+    changes = [f"data.source.path={DATA}", *BY_TOKEN, *own]
     if epochs:
         changes += [f"train.sft.epochs={epochs}", "evaluate.baselines=[]", "recommend.beams=10"]
     begin = time.perf_counter()
