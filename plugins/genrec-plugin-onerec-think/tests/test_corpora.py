@@ -124,6 +124,19 @@ def test_an_empty_thought_is_given_and_nothing_else_of_the_prompt_differs(train,
         assert longer == whole.replace("next?\n", "next?\n<think>\n\n</think>\n\n")
 
 
+def test_not_thinking_in_training_and_in_core_think_are_the_same_token_ids(model, catalogue):
+    """`think: empty` here and `mode: empty` of `core/think`, behind the same prompt."""
+    from genrec_core.engine import Renderer, ThinkSettings
+
+    renderer, request = Renderer(model, catalogue), Request("u", (0, 2))
+    bare, block = (
+        renderer.prompt(NextItem(think=think).prompt(request, catalogue, Context()))
+        for think in ("none", "empty")
+    )
+    opening, closing = ThinkSettings(0).around(model)
+    assert block == [*bare, *opening, *closing]
+
+
 def test_wishes_are_made_of_the_chosen_item_in_training_alone(train, valid, catalogue, written):
     log = Log()
     corpus = Wishes(field="kinds", wordings=("something {value}",))
