@@ -8,14 +8,15 @@ computed once:
 
     Base            next items alone, without thinking
     Base+IA         token warm-up and multi-task integration before that
-    …+R             reasons and reinforcement of thoughts; a greedy thought before each answer
+    …+R             rationales and reinforcement of thoughts; a greedy thought before each answer
     …+R, empty      the same model at the same prompts with an empty thought
     …+R, 5 max      five drawn thoughts, merged by the best probability, or by the mean (logsumexp)
     reward NAME     reinforcement with another reward
 
 Each rung stands beside the one it is compared with: the difference of NDCG@10, paired over users and seeds,
 with what one answer cost in tokens. Captions are written greedily for every item by the model without and
-with alignment: exact ones, and the mean F1 of their words."""
+with alignment: exact ones, and the mean F1 of their words.
+"""
 
 from __future__ import annotations
 

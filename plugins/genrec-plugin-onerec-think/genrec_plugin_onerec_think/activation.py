@@ -1,17 +1,17 @@
-"""`onerec-think/activation`: fine-tuning on reasons, with a filter between epochs (OneRec-Think §4.2).
+"""`onerec-think/activation`: fine-tuning on rationales, with a filter between epochs (OneRec-Think §4.2).
 
 The first corpus is `onerec-think/rationales`. Without a filter this is `core/sft`. With `filter: beam`, as
 in the authors' repository, the model is asked before every epoch but the first what it recommends by
-itself: some thoughts of its own about each raw history, and beams behind each. An example keeps its reason
-for that epoch where the beams hold its target; elsewhere the think block is empty and the item alone is
-learnt:
+itself: some thoughts of its own about each raw history, and beams behind each. An example keeps its
+rationale for that epoch where the beams hold its target; elsewhere the think block is empty and the item
+alone is learnt:
 
     beams hold the target of A and not that of B
     A   <think>⏎ likes tents, so ropes ⏎</think>⏎⏎ <a_1><b_0>        as before
     B   <think>⏎                       ⏎</think>⏎⏎ <a_4><b_7>        the answer stays
 
-Every epoch looks at all reasons again. Epochs are then trainings of their own, one after another: each has
-its warm-up and its schedule, as in the repository, and what is handed on is the last one's.
+Every epoch looks at all rationales again. Epochs are then trainings of their own, one after another: each
+has its warm-up and its schedule, as in the repository, and what is handed on is the last one's.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from genrec_core import (
     View,
 )
 from genrec_core.builtin.sft import SFT
-from genrec_plugin_onerec_think.rationales import Rationales, blanked, has_reason
+from genrec_plugin_onerec_think.rationales import Rationales, blanked, has_rationale
 
 if TYPE_CHECKING:
     from genrec_core.engine import Model
@@ -47,7 +47,7 @@ _EPOCH = 17
 
 
 class Activation(SFT):
-    """Learns to give a reason before the item."""
+    """Learns to give a rationale before the item."""
 
     version = "1"
 
@@ -58,9 +58,9 @@ class Activation(SFT):
         """Epochs; with a filter each is a training of its own, which `max_steps` bounds."""
         keep: Literal["best", "last"] = "last"
         """Which weights are handed on: the last, or with `best` those with the lowest loss on validation
-        rows, which get reasons too."""
+        rows, which get rationales too."""
         filter: Literal["none", "beam"] = "none"
-        """Between epochs: keep every reason, or only where the model's own beams hold the target."""
+        """Between epochs: keep every rationale, or only where the model's own beams hold the target."""
         draws: int = Field(2, ge=1)
         """Filter: thoughts about each history."""
         beams: int = Field(5, ge=1)
@@ -75,20 +75,20 @@ class Activation(SFT):
     options: Options
 
     def refuse_unusable(self) -> None:
-        """The first corpus gives reasons.
+        """The first corpus gives rationales.
 
         Raises:
             GenrecError: it is another one.
         """
-        self._reasons()
+        self._first_corpus()
 
-    def _reasons(self) -> Rationales:
+    def _first_corpus(self) -> Rationales:
         corpora = self.options.corpora
         if corpora and isinstance(corpora[0], Rationales):
             return corpora[0]
         named = f"`{corpora[0].name}`" if corpora else "missing"
         raise GenrecError(
-            f"the first corpus of `{self.name}` is {named}, and must give reasons",
+            f"the first corpus of `{self.name}` is {named}, and must give rationales",
             hint="write corpora: [{use: onerec-think/rationales, field: …}, …]",
         )
 
@@ -103,7 +103,7 @@ class Activation(SFT):
         # Checking and explaining a pipeline must not import torch.
         from genrec_core.engine import Model, finetune
 
-        first, rest = self._reasons(), self.options.corpora[1:]
+        first, rest = self._first_corpus(), self.options.corpora[1:]
         if self.options.filter == "none":
             return super().train(models, catalogue, training, context)
         model = Model.of(models["main"])
@@ -113,20 +113,20 @@ class Activation(SFT):
         for epoch in range(self.options.epochs):
             own = _of_epoch(context, epoch)
             samples = self._filtered(model, given, catalogue, own) if epoch else given
-            share = sum(map(has_reason, samples)) / max(1, sum(map(has_reason, given)))
+            share = sum(map(has_rationale, samples)) / max(1, sum(map(has_rationale, given)))
             corpora = (_Given.of(samples, first), *rest)
             trained = finetune(model, catalogue, training, corpora, one_epoch, own)
             steps = max((point[0] for points in curves.values() for point in points), default=0.0)
             for name, points in trained.curves.items():
                 curves.setdefault(name, []).extend((steps + step, value) for step, value in points)
-            curves.setdefault("reasons kept", []).append((steps, share))
+            curves.setdefault("rationales kept", []).append((steps, share))
         return Trained({"main": model}, curves=curves)
 
     def _filtered(
         self, model: Model, given: Sequence[Sample], catalogue: Catalogue, context: Context
     ) -> list[Sample]:
-        """The samples of an epoch, the reasons of those that the model does not solve taken out."""
-        looked = [place for place, sample in enumerate(given) if has_reason(sample)]
+        """The samples of an epoch, the rationales of those that the model does not solve taken out."""
+        looked = [place for place, sample in enumerate(given) if has_rationale(sample)]
         file = context.workspace / KEPT if context.workspace else None
         if file is not None and file.is_file():
             solved = set(orjson.loads(file.read_bytes()))
@@ -136,7 +136,7 @@ class Activation(SFT):
                 part = file.with_suffix(".part")
                 part.write_bytes(orjson.dumps(sorted(solved)))
                 part.replace(file)
-        context.log("reasons", looked_at=len(looked), kept=len(solved))
+        context.log("filter", looked_at=len(looked), kept=len(solved))
         return without_unsolved(given, solved)
 
     def _solved(
@@ -150,13 +150,13 @@ class Activation(SFT):
         """The places of samples whose target is among the beams behind the model's own thoughts."""
         from genrec_core.engine import Decoder, DecoderSettings, ThinkSettings, beams_behind_thoughts
 
-        options, tags = self.options, self._reasons().options
+        options, tags = self.options, self._first_corpus().options
         decoder = Decoder(model, catalogue, DecoderSettings(beams=options.beams, scoring=options.scoring))
         settings = ThinkSettings(
             options.budget, tags.opening, tags.closing, options.temperature, options.top_p, options.draws
         )
         samples = [given[place] for place in looked]
-        with context.progress("looking at reasons", len(samples)) as advance:
+        with context.progress("looking at rationales", len(samples)) as advance:
             groups = beams_behind_thoughts(decoder, samples, settings, context.seed)
             for place, sample, group in zip(looked, samples, groups, strict=True):
                 beams = (beam for behind in group for beam in behind.answer.beams)

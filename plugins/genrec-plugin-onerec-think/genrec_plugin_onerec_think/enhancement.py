@@ -11,7 +11,8 @@ The curve `zero-signal groups` is the share of groups whose thoughts all scored 
 with a sparse reward that is nearly all of them, which is why the paper looks at beams. G, K, the length of
 thoughts and all settings of the optimiser are not published; these are ours. `reward:
 onerec-think/hierarchical` with `think_learn: all` is the direct alternative, in which the item's tokens are
-learnt as well."""
+learnt as well.
+"""
 
 from __future__ import annotations
 

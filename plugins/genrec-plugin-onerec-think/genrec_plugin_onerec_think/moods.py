@@ -9,7 +9,8 @@ does not tell: an item of that mood in a style of theirs.
     a wish for "something lively"    → lively jazz, lively folk
 
 Both parts can be counted: how many recommendations have the mood that was asked for, and how many of them
-are still in the user's styles. `python -m tests.benchmarks.steering` does so."""
+are still in the user's styles. `python -m tests.benchmarks.steering` does so.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,8 @@ So thinking and not thinking can be compared at the same input. The lines about 
 are there only where a request has attributes or a message. `onerec-think/wishes` is the same task with
 messages: it makes them from a field of the item that was chosen, so that a model learns to be asked for
 something (the paper's figure 3). Only training rows are asked so, for whoever recommends has a message from
-the user."""
+the user.
+"""
 
 from __future__ import annotations
 

@@ -12,7 +12,8 @@ text. A long history gives several texts, because each should fit into a model's
 in each. The text is read off the visible history alone: no held-out item is in it.
 
 This is the task of token warm-up (`core/sft` with `trainable: new-rows`: only the rows of item tokens
-move), and one of those of multi-task integration."""
+move), and one of those of multi-task integration.
+"""
 
 from __future__ import annotations
 

@@ -1,14 +1,16 @@
-"""`onerec-think/rationales`: from the raw history to a reason and the item (OneRec-Think §4.2).
+"""`onerec-think/rationales`: from the raw history to a rationale and the item (OneRec-Think §4.2).
 
-Whoever writes the reason sees a pruned history and the target; whoever learns sees the raw history alone:
+Whoever writes the rationale sees a pruned history and the target; whoever learns sees the raw history
+alone:
 
-    reason is made from   the k items most like the target, and the target            `pruning`, `reasons`
-    prompt                the whole history                                           not learnt
-    answer                <think>⏎ the reason ⏎</think>⏎⏎ the target's identifier     learnt, both parts
+    made from   the k items most like the target, and the target          `pruning`, `rationale_sources`
+    prompt      the whole history                                         not learnt
+    answer      <think>⏎ the rationale ⏎</think>⏎⏎ the target's tokens    learnt, both parts
 
-An example whose reason cannot be used (the target has no category, the teacher stopped in the middle) keeps
-its answer and gets an empty think block, or is left out (`without: skip`). Validation rows get reasons too,
-so that their loss is that of the same task; like the item itself, a reason stands in no prompt.
+An example whose rationale cannot be used (the target has no category, the teacher stopped in the middle)
+keeps its answer and gets an empty think block, or is left out (`without: skip`). Validation rows get
+rationales too, so that their loss is that of the same task; like the item itself, a rationale stands in no
+prompt.
 
 The corpus of `onerec-think/activation`; `core/sft` trains on it too, without the filter between epochs.
 """
@@ -36,35 +38,35 @@ from genrec_core import (
 from genrec_core.contracts.samples import IDENTIFIER
 from genrec_plugin_onerec_think.next_item import Recommending
 from genrec_plugin_onerec_think.pruning import pruned, unit
-from genrec_plugin_onerec_think.reasons import Asked, Case, Template
+from genrec_plugin_onerec_think.rationale_sources import Asked, Case, Template
 
-TASK = "reason and item"
+TASK = "rationale and item"
 
 
 class Rationales(Recommending):
-    """Next items with reasons before them."""
+    """Next items with rationales before them."""
 
     version = "1"
 
     class Options(Recommending.Options):
-        """Where reasons come from, and how much of the history their writer sees."""
+        """Where rationales come from, and how much of the history their writer sees."""
 
         teacher: Teacher | None = None
-        """Who is asked for reasons; by default nobody: they are made from `field`."""
+        """Who is asked for rationales; by default nobody: they are made from `field`."""
         keep: int = Field(5, ge=1)
-        """k: items of the history that the writer of a reason sees."""
+        """k: items of the history that the writer of a rationale sees."""
         encoder: Encoder = Field(default={"use": "core/ngrams"}, validate_default=True)
         """Says how alike two items are."""
         field: str = ""
-        """Item field that reasons name when no teacher is asked: categories, genres."""
+        """Item field that rationales name when no teacher is asked: categories, genres."""
         named: int = Field(2, ge=1)
-        """Values of the target's field that a reason names."""
+        """Values of the target's field that a rationale names."""
         liked: int = Field(2, ge=1)
-        """Values of the context's field that a reason names, the most frequent ones."""
+        """Values of the context's field that a rationale names, the most frequent ones."""
         wording: str = "The user likes {liked}, so the next one is {target}."
-        """A reason around {liked} and {target}."""
+        """A rationale around {liked} and {target}."""
         otherwise: str = "The next one is {target}."
-        """A reason around {target}, where the context has no value."""
+        """A rationale around {target}, where the context has no value."""
         show: str = ""
         """How a teacher is shown items: `identifier` or an item field; by default the identifier with
         `caption` behind it."""
@@ -76,7 +78,7 @@ class Rationales(Recommending):
         ask_system: str = ""
         """The system's turn of that question."""
         without: Literal["empty", "skip"] = "empty"
-        """An example without a usable reason gets an `empty` thought, or is left out (`skip`)."""
+        """An example without a usable rationale gets an `empty` thought, or is left out (`skip`)."""
 
         @field_validator("wording", "ask")
         @classmethod
@@ -90,7 +92,7 @@ class Rationales(Recommending):
         def _some_source(self) -> Rationales.Options:
             if self.teacher is None and not self.field:
                 raise ValueError(
-                    "say where reasons come from: a `teacher`, or the item `field` that templates name"
+                    "say where rationales come from: a `teacher`, or the item `field` that templates name"
                 )
             return self
 
@@ -103,13 +105,13 @@ class Rationales(Recommending):
             GenrecError: items have no such field.
         """
         examples = list(view.examples(newest=self.options.max_per_user))
-        reasons = self.reasons(examples, catalogue, context)
-        for example, reason in zip(examples, reasons, strict=True):
-            if reason or self.options.without == "empty":
-                yield self.reasoned(example, reason, catalogue)
+        rationales = self.rationales(examples, catalogue, context)
+        for example, rationale in zip(examples, rationales, strict=True):
+            if rationale or self.options.without == "empty":
+                yield self.with_rationale(example, rationale, catalogue)
 
-    def reasons(self, examples: Sequence[Example], catalogue: Catalogue, context: Context) -> list[str]:
-        """A reason for each example, "" where there is none that can be used.
+    def rationales(self, examples: Sequence[Example], catalogue: Catalogue, context: Context) -> list[str]:
+        """A rationale for each example, "" where there is none that can be used.
 
         Raises:
             GenrecError: items have no such field.
@@ -123,16 +125,18 @@ class Rationales(Recommending):
         ]
         if options.teacher is not None:
             asked = Asked(options.teacher, options.show, options.caption, options.ask, options.ask_system)
-            return asked.reasons(cases, catalogue, context)
+            return asked.rationales(cases, catalogue, context)
         template = Template(options.field, options.named, options.liked, options.wording, options.otherwise)
-        reasons = template.reasons(cases, catalogue)
-        context.log("rationales", made=len(reasons), unused_no_field=sum(not reason for reason in reasons))
-        return reasons
+        rationales = template.rationales(cases, catalogue)
+        context.log(
+            "rationales", made=len(rationales), unused_no_field=sum(not rationale for rationale in rationales)
+        )
+        return rationales
 
-    def reasoned(self, example: Example, reason: str, catalogue: Catalogue) -> Sample:
-        """The task with a reason and its answer."""
+    def with_rationale(self, example: Example, rationale: str, catalogue: Catalogue) -> Sample:
+        """The task with a rationale and its answer."""
         options = self.options
-        thought = (options.opening, reason, options.closing)
+        thought = (options.opening, rationale, options.closing)
         learnt = tuple(Text(text, learn=True, turn="assistant") for text in thought)
         answer = ItemRef(example.target, learn=True, turn="assistant")
         return Sample((*self.asked(example, catalogue), *learnt, answer), target=example.target, task=TASK)
@@ -143,7 +147,7 @@ class Rationales(Recommending):
         for option, field in used.items():
             if field and field != IDENTIFIER and field not in catalogue.items.fields:
                 raise GenrecError(
-                    f"items have no field `{field}` to make reasons from (`{option}`)",
+                    f"items have no field `{field}` to make rationales from (`{option}`)",
                     hint=f"fields are: {', '.join(catalogue.items.fields) or 'none'}",
                 )
 
@@ -151,7 +155,7 @@ class Rationales(Recommending):
 def blanked(sample: Sample) -> Sample:
     """The sample with an empty thought; prompt, tags and answer stay as they are.
 
-    >>> [part.text for part in blanked(reasoned).segments[-4:-1]]
+    >>> [part.text for part in blanked(with_rationale).segments[-4:-1]]
     ['<think>\\n', '', '\\n</think>\\n\\n']
     """
     place = next(n for n, part in enumerate(sample.segments) if part.learn) + 1
@@ -159,7 +163,7 @@ def blanked(sample: Sample) -> Sample:
     return replace(sample, segments=(*sample.segments[:place], empty, *sample.segments[place + 1 :]))
 
 
-def has_reason(sample: Sample) -> bool:
+def has_rationale(sample: Sample) -> bool:
     """Whether a sample of this corpus has a thought that is not empty."""
     place = next(n for n, part in enumerate(sample.segments) if part.learn) + 1
     part = sample.segments[place]

@@ -12,7 +12,8 @@ the items that begin with a prepared prefix, so a whole answer costs what a plai
 
 A user with nothing prepared, with something stale, or with prefixes under which nothing may be recommended
 any more gets the plain search instead. How often which happened is counted (`counts`), logged, and told by
-each answer: `phases["prefix"]` is there where prefixes were used."""
+each answer: `phases["prefix"]` is there where prefixes were used.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import pytest
 from genrec_plugin_onerec_think import activation
 from genrec_plugin_onerec_think.activation import Activation, without_unsolved
 from genrec_plugin_onerec_think.next_item import NextItem
-from genrec_plugin_onerec_think.rationales import Rationales, has_reason
+from genrec_plugin_onerec_think.rationales import Rationales, has_rationale
 
 from genrec_core import Context, Encoder, GenrecError, Training, View
 from genrec_core.contracts.dataset import Sequences
@@ -38,17 +38,19 @@ def training(valid):
     return Training(View("train", ("a", "b"), rows, None, 10), valid)
 
 
-def test_beams_that_hold_the_target_of_a_alone_keep_the_reason_of_a_and_blank_that_of_b(training, catalogue):
+def test_beams_that_hold_the_target_of_a_alone_keep_the_rationale_of_a_and_blank_that_of_b(
+    training, catalogue
+):
     corpus = Rationales(field="kinds", encoder=Same(), **TAGS)
     a, b = corpus.samples(training.train, catalogue, Context())
     kept, blank = without_unsolved([a, b], {0})
     assert kept == a
-    assert (has_reason(b), has_reason(blank)) == (True, False)
+    assert (has_rationale(b), has_rationale(blank)) == (True, False)
     assert blank.target == b.target == 4
     assert [blank.segments[n] for n in (0, 1, 2, 4, 5)] == [b.segments[n] for n in (0, 1, 2, 4, 5)]
 
 
-def test_the_second_epoch_learns_without_the_reasons_that_the_model_does_not_reach(
+def test_the_second_epoch_learns_without_the_rationales_that_the_model_does_not_reach(
     model, catalogue, training, monkeypatch
 ):
     learnt = []
@@ -72,11 +74,11 @@ def test_the_second_epoch_learns_without_the_reasons_that_the_model_does_not_rea
     log = Log()
     curves = trainer().train({"main": model}, catalogue, training, Context(seed=4, log=log)).curves
     first, second = learnt
-    assert [has_reason(sample) for sample in first] == [True, True]
-    assert [has_reason(sample) for sample in second] == [True, False]
+    assert [has_rationale(sample) for sample in first] == [True, True]
+    assert [has_rationale(sample) for sample in second] == [True, False]
     assert [sample.target for sample in second] == [1, 4]
-    assert ("reasons", {"looked_at": 2, "kept": 1}) in log
-    assert [share for _, share in curves["reasons kept"]] == [1.0, 0.5]
+    assert ("filter", {"looked_at": 2, "kept": 1}) in log
+    assert [share for _, share in curves["rationales kept"]] == [1.0, 0.5]
 
 
 def stub(catalogue, item):
@@ -134,12 +136,12 @@ def test_without_a_filter_it_is_plain_fine_tuning(build, catalogue, training):
 
 
 @pytest.mark.parametrize(("corpora", "named"), [([NextItem()], "next_item.NextItem"), ([], "missing")])
-def test_the_first_corpus_must_give_reasons(corpora, named):
-    with pytest.raises(GenrecError, match="must give reasons") as refused:
+def test_the_first_corpus_must_give_first_corpus(corpora, named):
+    with pytest.raises(GenrecError, match="must give rationales") as refused:
         Activation(corpora=corpora).refuse_unusable()
     assert named in str(refused.value)
-    Activation(corpora=[reasons(), *corpora]).refuse_unusable()
+    Activation(corpora=[rationales(), *corpora]).refuse_unusable()
 
 
-def reasons():
+def rationales():
     return Rationales(field="kinds", encoder=Same())

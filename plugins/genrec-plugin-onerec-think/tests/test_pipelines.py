@@ -93,7 +93,7 @@ def test_the_papers_pipeline_runs_two_steps_of_every_stage_on_a_tiny_qwen3(genre
             steps[line["stage"]] = steps.get(line["stage"], 0) + line["steps"]
     # Activation has two epochs of two steps, with the filter between them.
     assert steps == {"train.warm-up": 2, "train.align": 2, "train.activate": 4, "train.enhance": 2}
-    assert [line["looked_at"] for line in log if line["event"] == "reasons"] == [24]
+    assert [line["looked_at"] for line in log if line["event"] == "filter"] == [24]
     (made,) = (
         line for line in log if line["event"] == "rationales" and "made" in line and line["made"] == 24
     )

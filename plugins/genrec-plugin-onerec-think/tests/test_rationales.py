@@ -1,11 +1,11 @@
-"""Pruned contexts, reasons and who writes them (sheet §5.6, checks 5 and 9)."""
+"""Pruned contexts, rationales and who writes them (sheet §5.6, checks 5 and 9)."""
 
 import numpy as np
 import pytest
 from genrec_plugin_onerec_think.next_item import NextItem
 from genrec_plugin_onerec_think.pruning import pruned, unit
-from genrec_plugin_onerec_think.rationales import Rationales, blanked, has_reason
-from genrec_plugin_onerec_think.reasons import tidy
+from genrec_plugin_onerec_think.rationale_sources import tidy
+from genrec_plugin_onerec_think.rationales import Rationales, blanked, has_rationale
 from pydantic import ValidationError
 
 from genrec_core import Answer, Context, Encoder, GenrecError, Teacher
@@ -22,7 +22,7 @@ class Given(Encoder):
         return np.array([*rows, [1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
 
 
-def reasons_of(**options):
+def rationales_of(**options):
     """The corpus with those vectors; in Python components are given as instances."""
     return Rationales(**{"encoder": Given()} | options)
 
@@ -83,10 +83,10 @@ def test_the_model_itself_is_asked_about_identifiers_with_captions(one_user, cat
 
 def test_the_prompt_is_the_one_of_the_plain_task(train, valid, catalogue):
     shown = {"attributes": ("age",), "caption": "title"}
-    reasons, plain = reasons_of(field="kinds", **shown), NextItem(**shown)
+    rationales, plain = rationales_of(field="kinds", **shown), NextItem(**shown)
     for view in (train, valid):
         both = zip(
-            reasons.samples(view, catalogue, Context()),
+            rationales.samples(view, catalogue, Context()),
             plain.samples(view, catalogue, Context()),
             strict=True,
         )
@@ -97,7 +97,7 @@ def test_the_prompt_is_the_one_of_the_plain_task(train, valid, catalogue):
 
 def test_templates_name_what_the_context_and_the_target_are(one_user, catalogue):
     log = Log()
-    corpus = reasons_of(field="kinds", keep=2, named=1, liked=1)
+    corpus = rationales_of(field="kinds", keep=2, named=1, liked=1)
     thoughts = [one.segments[-3].text for one in corpus.samples(one_user, catalogue, Context(log=log))]
     assert thoughts[-1] == "The user likes Shelter, so the next one is Light."
     assert thoughts[0] == "The user likes Shelter, so the next one is Shelter."
@@ -109,10 +109,10 @@ def test_an_item_without_a_kind_gets_an_empty_thought_or_is_left_out(train, cata
 
     view = replace(train, users=("u",), rows=type(train.rows).of([[0, 5, 1]]))
     for without, targets in (("empty", [5, 1]), ("skip", [1])):
-        found = list(reasons_of(field="kinds", without=without).samples(view, catalogue, Context()))
+        found = list(rationales_of(field="kinds", without=without).samples(view, catalogue, Context()))
         assert [sample.target for sample in found] == targets
-    empty = next(iter(reasons_of(field="kinds").samples(view, catalogue, Context())))
-    assert not has_reason(empty)
+    empty = next(iter(rationales_of(field="kinds").samples(view, catalogue, Context())))
+    assert not has_rationale(empty)
     assert empty == blanked(empty)
 
 
@@ -130,7 +130,7 @@ def test_what_a_teacher_writes_is_used_only_if_it_is_whole_and_keeps_the_answer_
 
     view = replace(train, users=("a", "b", "c", "d"), rows=type(train.rows).of([[0, 4]] * 4))
     log = Log()
-    corpus = reasons_of(teacher=Careless(), show="title")
+    corpus = rationales_of(teacher=Careless(), show="title")
     found = list(corpus.samples(view, catalogue, Context(log=log)))
     assert [sample.segments[-3].text for sample in found] == ["", "", "", "Light for a tent."]
     counted = {"asked": 4, "unused_unfinished": 1, "unused_empty": 1, "unused_names_target": 1}
@@ -138,10 +138,10 @@ def test_what_a_teacher_writes_is_used_only_if_it_is_whole_and_keeps_the_answer_
 
 
 def test_a_blank_keeps_everything_else(train, catalogue):
-    sample = next(iter(reasons_of(field="kinds").samples(train, catalogue, Context())))
+    sample = next(iter(rationales_of(field="kinds").samples(train, catalogue, Context())))
     empty = blanked(sample)
-    assert has_reason(sample)
-    assert not has_reason(empty)
+    assert has_rationale(sample)
+    assert not has_rationale(empty)
     assert [part for n, part in enumerate(empty.segments) if n != len(empty.segments) - 3] == [
         part for n, part in enumerate(sample.segments) if n != len(sample.segments) - 3
     ]
@@ -154,19 +154,19 @@ def test_think_tags_and_white_space_are_taken_out_of_what_a_teacher_writes():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({}, "say where reasons come from: a `teacher`, or the item `field`"),
+        ({}, "say where rationales come from: a `teacher`, or the item `field`"),
         ({"field": "kinds", "wording": "It is {target}."}, "must contain {liked} and {target} once each"),
         ({"field": "kinds", "ask": "Why {target}?"}, "once each"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options, message):
     with pytest.raises(ValidationError, match=message):
-        reasons_of(**options)
+        rationales_of(**options)
 
 
 def test_a_field_that_is_not_there_is_named(train, catalogue):
-    with pytest.raises(GenrecError, match="items have no field `genre` to make reasons from"):
-        list(reasons_of(field="genre").samples(train, catalogue, Context()))
+    with pytest.raises(GenrecError, match="items have no field `genre` to make rationales from"):
+        list(rationales_of(field="genre").samples(train, catalogue, Context()))
 
 
 def test_the_loss_counts_thought_and_item_and_a_long_history_loses_its_oldest_items(train, catalogue, model):
@@ -175,7 +175,7 @@ def test_the_loss_counts_thought_and_item_and_a_long_history_loses_its_oldest_it
     from genrec_core.engine import Renderer
 
     view = replace(train, users=("u",), rows=type(train.rows).of([[0, 1, 2, 3, 4] * 4]))
-    sample = list(reasons_of(field="kinds", max_per_user=1).samples(view, catalogue, Context()))[-1]
+    sample = list(rationales_of(field="kinds", max_per_user=1).samples(view, catalogue, Context()))[-1]
     whole = Renderer(model, catalogue).rendered(sample)
     decode = model.text_tokenizer.decode
     learnt = decode([one for one, learn in zip(whole.ids, whole.learn, strict=True) if learn])

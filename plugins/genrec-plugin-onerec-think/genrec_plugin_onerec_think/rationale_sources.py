@@ -1,13 +1,15 @@
-"""Reasons: why a user with these items chose that one (OneRec-Think §4.2), from a template or from a
-teacher.
+"""Where rationales come from: a template, or a teacher who is asked (OneRec-Think §4.2, appendix A.1).
+
+A rationale says why a user with these items chose that one.
 
     templates   "The user likes Drama and Comedy, so: Drama."          (appendix A.1: the public data sets)
     a teacher   asked about the pruned context and the target, a chat for each example
 
 A teacher may be any: `core/slot-teacher` is the aligned model itself, as in the paper. An answer is used
 only if it is finished, not empty, and does not give the target away: one that spells its identifier would
-teach a model to guess the item before it thinks. What is not used is counted by its reason, and what
-becomes of the sample is for whoever asked to decide (`onerec-think/rationales`)."""
+teach a model to guess the item before it thinks. What is not used is counted by why, and what
+becomes of the sample is for whoever asked to decide (`onerec-think/rationales`).
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Template:
-    """Reasons from an item field.
+    """Rationales from an item field.
 
     Attributes:
         field: holds what an item is, such as its categories.
@@ -51,11 +53,11 @@ class Template:
     wording: str
     otherwise: str
 
-    def reasons(self, cases: Sequence[Case], catalogue: Catalogue) -> list[str]:
+    def rationales(self, cases: Sequence[Case], catalogue: Catalogue) -> list[str]:
         """One text a case; "" for a target without the field."""
-        return [self._reason(case, catalogue) for case in cases]
+        return [self._rationale(case, catalogue) for case in cases]
 
-    def _reason(self, case: Case, catalogue: Catalogue) -> str:
+    def _rationale(self, case: Case, catalogue: Catalogue) -> str:
         target = ", ".join(values_of(catalogue, case.example.target, self.field)[: self.most])
         if not target:
             return ""
@@ -68,7 +70,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Asked:
-    """Reasons from a teacher.
+    """Rationales from a teacher.
 
     Attributes:
         teacher: who is asked.
@@ -84,7 +86,7 @@ class Asked:
     question: str
     system: str
 
-    def reasons(self, cases: Sequence[Case], catalogue: Catalogue, context: Context) -> list[str]:
+    def rationales(self, cases: Sequence[Case], catalogue: Catalogue, context: Context) -> list[str]:
         """One text a case, "" where the answer cannot be used; the log counts why."""
         chats = [self.chat(case, catalogue) for case in cases]
         answers: list[Answer] = context.ask(self.teacher, chats) if chats else []
