@@ -51,21 +51,20 @@ class Explainer:
     def __init__(self, catalogue: Catalogue, train: View) -> None:
         self._catalogue = catalogue
         rows = np.repeat(np.arange(len(train.rows)), train.rows.lengths)
-        order = np.argsort(train.rows.values, kind="stable")
-        self._users = rows[order]
-        self._edges = np.searchsorted(train.rows.values[order], np.arange(len(catalogue.items) + 1))
+        width = max(1, len(train.rows))
+        pairs = np.unique(train.rows.values.astype(np.int64) * width + rows)
+        self._users = pairs % width
+        self._edges = np.searchsorted(pairs // width, np.arange(len(catalogue.items) + 1))
 
     def near(self, item: int, history: Sequence[int]) -> list[Near]:
         """The nearest items of a history, each once; none that nothing connects with the item."""
-        identifiers, had = self._catalogue.identifiers, self._had(item)
-        own = identifiers.tokens(item)
+        identifiers, own = self._catalogue.identifiers, self._catalogue.identifiers.tokens(item)
+        others = [other for other in dict.fromkeys(reversed(history)) if other != item]
         found = []
-        for other in dict.fromkeys(reversed(history)):
-            if other == item:
-                continue
+        for other, both in zip(others, self._both(item, others), strict=True):
             pairs = zip(own, identifiers.tokens(other), strict=False)
             alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-            found.append(Near(other, len(np.intersect1d(had, self._had(other))), alike))
+            found.append(Near(other, both, alike))
         connected = [one for one in found if one.both or one.alike]
         return sorted(connected, key=lambda one: (-one.both, -one.alike))[:NEAREST]
 
@@ -101,6 +100,17 @@ class Explainer:
         beam = written.beams[number]
         return f"{number + 1}: {beam.text or self._catalogue.identifiers.separator.join(beam.tokens)}"
 
+    def _both(self, item: int, others: Sequence[int]) -> list[int]:
+        """How many training users had the item and each of the others, by one look-up."""
+        had, theirs = self._had(item), [self._had(other) for other in others]
+        if not len(had) or not others:
+            return [0] * len(others)
+        users = np.concatenate(theirs)
+        place = np.minimum(np.searchsorted(had, users), len(had) - 1)
+        owners = np.repeat(np.arange(len(others)), [len(one) for one in theirs])
+        counts: list[int] = np.bincount(owners[had[place] == users], minlength=len(others)).tolist()
+        return counts
+
     def _had(self, item: int) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Training users who had an item, ascending."""
-        return np.unique(self._users[self._edges[item] : self._edges[item + 1]])
+        """Training users who had an item, each once, ascending."""
+        return self._users[self._edges[item] : self._edges[item + 1]]

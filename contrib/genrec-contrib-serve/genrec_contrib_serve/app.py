@@ -115,7 +115,7 @@ class Service:
         for asked, question in zip(several, prepared, strict=True):
             done = question if isinstance(question, Exception) else next(found)
             if isinstance(done, Done):
-                body = run.body(question, done, request_id, explain=asked.explain)
+                body = run.body(asked, question, done, request_id)
                 self.metrics.answers.labels(body["made_by"]).inc()
                 answers.append(body)
             elif isinstance(done, Exception):

@@ -47,7 +47,8 @@ class Asked(BaseModel):
         examples=[{"category": ["tents", "lamps"], "stock": True}],
     )
     domain: str = Field("", max_length=200, description="Of the next item, in data of several domains.")
-    explain: bool = Field(False, description="Add the beams that led to the items.")
+    why: bool = Field(True, description="Name the nearest items of the history, where there is no thought.")
+    explain: bool = Field(False, description="Add the beams that led to the items, and the nearest items.")
 
     @model_validator(mode="after")
     def _somebody(self) -> Asked:
@@ -94,7 +95,7 @@ class Near(Named):
 class Why(BaseModel):
     """What the data says beside the model; the model itself has no reason but its beams."""
 
-    near: list[Near] = Field(description="The nearest items of the history; of `explain` only.")
+    near: list[Near] = Field(description="The nearest items of the history, nearest first.")
 
 
 class RecommendedItem(Named):

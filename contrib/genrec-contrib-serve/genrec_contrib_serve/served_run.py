@@ -2,9 +2,10 @@
 
     run = ServedRun.open(Path("runs/shop/latest"))
     run.test_itself()
-    question = run.question(Asked(history=["i12", "Red tent"], k=5))
+    asked = Asked(history=["i12", "Red tent"], k=5)
+    question = run.question(asked)
     answer = run.answers([question])[0]
-    run.body(question, done, "request-1")
+    run.body(asked, question, done, "request-1")
 
 Rules, users' histories and popular items come from `genrec_core.api`, so the server answers what
 `genrec recommend` and Python answer.
@@ -123,17 +124,19 @@ class ServedRun:
         """An item as answers name it."""
         return {"item": self.catalogue.items.ids[item], "title": item_title(self.catalogue, item)}
 
-    def body(self, question: Question, done: Done, request_id: str, *, explain: bool) -> dict[str, Any]:
+    def body(self, asked: Asked, question: Question, done: Done, request_id: str) -> dict[str, Any]:
         """The answer to a question as JSON values."""
         answer, request = done.answer, question.request
+        thought = answer.written.thought if answer.written else ""
+        near = asked.explain or (asked.why and not thought)
         count = min(question.k, len(answer.ranked.items))
         body: dict[str, Any] = {
             "request_id": request_id,
             "made_by": _made_by(answer),
-            "items": [self._entry(answer, place, explain=explain) for place in range(count)],
+            "items": [self._entry(answer, place, near=near) for place in range(count)],
             "note": "" if count == question.k else self._why_fewer(request, count, question.k),
             "history": [self.named(item) for item in request.history],
-            "thought": answer.written.thought if answer.written else "",
+            "thought": thought,
             "versions": self.versions,
             "ms": {
                 "queued": round(1000 * done.queued, 2),
@@ -141,7 +144,7 @@ class ServedRun:
                 "batch": done.batch,
             },
         }
-        if explain:
+        if asked.explain:
             body["beams"] = self._beams(answer.written) if answer.written else []
         return body
 
@@ -150,7 +153,7 @@ class ServedRun:
         why = "no more are allowed" if count == allowed else "the model reached no more items"
         return f"only {count} of {wanted}: {why}"
 
-    def _entry(self, answer: Answer, place: int, *, explain: bool) -> dict[str, Any]:
+    def _entry(self, answer: Answer, place: int, *, near: bool) -> dict[str, Any]:
         item = int(answer.ranked.items[place])
         values = {name: column[item] for name, column in self.catalogue.items.fields.items()}
         return {
@@ -159,7 +162,7 @@ class ServedRun:
             "how": answer.how(place),
             "identifier": self.catalogue.identifiers.text(item),
             "fields": {name: _shown(value) for name, value in values.items() if value is not None},
-            **({"why": {"near": self._near(item, answer.request)}} if explain else {}),
+            **({"why": {"near": self._near(item, answer.request)}} if near else {}),
         }
 
     def _near(self, item: int, request: Request) -> list[dict[str, Any]]:

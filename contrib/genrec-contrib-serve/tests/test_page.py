@@ -14,6 +14,7 @@ import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.actions.action_builder import ActionBuilder  # noqa: E402
 from selenium.webdriver.common.actions.interaction import POINTER_TOUCH  # noqa: E402
@@ -59,6 +60,10 @@ HEIGHTS = """
 return [...document.querySelectorAll("input, textarea, select, button, a, summary")]
   .filter((at) => at.checkVisibility()).map((at) => [at.tagName, at.getBoundingClientRect().height, at.id]);
 """
+TEXTS = """
+return [...document.querySelectorAll(arguments[0])].filter((at) => at.checkVisibility())
+  .map((at) => at.innerText.trim());
+"""
 STRANGERS = """
 return performance.getEntriesByType("resource").map((one) => one.name)
   .filter((name) => !name.startsWith(location.origin));
@@ -99,10 +104,13 @@ class Page:
         return self.browser.find_elements(By.CSS_SELECTOR, selector)
 
     def texts(self, selector):
-        return [one.text for one in self.all(selector)]
+        """Visible texts, all at one moment: the page may replace elements at the next."""
+        return self.browser.execute_script(TEXTS, selector)
 
     def until(self, holds):
-        return WebDriverWait(self.browser, 20, 0.05).until(lambda _: holds())
+        """Wait until something holds; elements that were replaced meanwhile are looked up again."""
+        waiting = WebDriverWait(self.browser, 20, 0.05, [StaleElementReferenceException])
+        return waiting.until(lambda _: holds())
 
     def type(self, *keys):
         """Keys into whatever has the focus."""
@@ -111,8 +119,8 @@ class Page:
     def focused(self):
         return self.browser.switch_to.active_element
 
-    def offered(self, count=1):
-        self.until(lambda: len(self.all("#found li")) >= count)
+    def offered(self):
+        self.until(lambda: self.texts("#found li"))
         return self.texts("#found li")
 
     def answer(self):
@@ -150,6 +158,7 @@ def test_items_are_found_picked_and_recommended_by_keys_alone(page, server):
     page.type(Keys.TAB)
     assert page.focused().get_attribute("id") == "find"
     page.type("pocket metronome")
+    page.until(lambda: all("pocket metronome" in text.lower() for text in page.offered()))
     offered = page.offered()
     page.until(lambda: page.one("#find").get_attribute("aria-expanded") == "true")
     page.type(Keys.ARROW_DOWN)
@@ -159,7 +168,7 @@ def test_items_are_found_picked_and_recommended_by_keys_alone(page, server):
     assert page.texts("#history li > span > span") == [offered[0].rpartition(" (")[0]]
     assert page.one("#find").get_attribute("value") == ""
     page.type("i012")
-    page.until(lambda: any("(i012)" in text for text in page.texts("#found li")))
+    page.until(lambda: [text.partition(" (")[2] for text in page.texts("#found li")] == ["i012)"])
     page.type(Keys.ARROW_UP, Keys.ARROW_DOWN, Keys.ENTER)
     page.until(lambda: len(page.all("#history li")) == 2)
     first = offered[0].rpartition("(")[2].rstrip(")")
@@ -206,8 +215,14 @@ def picked(page, *ids):
     """Items in the history, by their ids."""
     for number, one in enumerate(ids, 1):
         page.one("#find").send_keys(one)
-        page.until(lambda one=one: any(f"({one})" in text for text in page.texts("#found li")))
-        next(option for option in page.all("#found li") if f"({one})" in option.text).click()
+
+        def clicked(wanted=f"({one})"):
+            found = [option for option in page.all("#found li") if wanted in option.text]
+            if found:
+                found[0].click()
+            return bool(found)
+
+        page.until(clicked)
         page.until(lambda number=number: len(page.all("#history li")) == number)
 
 

@@ -63,6 +63,10 @@ def test_an_answer_says_what_made_it_and_what_was_understood(server, shop):
     assert answer["versions"]["run"] == shop.first.name
     assert (len(answer["items"]), answer["note"]) == (3, "")
     assert set(answer["items"][0]["fields"]) == {"title", "description"}
+    near = [one["item"] for item in answer["items"] for one in item["why"]["near"]]
+    assert near
+    assert set(near) <= {"i048", "i012"}
+    assert "why" not in server.recommend("i012", why=False).body["items"][0]
     assert server.recommend().body["made_by"] == "cold"
 
 

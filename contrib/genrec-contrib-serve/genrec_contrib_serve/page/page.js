@@ -61,6 +61,8 @@ async function search() {
 }
 
 function offer(items) {
+  const same = items.length > 0 && items.map((one) => one.item).join() === found.map((one) => one.item).join();
+  if (same) return; // whoever has moved to one of them stays there
   found = items;
   active = -1;
   const list = byId("found");
