@@ -147,7 +147,7 @@ def test_what_is_certain_is_learnt_by_the_head_alone(trained, catalogue, trainin
     with Dense(items=5).open({"main": trained.model}, catalogue, PROMPTS, Context()) as session:
         answers = list(session.recommend(requests))
     hits = [answer.beams[0].items[0] for answer in answers]
-    assert np.mean(np.array(hits) == training.valid.targets) > 0.8
+    assert np.mean(np.array(hits) == training.valid.targets) > 0.7
     assert all(len(answer.beams) == 5 for answer in answers)
 
 

@@ -182,7 +182,7 @@ def test_accumulated_batches_train_like_one_large_batch(build, catalogue, traini
     start = weights(build())
     for name, value in weights(large).items():
         assert not torch.equal(value, start[name])
-        torch.testing.assert_close(value, weights(small)[name], atol=2e-4, rtol=0)
+        torch.testing.assert_close(value, weights(small)[name], atol=3e-4, rtol=0)
 
 
 def test_new_rows_alone_are_trained_under_weight_decay(build, catalogue, training):
