@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from genrec_core.engine.baselines.scoring import HistoryScorer
 
 
-WINDOW = 20
+_NEAR = 20
 """Largest distance of two items that counts for `start: co-occurrence`."""
 _START = 2
 """Purpose of the generator behind that start; fitting has 0 and 1."""
@@ -59,7 +59,7 @@ class SASRec(Baseline):
         start = None
         if self.options.start == "co-occurrence":
             noise = context.generator(_START).standard_normal(len(items))
-            start = cooccurrence_vectors(training.train, len(items), self.options.factors, WINDOW, noise)
+            start = cooccurrence_vectors(training.train, len(items), self.options.factors, _NEAR, noise)
             lengths = np.linalg.norm(start, axis=1, keepdims=True)
             start /= np.where(lengths > 0, lengths, 1)
             start = np.pad(start, ((0, 0), (0, self.options.factors - start.shape[1])))

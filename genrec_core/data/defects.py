@@ -82,7 +82,7 @@ class Defects:
         defect = self._kinds.setdefault((what, path), Defect(what, hint, path))
         defect.count += 1
         if len(defect.examples) < _EXAMPLES:
-            defect.examples.append((line, shown(value)))
+            defect.examples.append((line, abbreviated(value)))
 
     @property
     def found(self) -> list[Defect]:
@@ -112,7 +112,7 @@ class Defects:
         raise DataError(message, where=first.where, hint=first.hint)
 
 
-def shown(value: Any) -> str:
+def abbreviated(value: Any) -> str:
     """A value as it stands in a message: JSON unless it is a string, cut when long, always printable."""
     if value is None:
         return ""

@@ -14,7 +14,7 @@ from genrec_core.data.defects import Defects
 from genrec_core.data.lines import records
 from genrec_core.data.values import MissingWords, StrictValues, UnusableValueError, is_missing_text
 
-Place = tuple[Path, int]
+FileLine = tuple[Path, int]
 NO_TEXT_HINT = "give it a title, or allow such items with `allow_empty_text: true`"
 
 
@@ -81,7 +81,7 @@ def read_users(
     return attributes
 
 
-def _flat(record: dict[str, Any], place: Place, defects: Defects) -> dict[str, Any]:
+def _flat(record: dict[str, Any], place: FileLine, defects: Defects) -> dict[str, Any]:
     """The fields of an item's line; what is nested is noted and left out."""
     fields = {}
     for name, value in record.items():
@@ -96,7 +96,9 @@ def _flat(record: dict[str, Any], place: Place, defects: Defects) -> dict[str, A
     return fields
 
 
-def _known(record: dict[str, Any], missing: MissingWords, place: Place, defects: Defects) -> dict[str, Any]:
+def _known(
+    record: dict[str, Any], missing: MissingWords, place: FileLine, defects: Defects
+) -> dict[str, Any]:
     """The fields of a line after words for a missing value were settled."""
     hint = "write null, or leave the field out; `missing_words: keep` takes it as it is, `empty` as null"
     return {
@@ -106,7 +108,7 @@ def _known(record: dict[str, Any], missing: MissingWords, place: Place, defects:
 
 
 def settle_missing_words(
-    name: str, value: Any, missing: MissingWords, place: Place, defects: Defects, hint: str
+    name: str, value: Any, missing: MissingWords, place: FileLine, defects: Defects, hint: str
 ) -> Any:
     """A field's value (for a list, its parts) after words for a missing value were refused, emptied or kept.
 

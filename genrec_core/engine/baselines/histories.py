@@ -17,7 +17,7 @@ from genrec_core.engine.batches import by_targets, pooled
 
 Row = NDArray[np.int32]
 
-POOL = 64
+_POOLED_BATCHES = 64
 """Batches whose rows are sorted by length together: larger pads less, smaller mixes better."""
 
 
@@ -55,5 +55,5 @@ def batches(targets: NDArray[np.int64], size: int, rng: np.random.Generator) -> 
         rng: what shuffles.
     """
     shuffled = rng.permutation(len(targets))
-    pools = np.array_split(shuffled, max(1, round(targets.sum() / (size * POOL))))
+    pools = np.array_split(shuffled, max(1, round(targets.sum() / (size * _POOLED_BATCHES))))
     return pooled(pools, lambda rows: by_targets(rows, targets, size), rng)

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from genrec_core.contracts.options import Options, operational
 
-Loss = Literal["sampled-softmax", "softmax", "bce"]
+SequenceLoss = Literal["sampled-softmax", "softmax", "bce"]
 
-NEGATIVES: dict[Loss, int] = {"sampled-softmax": 512, "softmax": 0, "bce": 1}
+NEGATIVES: dict[SequenceLoss, int] = {"sampled-softmax": 512, "softmax": 0, "bce": 1}
 """Items drawn when `negatives` is null; the paper's one for `bce`."""
 
 
@@ -36,7 +36,7 @@ class SASRecSettings(Options):
     """With `sampled-softmax`, each target is also told from the items before it in its own history."""
     length: int | None = Field(None, gt=0)
     """Most items of a history; by default the protocol's `max_history`."""
-    loss: Loss = "sampled-softmax"
+    loss: SequenceLoss = "sampled-softmax"
     """`softmax` over all items, `sampled-softmax` over some drawn for each batch, or the paper's `bce`."""
     negatives: int | None = Field(None, gt=0)
     """Items drawn: for a whole batch with `sampled-softmax` (default 512), for each target with `bce`

@@ -9,10 +9,10 @@ from pydantic import Field, model_validator
 from genrec_core.contracts.options import Options, operational
 from genrec_core.engine.choices import Arithmetic, Scoring, Trailing
 
-Loss = Literal["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo"]
+PolicyLoss = Literal["grpo", "bnpo", "dr_grpo", "dapo", "cispo", "sapo"]
 """Which of TRL's losses; they differ in clipping and in what a token's share is divided by."""
 
-TOKEN_LOSSES: tuple[Loss, ...] = ("bnpo", "dapo", "cispo")
+TOKEN_LOSSES: tuple[PolicyLoss, ...] = ("bnpo", "dapo", "cispo")
 """Losses that are a mean over all tokens of an update, whichever rollout or group they are of."""
 
 Spread = Literal["population", "sample", "none"]
@@ -65,7 +65,7 @@ class GRPOSettings(Options):
     """Decay of matrices; never of norms and biases."""
     clip: float = Field(1.0, ge=0)
     """Largest norm of the gradient; 0 for no bound."""
-    loss: Loss = "grpo"
+    loss: PolicyLoss = "grpo"
     """`grpo`, `sapo`: mean over a rollout's tokens, then over rollouts; `bnpo`, `dapo`, `cispo`: mean over
     all tokens; `dr_grpo`: sum over a constant, the longest possible completion."""
     average: Literal["group", "rollout"] | None = None

@@ -36,7 +36,7 @@ from genrec_core.engine.training.loss import IGNORED, target_nodes
 CHUNK = 4096
 """Samples rendered between two steps of the progress bar."""
 
-POOL = 100
+_POOLED_BATCHES = 100
 """Batches sorted by length together: more saves padding, fewer is closer to a plain shuffle."""
 
 
@@ -309,7 +309,10 @@ def plan_batches(
     for epoch in range(epochs):
         generator = np.random.default_rng([seed, epoch, 1 << 20])
         rows = generator.permutation(mixture.epoch(epoch, seed))
-        pools = [rows[start : start + POOL * batch_size] for start in range(0, len(rows), POOL * batch_size)]
+        pools = [
+            rows[start : start + _POOLED_BATCHES * batch_size]
+            for start in range(0, len(rows), _POOLED_BATCHES * batch_size)
+        ]
         batches += pooled(pools, lambda pool: by_rows(pool, lengths, batch_size, tokens), generator)
         ends.append(-(-len(batches) // accumulation))
     return BatchPlan(tuple(batches), accumulation, tuple(ends))

@@ -52,7 +52,7 @@ from genrec_core.engine.training.trainer_seam import loop_arguments
 from genrec_core.engine.training.validation import SearchValidation, evenly
 from genrec_core.identifiers.trie import Trie
 
-WINDOW = 10
+_NEAR = 10
 """Largest distance of two items that count as near each other where rows start from co-occurrence."""
 _VECTORS = 12
 """Purpose of the generator that starts the factorisation."""
@@ -210,7 +210,7 @@ def _dense_loss(
         vectors = None
         if settings.start == "co-occurrence":
             draws = context.generator(_VECTORS).standard_normal(len(catalogue.items))
-            vectors = cooccurrence_vectors(training.train, len(catalogue.items), width, WINDOW, draws)
+            vectors = cooccurrence_vectors(training.train, len(catalogue.items), width, _NEAR, draws)
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
         further = model.token_ids(catalogue.identifiers.new_tokens)
         attach(model.network, DenseHead.started(identifiers, further, width, context.seed, vectors))

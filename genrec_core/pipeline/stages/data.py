@@ -32,7 +32,7 @@ from genrec_core.contracts.tokenizer import LearnFrom
 from genrec_core.data.lines import read_json, write_json
 from genrec_core.data.prepared import prepare, save_prepared
 from genrec_core.identifiers.new_items import items_to_learn_from
-from genrec_core.pipeline.artifacts import DOMAINS, EMBEDDINGS, ENCODER
+from genrec_core.pipeline.artifacts import DOMAIN_ITEMS, EMBEDDINGS, ENCODER
 from genrec_core.pipeline.stages.stage import Stage, StageContext
 from genrec_core.store.content import fingerprint, load_arrays, save_arrays
 
@@ -112,14 +112,14 @@ class DomainsStage(Stage):
                     f"in `{self.item_field}`: {examples(sorted(unknown))}",
                     hint=f"the items' domains are: {', '.join(sorted(domains)[:10])}",
                 )
-        write_json(work.folder / DOMAINS, {domain: sorted(items) for domain, items in domains.items()})
+        write_json(work.folder / DOMAIN_ITEMS, {domain: sorted(items) for domain, items in domains.items()})
 
 
 def domains_of(inputs: Mapping[str, Path]) -> dict[str, frozenset[int]] | None:
     """Domain → its items, of a stage whose answers are limited to them; None of any other."""
     if "domains" not in inputs:
         return None
-    found: dict[str, list[int]] = read_json(inputs["domains"] / DOMAINS)
+    found: dict[str, list[int]] = read_json(inputs["domains"] / DOMAIN_ITEMS)
     return {domain: frozenset(items) for domain, items in found.items()}
 
 

@@ -31,7 +31,7 @@ REFUSED = {
 }
 
 REFUSED_BEFORE = dict.fromkeys(
-    ("big_bird", "doge", "glm_moe_dsa", "megatron-bert"),
+    ("big_bird", "doge", "glm_moe_dsa", "megatron-bert", "rembert", "roformer"),
     ("5.24", "a token's state depends on what stands behind it"),
 )
 """Refused with an older transformers, whose code lets a token see what stands behind it."""

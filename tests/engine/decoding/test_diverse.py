@@ -66,7 +66,8 @@ def test_one_group_without_penalty_is_plain_beam_search(name):
         return_dict_in_generate=True, output_scores=True,
         prefix_allowed_tokens_fn=ends_after_four,
     )  # fmt: skip
-    expected = [tuple(t for t in row[skip:].tolist() if t not in (END, PAD)) for row in out.sequences]
+    rows = [row[skip:].tolist() for row in out.sequences]
+    expected = [tuple(row[: row.index(END)]) for row in rows]  # behind the end is padding
     assert [text.tokens for text in texts] == expected
     assert [text.score for text in texts] == pytest.approx(out.sequences_scores.tolist(), abs=1e-4)
 

@@ -23,7 +23,7 @@ from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.rl.loop import GRPOLoop
 from genrec_core.engine.rl.rollouts import Regeneration
-from genrec_core.engine.rl.settings import Loss
+from genrec_core.engine.rl.settings import PolicyLoss
 from genrec_core.engine.training.best_tracker import BestTracker
 from genrec_core.engine.training.validation import SearchValidation
 from genrec_core.testing.contracts import RewardContract, TrainerContract
@@ -176,7 +176,7 @@ class Supplied(GRPO):
         return Regeneration(3)
 
 
-@pytest.mark.parametrize("loss", get_args(Loss))
+@pytest.mark.parametrize("loss", get_args(PolicyLoss))
 def test_a_round_in_which_nothing_was_written_is_no_number_of_nothing(
     start, catalogue, training, weights_of, monkeypatch, loss
 ):
