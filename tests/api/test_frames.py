@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from genrec_core import GenrecError
 from genrec_core.api.table import Table
@@ -93,3 +96,32 @@ def test_what_was_handed_out_is_let_go_of():
     Table(COLUMNS).__arrow_c_stream__()
     gc.collect()
     assert len(_KEPT) == before
+
+
+CELLS = st.one_of(
+    st.lists(st.none() | st.integers(-(2**63) + 1, 2**63 - 1), max_size=20),
+    st.lists(st.none() | st.floats(allow_nan=False), max_size=20),
+    st.lists(st.none() | st.booleans(), max_size=20),
+    st.lists(st.none() | st.text(st.characters(exclude_categories=("Cs",))), max_size=20),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(CELLS)
+def test_any_column_comes_back_as_it_was(values):
+    (found,) = read_frame(Table({"column": values})).values()
+    assert [None if value is None else value for value in list(found)] == values
+    try:
+        import pyarrow as pa
+    except ImportError:
+        return
+    assert pa.table(Table({"column": values})).column(0).to_pylist() == values
+    cut = pa.table(Table({"column": values})).slice(3)
+    assert list(read_frame(cut)["column"]) == values[3:]
+
+
+def test_numbers_that_int64_does_not_hold_become_decimals():
+    (found,) = read_frame(Table({"n": [2**70, 1]})).values()
+    assert found.tolist() == [float(2**70), 1.0]
+    (found,) = read_frame(Table({"n": [math.nan, 1.0]})).values()
+    assert math.isnan(found[0])

@@ -7,22 +7,23 @@ Contestants, ten items for each user without what the user has had:
 
 - `recommend_users`: a quarter of them a call, written to Parquet in batches of 1,024;
 - `one call a user`: `run.recommend(users=[user])` for a sample, in turn with those calls, on the same run;
+- `opened for each user`: `genrec.open(run)` and one question, as a script that is called for a user does;
 - `RecTools SASRec`: `SASRecModel.recommend` for the same users in the same minutes, where `RECTOOLS_PYTHON`
   names an interpreter that has `rectools[torch]`; 128 factors and 2 blocks like ours. It scores every item
   by one vector, where ours writes identifiers of four tokens by 20 beams.
 
 The model is `core/tiny-causal` of default size over identifiers of three levels of 256 codes and a suffix,
-trained for a few steps: speed does not depend on weights. `memory` is the highest resident set of the
-process after the first 1,024 users, and after all.
+trained for a few steps: speed does not depend on weights. `memory` is the resident set of the process
+after the first 1,024 users and after all, and the highest until then.
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -35,7 +36,7 @@ from genrec_core.api.histories import Histories
 from tests.benchmarks.measuring import argument_parser, machine, ratio, write
 
 BEAUTY = Path(__file__).resolve().parents[3] / "shared" / "data" / "amazon-beauty"
-K, SINGLE, FEW, QUICK, TURNS = 10, 25, 1_024, 2_000, 4
+K, SINGLE, FEW, QUICK, TURNS, ANEW = 10, 25, 1_024, 2_000, 4, 3
 GOAL = 20.0
 
 
@@ -69,7 +70,7 @@ def measured(run: Any, users: list[str], home: Path) -> dict[str, Any]:
     singly()  # what is compiled at first is compiled now
     rates["one call a user"].clear()
     run.recommend_users(users[:FEW], K, out=home / "few.parquet", exclude_viewed=True)
-    memory = {FEW: _peak()}
+    memory = {FEW: _memory()}
     share = -(-len(users) // TURNS)
     for turn in range(TURNS):
         singly()
@@ -78,13 +79,25 @@ def measured(run: Any, users: list[str], home: Path) -> dict[str, Any]:
         written = run.recommend_users(part, K, out=home / f"{turn}.parquet", exclude_viewed=True)
         rates["recommend_users"].append(len(part) / (time.perf_counter() - begin))
         assert written.rows == K * len(part), written
-    memory[len(users)] = _peak()
+    memory[len(users)] = _memory()
+    rates["opened for each user"] = [_opened(run.folder, user) for user in users[:ANEW]]
     return {**{name: float(np.median(found)) for name, found in rates.items()}, "memory": memory}
 
 
-def _peak() -> float:
-    """Highest resident set of this process so far, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+def _opened(folder: Path, user: str) -> float:
+    """Users a second where the run is opened for one question."""
+    begin = time.perf_counter()
+    with genrec.open(folder) as run:
+        run.recommend(users=[user], k=K, exclude_viewed=True, fields=())
+    return 1 / (time.perf_counter() - begin)
+
+
+def _memory() -> dict[str, float]:
+    """Resident set of this process in MB: now, and the highest so far, which the longest histories make."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    highest = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"now": pages * resource.getpagesize() / 2**20, "highest": highest}
 
 
 def rectools(run: Any, users: list[str], home: Path) -> float | None:
@@ -120,19 +133,24 @@ def main() -> None:
         found = measured(run, users, home)
         theirs = rectools(run, users, home)
     many, singly = found["recommend_users"], found["one call a user"]
-    few, peak = found["memory"].values()
+    few, all_users = found["memory"].values()
     ratios = {
         "recommend_users": ratio(many / singly, "one call a user", GOAL),
-        "memory": ratio(peak / few, f"{FEW:,} users"),
+        "from an open run": ratio(many / found["opened for each user"], "a run opened for each user"),
+        "memory": ratio(all_users["now"] / few["now"], f"{FEW:,} users"),
     }
     print(
         f"{len(users):,} users: {many:.1f} users a second by recommend_users, {singly:.2f} one by one: "
         f"{many / singly:.1f}x (goal {GOAL:.0f}x)"
     )
+    print(f"a run opened for each user: {found['opened for each user']:.2f} users a second")
     if theirs:
         ratios["against RecTools"] = ratio(many / theirs, "RecTools SASRec recommend")
         print(f"RecTools' SASRec: {theirs:.1f} users a second; ours {many / theirs:.3f}x")
-    print(f"highest memory: {few:.0f} MB after {FEW:,} users, {peak:.0f} MB after {len(users):,}")
+    for count, one in found["memory"].items():
+        print(
+            f"memory after {count:,} users: {one['now']:.0f} MB, at most {one['highest']:.0f} MB on the way"
+        )
     print(machine())
     write(options.json, ratios, [{"users": len(users), **found, "rectools": theirs}])
 
