@@ -50,7 +50,7 @@ def test_item_fields_may_stand_in_the_interactions(tmp_path):
 
 
 def test_times_of_a_library_are_times(tmp_path):
-    pd = pytest.importorskip("pandas")
+    pd = pytest.importorskip("pandas", minversion="2.2")
     moments = [dt.datetime(2024, 5, 1, 12, tzinfo=dt.UTC), dt.datetime(2024, 5, 1, 10, tzinfo=dt.UTC)]
     log = pd.DataFrame({"user_id": ["a", "a"], "item_id": ["x", "y"], "timestamp": moments})
     items = pd.DataFrame(

@@ -17,7 +17,7 @@ CODE = ["".join(cell["source"]) for cell in CELLS if cell["cell_type"] == "code"
 @pytest.fixture(scope="module")
 def names():
     """What the cells have made, each executed in turn as a notebook would."""
-    pytest.importorskip("pandas")
+    pytest.importorskip("pandas", minversion="2.2")
     pytest.importorskip("pyarrow")
     found = {}
     for number, code in enumerate(CODE, 1):
