@@ -65,15 +65,13 @@ def _print(swept: Swept) -> None:
 
     from genrec_core.evaluation.report.facts import title
     from genrec_core.evaluation.report.figures import duration, plain
+    from genrec_core.evaluation.report.sweep import short_options
 
     several = any(one.deviation for one in swept.trials)
     heading = f"validation {title(swept.metric)}"
     table = Table(title=heading, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    paths = list(swept.trials[0].values)
-    short = [path.rpartition(".")[2] for path in paths]
-    named = [last if short.count(last) == 1 else path for path, last in zip(paths, short, strict=True)]
     table.add_column("trial", justify="right", no_wrap=True)
-    for column in named:
+    for column in short_options(swept.trials[0].values):
         table.add_column(escape(column), justify="right", overflow="fold")
     for column in (title(swept.metric), *(["± std"] * several), "behind", "95 % interval", "cost"):
         table.add_column(column, justify="right", no_wrap=True)

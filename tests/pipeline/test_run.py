@@ -159,7 +159,7 @@ def test_several_seeds_share_what_no_seed_touches_and_report_the_spread(load, en
     assert (finished.folder / "seed-2" / "metrics.json").exists()
     page = (finished.folder / "report.html").read_text()
     assert [page.count(f'href="seed-{seed}/report.html"') for seed in (1, 2, 3)] == [1, 1, 1]
-    assert page.count('class="mark"') == 2 * 3 * 2, "two plots of two systems: each seed is a dot"
+    assert page.count('class="mark"') == 2 * 3, "in two plots: each seed of the model is a dot"
     assert (tmp_path / "runs" / "quick" / "latest").resolve() == finished.folder
 
 

@@ -30,6 +30,9 @@ _LONGEST_TITLE = 90
 SHOWN_SEED = 0
 """Seed by which the examples of a report are drawn."""
 
+_ROUNDING = 1e-12
+"""Deviations below this are those of equal figures, as floating-point numbers add them up."""
+
 _SHOWN_ITEMS = 10
 """Items of a ranking that an example shows."""
 
@@ -195,7 +198,8 @@ class System:
 
     def dot(self, metric: str, role: str = "") -> Dot:
         """The system as a row of a plot of `metric`."""
-        marks = tuple(one[metric] for one in self.seeds if metric in one)
+        varies = self.role in ("model", "") or metric in self.deviations  # a baseline may not know seeds
+        marks = tuple(one[metric] for one in self.seeds if metric in one) if varies else ()
         ends = interval_of(self.intervals, metric)
         return Dot(self.label, self.metrics[metric], ends, role or self.role, marks=marks)
 
@@ -226,7 +230,7 @@ def systems_of(facts: ReportFacts) -> list[System]:
 
 def deviations(spread: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """Metric → standard deviation over seeds, of those that differ between seeds at all."""
-    return {name: figures["std"] for name, figures in spread.items() if figures["std"] > 0}
+    return {name: figures["std"] for name, figures in spread.items() if figures["std"] > _ROUNDING}
 
 
 def short_rows_note(facts: ReportFacts) -> str:

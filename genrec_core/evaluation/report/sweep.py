@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,13 @@ class SweepFacts:
     run: str = ""
 
 
+def short_options(paths: Iterable[str]) -> list[str]:
+    """The last step of each option's way, or the whole way where two end alike."""
+    whole = list(paths)
+    last = [path.rpartition(".")[2] for path in whole]
+    return [short if last.count(short) == 1 else path for path, short in zip(whole, last, strict=True)]
+
+
 def write_sweep(path: Path, facts: SweepFacts) -> None:
     """Write the page of a sweep to `path`."""
     done = sorted((one for one in facts.trials if one.value is not None), key=lambda one: -(one.value or 0.0))
@@ -95,9 +102,10 @@ def write_sweep(path: Path, facts: SweepFacts) -> None:
         "trials",
         heading=f"{title(facts.metric)}, validation",
         dots=dots,
+        metric=title(facts.metric),
         options=list(facts.trials[0].values),
+        named=short_options(facts.trials[0].values),
         trials=facts.trials,
-        several=facts.seeds > 1,
         test=[(title(name), facts.test[name]) for name in (facts.metric,) if name in facts.test],
         run=facts.run,
     )
