@@ -82,8 +82,10 @@ def export_run(opened: RunReader, folder: Path, examples: int = 3) -> Exported:
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
-        exported = _Export(opened, part, examples).write()
-        (part / "pipeline.yaml").write_text(pipeline_text(opened, folder.absolute()), encoding="utf-8")
+        export = _Export(opened, part, examples)
+        exported = export.write()
+        text = pipeline_text(opened, export.model, folder.absolute())
+        (part / "pipeline.yaml").write_text(text, encoding="utf-8")
         if folder.is_dir():
             folder.rmdir()
         for file in part.iterdir():

@@ -16,14 +16,15 @@ _HEAD = """\
 """
 
 
-def pipeline_text(opened: RunReader, folder: Path) -> str:
+def pipeline_text(opened: RunReader, model: Model, folder: Path) -> str:
     """A pipeline of `core/pretrained` and `core/given` that recommends as the run did.
 
     Args:
         opened: the run.
+        model: its model.
         folder: where the export is, absolute.
     """
-    spec, model = opened.pipeline.spec, Model.of(opened.model("main"))
+    spec = opened.pipeline.spec
     identifiers, described = opened.catalogue.identifiers, spec.described(opened.plan["seed"])
     recommend: dict[str, Any] = dict(described["recommend"])
     recommend |= {"prompt": opened.pipeline.prompts["main"].described(), "prompts": {}}

@@ -11,11 +11,15 @@ import pytest
 import yaml
 from genrec_contrib_export.exporting import export_run
 from genrec_contrib_export.shipped import logits_processor
+from transformers import AutoTokenizer
 
 from genrec_core import GenrecError, Request
 from genrec_core.cli import main
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
+from genrec_core.testing.chat_checkpoint import TEMPLATE, save_chat_checkpoint
+
+TINY = "model: {use: core/tiny-causal, hidden: 16, layers: 1, heads: 2, intermediate: 32, vocabulary: 400}\n"
 
 
 def recommended(run, history):
@@ -136,6 +140,22 @@ def test_codes_of_one_length_have_a_catalogue_for_flashrec(shop):
     assert f"{first[3:-1]},{second[3:-1]},1" in catalogue
     assert set(catalogue.values()) == {1}
     assert "--sid-codebook-sizes 16,16,2" in exported.flashrec.flags
+
+
+def test_a_chat_model_keeps_its_template_and_is_asked_in_it(shop, tmp_path):
+    checkpoint = save_chat_checkpoint(tmp_path / "chat", "qwen3", ("Copper Pocket Metronome",))
+    file = shop.folder / "chat.yaml"
+    model = f"model: {{use: core/pretrained, path: {checkpoint}}}\n"
+    file.write_text((shop.folder / "pipeline.yaml").read_text().replace(TINY, model))
+    run = shop.run(file=file)
+    exported = export_run(run, shop.folder / "chat", examples=1)
+    assert (exported.checked, exported.notes[:-1]) == (1, [])
+    text_tokenizer = AutoTokenizer.from_pretrained(exported.folder)
+    assert text_tokenizer.chat_template == TEMPLATE
+    example = json.loads((exported.folder / "examples.json").read_text())[0]
+    prompt = text_tokenizer.decode(example["prompt"])
+    assert prompt.startswith("<|im_start|>user\nBought so far: ")
+    assert prompt.endswith("<|im_end|>\n<|im_start|>assistant\n")
 
 
 def test_the_logits_processor_is_short(exported):
