@@ -36,7 +36,7 @@ STEPS = {
 """Name → the training steps of `world.yaml` that are made."""
 Hits = NDArray[np.float64]
 
-LONG = ("train.align.max_steps=1048", "train.align.epochs=20", "recommend={use: core/beam, beams: 10}")
+LONG = ("train.align.max_steps=1445", "train.align.epochs=20", "recommend={use: core/beam, beams: 10}")
 """What `at once` trains on instead of activation and reinforcement, and how it answers."""
 
 
@@ -60,7 +60,7 @@ def row(name: str, seed: int, home: Path, extra: tuple[str, ...]) -> tuple[dict[
     assert ranks is not None
     figures = {metric: finished.metrics["test"][metric] for metric in ("recall@1", "recall@10")}
     found = {"variant": name, "seed": seed, **figures, "seconds": seconds(dict(finished.metrics))}
-    return found, (ranks == 1).astype(np.float64)
+    return found, (ranks.reshape(-1) == 1).astype(np.float64)
 
 
 def main() -> None:

@@ -52,7 +52,7 @@ def gains(
         assert finished.folder is not None
         ranks = load_run(finished.folder).ranks
         assert ranks is not None
-        worths.append(worth((10,))["ndcg@10"][np.where(ranks > 10, 0, ranks)])
+        worths.append(worth((10,))["ndcg@10"][np.where(ranks > 10, 0, ranks).reshape(-1)])
     found = {
         "rung": rung,
         "seed": seed,

@@ -10,8 +10,8 @@ model that answers at once must add n numbers in the few layers it has, and one 
 two numbers at a time. The right answer is certain, so an oracle's recall is 1, and a model that knows the
 colours but not the sums gets one in as many as there are digits.
 
-`sidreasoner/remainder-steps` is asked for customers' monologues like any teacher and answers with the items,
-each with the sum so far: `3 red 3; 4 blue 2; 4 red 1; 2 blue 3`.
+`sidreasoner/remainder-steps` is asked for customers' monologues like any teacher and answers with the digits,
+each with the sum so far: `3 3; 4 2; 4 1; 2 3`.
 """
 
 from __future__ import annotations
@@ -126,13 +126,12 @@ class RemainderSteps(Teacher):
     def _steps(self, chat: Chat) -> str:
         asked = asked_about(chat)
         lines = asked[1].splitlines() if asked is not None and asked[0] == MONOLOGUE else []
-        found = [re.fullmatch(r"\d+\. ((\d) \w+)", line) for line in lines]
-        titles = [one[1] for one in found if one is not None]
-        digits = [int(one[2]) for one in found if one is not None]
+        found = [re.fullmatch(r"\d+\. (\d) \w+", line) for line in lines]
+        digits = [int(one[1]) for one in found if one is not None]
         if not digits or len(digits) < len(lines):
             raise StageError(
                 f"teacher `{self.name}` answers only about histories of `sidreasoner/remainders`",
                 hint="use another teacher for other data, such as sidreasoner/templates",
             )
         sums = np.cumsum(digits) % self.options.digits
-        return "; ".join(f"{title} {total}" for title, total in zip(titles, sums.tolist(), strict=True))
+        return "; ".join(f"{digit} {total}" for digit, total in zip(digits, sums.tolist(), strict=True))
