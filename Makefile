@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
+JOBS   ?= 2
 PIP    := $(BIN)/pip install --quiet --constraint tests/constraints.txt
 # Waiting OpenMP threads that spin make torch several times slower when anything else runs.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -13,8 +14,8 @@ CONTRIB := $(wildcard contrib/genrec-contrib-*)
 quickstart: $(VENV)/.installed  ## build and judge a whole recommender on an embedded data set
 	$(BIN)/genrec run examples/quickstart.yaml
 
-test: $(VENV)/.tested-with  ## every test
-	$(BIN)/python -m pytest
+test: $(VENV)/.tested-with  ## every test, a file at a time in each of two processes
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 check: $(VENV)/.tested-with  ## ruff, mypy --strict on the core, layers, docs
 	$(BIN)/ruff check .
