@@ -190,16 +190,17 @@ class ItemPositions(nn.Module):
 
         Args:
             vectors: float32 [N, at most H]; an item whose vector is 0 is read by its codes alone.
-            identifiers: token ids of each item's identifier; of items that share one, the last counts.
+            identifiers: token ids of each item's identifier; of items that share one, any one counts.
             rows: float [V, H], of all tokens.
         """
-        for vector, identifier in zip(vectors, identifiers, strict=True):
-            ids = torch.tensor([list(identifier)], device=self.keys.device)
-            owner = int(self.layout(ids, pad=-1).owners[0, -1])
-            if owner < len(self.own) and vector.any():
-                wanted = torch.zeros_like(self.own[owner])
-                wanted[: len(vector)] = torch.from_numpy(vector)
-                self.own[owner] = wanted - rows[list(identifier)].sum(dim=0)
+        ids, lengths = padded(identifiers, -1, self.keys.device)
+        last = lengths[:, None] - 1
+        owners = self.layout(ids, pad=-1).owners.gather(1, last)[:, 0]
+        shared = nn.functional.embedding(ids.clamp(min=0), rows) * (ids >= 0)[..., None]
+        wanted = torch.zeros(len(vectors), self.own.shape[1], device=ids.device)
+        wanted[:, : vectors.shape[1]] = torch.from_numpy(vectors).to(ids.device)
+        known = wanted.any(dim=1) & (owners < len(self.own))
+        self.own[owners[known]] = (wanted - shared.sum(dim=1))[known]
 
     def own_rows(self, owners: Tensor) -> Tensor:
         """Own rows float32 [n, H]; zeros where there is none."""

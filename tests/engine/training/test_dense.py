@@ -183,6 +183,10 @@ def test_what_is_excluded_is_not_answered(trained, catalogue):
         with recommender.open({"main": trained.model}, catalogue, PROMPTS, Context()) as session:
             (answer,) = session.recommend([request])
         assert {beam.items[0] for beam in answer.beams} == set(range(60)) - {14, 21, 59}
+        allowed = Request("u", (0, 7), only=frozenset({3, 14, 21}), exclude=(21,))
+        with recommender.open({"main": trained.model}, catalogue, PROMPTS, Context()) as session:
+            (answer,) = session.recommend([allowed])
+        assert {beam.items[0] for beam in answer.beams} == {3, 14}
 
 
 def test_fused_reads_what_the_head_says_of_all_items(trained, catalogue):
