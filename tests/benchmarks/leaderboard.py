@@ -108,7 +108,8 @@ def lines(entry: Entry, home: Path) -> Iterator[Line]:
 
     def figures(metrics: dict[str, Any], system: str = "") -> tuple[float, float, float, float]:
         own = metrics["baselines"][system] if system else metrics["test"]
-        ends = metrics["intervals"].get(system or "test", {}).get("recall@10", (0.0, 0.0))
+        known = metrics["intervals"]
+        ends = (known["baselines"][system] if system else known["test"])["recall@10"]
         return own["recall@10"], own["ndcg@10"], *ends
 
     yield Line(
