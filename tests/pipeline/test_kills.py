@@ -91,7 +91,7 @@ def test_a_signal_ends_a_run_like_ctrl_c(start, tmp_path, sent, code):
     assert "This happened in stage `train.count`. Stages before it are kept in the store." in err
     assert "To go on from there: genrec run" in err
     assert "Traceback" not in err
-    (log,) = tmp_path.glob("runs-a/quick/*/log.jsonl")
+    (log,) = (one for one in tmp_path.glob("runs-a/quick/*/log.jsonl") if not one.parent.is_symlink())
     events = [json.loads(line) for line in log.read_text().splitlines()]
     assert (events[-1]["event"], events[-1]["reason"]) == (
         "run-interrupted",
