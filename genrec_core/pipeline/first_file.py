@@ -229,7 +229,7 @@ def write_first_file(
     tried = None
     if trial:
         text = first_file(name, folder.resolve(), figures, sizes, machine, None)
-        tried = _tried(text, figures, environment)
+        tried = _tried(text, figures, sizes, environment)
         epochs = int(60 * minutes / tried.epoch) if tried.epoch else sizes.epochs
         sizes = replace(sizes, epochs=max(_LEAST_EPOCHS, min(sizes.epochs, epochs)))
     place = Path(os.path.relpath(folder.resolve(), out.absolute().parent.resolve()))
@@ -243,7 +243,7 @@ def pipeline_name_for(folder: Path) -> str:
     return name or "my-data"
 
 
-def _tried(text: str, figures: DataFigures, environment: RunEnvironment) -> Trial:
+def _tried(text: str, figures: DataFigures, sizes: Sizes, environment: RunEnvironment) -> Trial:
     """One epoch on a few users, in a folder that is deleted afterwards."""
     users = min(_TRIAL_USERS, figures.users)
     with tempfile.TemporaryDirectory(prefix="genrec-trial-") as home:
@@ -252,14 +252,15 @@ def _tried(text: str, figures: DataFigures, environment: RunEnvironment) -> Tria
         pipeline = load_pipeline(file, environment.registry, [f"data.limit={users}", "train.sft.epochs=1"])
         place = replace(environment, store=Store(Path(home) / "store"), runs=Path(home) / "runs")
         metrics = run_pipeline(pipeline, place).metrics
-    return Trial(users, _scaled(metrics, users, figures))
+    return Trial(users, _scaled(metrics, users, figures, sizes))
 
 
-def _scaled(metrics: Mapping[str, Any], users: int, figures: DataFigures) -> dict[str, float]:
+def _scaled(metrics: Mapping[str, Any], users: int, figures: DataFigures, sizes: Sizes) -> dict[str, float]:
     """Stage → seconds on all data: as much more as there is of what it works on."""
     by_users = figures.users / users
     by_items = figures.items / metrics["protocol"]["items"]
-    ratios = {"embed": by_items, "tokenize": max(by_items, by_users), "model": 1.0}
+    naming = max(by_items, by_users) if sizes.behaviour else by_items
+    ratios = {"embed": by_items, "tokenize": naming, "model": 1.0}
     return {
         stage: float(cost["seconds"]) * ratios.get(stage.partition(".")[0], by_users)
         for stage, cost in metrics["cost"].items()
