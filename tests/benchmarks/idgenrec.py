@@ -1,39 +1,35 @@
-"""IDGenRec's ablations: does it pay that identifiers are learnt, and do they carry to another catalogue?
+"""IDGenRec's ablations: does it pay that identifiers are learnt?
 
     python -m tests.benchmarks.idgenrec --only shop                  # the made-up shop, three seeds
     python -m tests.benchmarks.idgenrec --only industrial            # a part of Amazon Industrial
     python -m tests.benchmarks.idgenrec --only movielens             # a part of MovieLens-100K
-    python -m tests.benchmarks.idgenrec --only zero-shot             # two catalogues, then a third
 
 Each variant is `plugins/genrec-plugin-idgenrec/tiny.yaml` in float32, made smaller (`SIZES`), with who is
 trained changed: the recommender alone on the first identifiers, the generator alone, or both in turn.
 Variants of a seed share tokenizer and first models. After the last seed come the differences in Recall@10
 from the recommender alone, paired over users and seeds; a conclusion is printed only where the interval
 leaves out zero.
-Zero-shot is beside popularity, paired in the same way, and beside chance (10 / items).
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import orjson
+from genrec_plugin_idgenrec.report import AFTER, BEFORE, MOVED
 from numpy.typing import NDArray
 
 from genrec_core.evaluation.compare import load_run
-from genrec_core.evaluation.evaluate import MODEL_SYSTEM
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
-from genrec_core.store.content import load_arrays
 from tests.benchmarks.made_up_shop import write_shop
 from tests.benchmarks.study import PLUGINS, SHARED, Row, conclusion, interval, parser, ran, report, seconds
 
 FOLDER = PLUGINS / "genrec-plugin-idgenrec"
-TINY, ZERO_SHOT = FOLDER / "tiny.yaml", FOLDER / "zero_shot.yaml"
+TINY = FOLDER / "tiny.yaml"
 VARIANTS = ("recommender", "generator", "alternate")
 
 SMALL = "{use: core/tiny-seq2seq, hidden: 48, layers: 2, intermediate: 96, vocabulary: %d}"
@@ -53,9 +49,9 @@ SIZES: dict[str, dict[str, Any]] = {
         "train.alternate.learning_rate": 0.004,
         "train.alternate.batch_size": 32,
         "train.alternate.corpora.0.fixed": 0,
-        "train.alternate.id_generator.max_steps": 40,
+        "tokenizer.extensions": 9,
         "train.alternate.id_generator.batch_size": 32,
-        "train.alternate.id_generator.learning_rate": 0.002,
+        "train.alternate.id_generator.learning_rate": 0.0005,
         "train.alternate.id_generator.newest": 2,
     },
     "industrial": {
@@ -76,8 +72,6 @@ SIZES["movielens"] = {
     "train.alternate.corpora.0.max_per_user": 6,
 }
 PLACES = {"industrial": SHARED / "amazon-industrial", "movielens": SHARED / "ml-100k"}
-PARTS = ("industrial", "movielens")
-"""What zero-shot is trained on; it is then asked about Amazon Beauty."""
 
 
 class Study:
@@ -104,7 +98,7 @@ class Study:
         folder, metrics = self.run(data, variant, seed)
         ranks = load_run(folder).ranks
         assert ranks is not None
-        self.hits.setdefault(variant, {})[seed] = ((ranks > 0) & (ranks <= 10)).astype(np.float64)
+        self.hits.setdefault(variant, {})[seed] = ((ranks > 0) & (ranks <= 10)).astype(np.float64).reshape(-1)
         moved, losses = self.learnt(folder)
         found = {
             "data": data,
@@ -122,16 +116,11 @@ class Study:
 
     def learnt(self, folder: Path) -> tuple[list[int], list[tuple[float, float]]]:
         """How many identifiers moved in each round, and the loss before and after each recommender's step."""
-        lines = [orjson.loads(line) for line in (folder / "log.jsonl").read_bytes().splitlines()]
-        moved = [
-            line["moved"] for line in lines if line["event"] == "identifiers written" and "moved" in line
-        ]
-        losses = [
-            (round(line["loss_before"], 3), round(line["loss_after"], 3))
-            for line in lines
-            if line["event"] == "learnt"
-        ]
-        return moved, losses
+        opened = open_run(folder, load_plugins()[0], None)
+        curves = orjson.loads((opened.artefact("train.alternate") / "curves.json").read_bytes())
+        pairs = zip(curves.get(BEFORE, ()), curves.get(AFTER, ()), strict=True)
+        losses = [(round(before, 3), round(after, 3)) for (_, before), (_, after) in pairs]
+        return [int(count) for _, count in curves.get(MOVED, ())], losses
 
     def compared(self, data: str) -> Iterator[Row]:
         """Every variant's difference from the recommender alone, over seeds and users."""
@@ -147,61 +136,6 @@ class Study:
             yield row, line
 
 
-def zero_shot(study: Study) -> Iterator[Row]:
-    """Trained on two catalogues, asked about a third that nothing was trained or tuned on."""
-    gains = []
-    for seed in study.seeds:
-        parts = ", ".join(f"{name}: {{use: core/folder, path: {PLACES[name]}}}" for name in PARTS)
-        own = {
-            **SIZES["industrial"],
-            "data.source": f"{{use: core/merged, users: separate, parts: {{{parts}}}}}",
-            "data.split": "{use: core/leave-one-out}",
-            "evaluate.baselines": "[]",
-            "evaluate.valid": "false",
-            "seed": seed,
-        }
-        changes = [f"{path}={value}" for path, value in own.items()]
-        finished = ran(TINY, [*changes, *study.extra], study.home)
-        assert finished.folder is not None
-        models = study.home / f"models-{seed}"
-        shutil.rmtree(models, ignore_errors=True)
-        opened = open_run(finished.folder, load_plugins()[0], None)
-        for slot in ("main", "generator"):
-            opened.model(slot).save(models / slot)
-        asked = {
-            "data.source.path": SHARED / "amazon-beauty",
-            "model.path": models / "main",
-            "tokenizer.generator.path": models / "generator",
-            "tokenizer.text_tokens": 40,
-            "tokenizer.fields": "[title]",
-            "tokenizer.extensions": 9,
-            "recommend.beams": 10,
-            "evaluate.valid": "false",
-            "seed": seed,
-        }
-        judged = ran(ZERO_SHOT, [f"{path}={value}" for path, value in asked.items()], study.home)
-        assert judged.folder is not None
-        ranks, _ = load_arrays(judged.folder / "ranks.safetensors")
-        hits = {name: ((one > 0) & (one <= 10)).astype(np.float64) for name, one in ranks.items()}
-        gains.append((hits[MODEL_SYSTEM], hits["core/popular"]))
-        chance = 10 / judged.metrics["identifiers"]["items"]
-        row = {"seed": seed, "test": judged.metrics["test"], "chance": chance}
-        row["popular"] = judged.metrics["baselines"]["core/popular"]
-        line = f"zero-shot    seed {seed}  Recall@10 {hits[MODEL_SYSTEM].mean():.4f}  popular "
-        yield row, f"{line}{hits['core/popular'].mean():.4f}  chance {chance:.4f}"
-    own, popular = (np.stack(column) for column in zip(*gains, strict=True))
-    low, high = interval(own)
-    found = {
-        "mean": float(own.mean()),
-        "interval": [low, high],
-        "gain": conclusion(own - popular, "popularity"),
-    }
-    yield (
-        found,
-        f"zero-shot    {own.mean():.4f} [{low:.4f}, {high:.4f}]  {found['gain']}  chance {chance:.4f}",
-    )
-
-
 def main() -> None:
     """Every chosen study."""
     options = parser(__doc__, "/tmp/genrec-idgenrec")
@@ -211,15 +145,12 @@ def main() -> None:
 
     def rows(name: str) -> Iterator[Row]:
         study = Study(chosen.home, tuple(chosen.set), chosen.seeds)
-        if name == "zero-shot":
-            yield from zero_shot(study)
-            return
         for seed in chosen.seeds:
             for variant in chosen.variants:
                 yield study.row(name, variant, seed)
         yield from study.compared(name)
 
-    report(chosen, [*SIZES, "zero-shot"], rows)
+    report(chosen, SIZES, rows)
 
 
 if __name__ == "__main__":

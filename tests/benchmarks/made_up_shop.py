@@ -1,4 +1,4 @@
-"""A shop where the words that predict stand in the middle of long texts: learning identifiers must pay here.
+"""A shop where the words that predict stand in the middle of long texts: learning identifiers should pay.
 
 Every item is of one of 16 kinds, named by a word. What a user chooses next is of the kind that follows, nine
 times in ten; which item of it is chance. Three in four items have titles of made-up words and their kind's

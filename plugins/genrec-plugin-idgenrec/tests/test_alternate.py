@@ -45,12 +45,12 @@ def training():
     return Training(View("train", users, Sequences.of([row[:4] for row in WALKS]), None, 3), valid)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def catalogue(items, named):
     return Catalogue(items, named.identifiers)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def main(catalogue, seq2seq):
     return Model.of(seq2seq.build(catalogue, Context(seed=9)))
 
@@ -222,10 +222,17 @@ class Killed(Exception):
     """Stands for a kill."""
 
 
-@pytest.mark.parametrize("when", ["phase 1 step 2", "phase 2 step 3", "phase 3 step 1", "phase 3 written"])
-def test_a_killed_training_ends_with_the_same_bits(when, main, named, catalogue, training, tmp_path):
-    more = {"rounds": 2, "id_generator": {"max_steps": 4}, "max_steps": 4, "evaluate_every": 2}
-    whole = trained(main, named.model, catalogue, training, **more)
+SHORT = {"rounds": 2, "id_generator": {"max_steps": 4}, "max_steps": 4, "evaluate_every": 2}
+
+
+@pytest.fixture(scope="module")
+def whole(main, named, catalogue, training):
+    """What a training gives that nobody kills."""
+    return trained(main, named.model, catalogue, training, **SHORT)
+
+
+@pytest.mark.parametrize("when", ["phase 1 step 2", "phase 2 step 3", "phase 3 written"])
+def test_a_killed_training_ends_with_the_same_bits(when, whole, main, named, catalogue, training, tmp_path):
     phase, what = int(when.split()[1]), when.split()[2:]
     count = {"phase": 0, "steps": 0}
 
@@ -252,10 +259,10 @@ def test_a_killed_training_ends_with_the_same_bits(when, main, named, catalogue,
 
     context = Context(seed=5, workspace=tmp_path, log=log, progress=progress)
     with pytest.raises(Killed):
-        trained(main, named.model, catalogue, training, context, **more)
+        trained(main, named.model, catalogue, training, context, **SHORT)
     events = []
     context = replace(context, log=lambda event, **_: events.append(event), progress=Context().progress)
-    resumed = trained(main, named.model, catalogue, training, context, **more)
+    resumed = trained(main, named.model, catalogue, training, context, **SHORT)
     assert "resumed" in events
     for slot in ("main", "generator"):
         assert weights_digest(resumed.models[slot]) == weights_digest(whole.models[slot])
