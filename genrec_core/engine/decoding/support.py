@@ -190,7 +190,7 @@ class _Measurement:
             raise self._refused(
                 "its config names no `decoder_start_token_id`", "set it to what answers of yours begin with"
             )
-        self.pad = int(config.pad_token_id or 0)
+        self.pad = int(getattr(config, "pad_token_id", None) or 0)  # CodeGen has none
         self.device = inputs.weight.device
         self.draws = torch.Generator().manual_seed(0)
         rows = min(inputs.weight.shape[0], getattr(self.layer, "weight", inputs.weight).shape[0])

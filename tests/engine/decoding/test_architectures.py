@@ -25,6 +25,7 @@ PROMPTS = [[20, 21, 22], [30, 31, 32, 33, 34, 35, 36], [40, 41, 42]]
 REFUSED = {
     "llama4_text": "a few tokens cannot be read with it",
     "modernbert-decoder": "a few tokens cannot be read with it",
+    "cpmant": "a token's state depends on what stands behind it",
     "xlm": "a token's state depends on what stands behind it",
     "xmod": "Input language unknown",
     "fsmt": "a few tokens cannot be read with it",
@@ -56,10 +57,6 @@ VARIATIONS = {
     "mpt, without ALiBi": ("mpt", {"attn_config": {"alibi": False}}),
     "llama, eager": ("llama", {"attn_implementation": "eager"}),
     "gpt2, eager": ("gpt2", {"attn_implementation": "eager"}),
-    "gpt_neo": (
-        "gpt_neo",
-        {"num_layers": 2, "attention_types": [[["global", "local"], 1]], "window_size": 4, "hidden_size": 32},
-    ),
     "llama, biases": ("llama", {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True}),
 }  # fmt: skip
 
