@@ -109,7 +109,7 @@ class Study:
         """NDCG@10 of every test user."""
         ranks = load_run(self.run(name, seed).folder).ranks
         assert ranks is not None
-        return worth((10,))["ndcg@10"][np.where(ranks > 10, 0, ranks)]
+        return worth((10,))["ndcg@10"][np.where(ranks[0] > 10, 0, ranks[0])]
 
     def row(self, name: str, seed: int) -> dict[str, Any]:
         """The figures of a rung."""
