@@ -5,14 +5,15 @@ and monologue become a story that calls every product by its mark, which is writ
 running text, learnt whole. The monologues are also the thoughts of reasoning activation (§3.3.1), which asks
 the same questions and so finds the answers kept.
 
-No question shows the item that was bought next. A history that already holds it is left out, because a
-customer who repeats himself would tell it; so every guarantee is one about texts, not about luck.
+No question shows the item that was bought next, unless the history holds it already; `repeats: skip` leaves
+such histories out, which also keeps repeated purchases from whoever learns from the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import Field
 
@@ -34,6 +35,9 @@ class ChainOptions(AskingOptions):
     """Examples of each user, those with the newest targets."""
     most: int | None = Field(None, ge=1)
     """Most examples, drawn by the seed; all by default."""
+    repeats: Literal["keep", "skip"] = "keep"
+    """Whether histories that hold the item which was bought next are told. A teacher is then shown it, as one
+    of the past. Without them (`skip`) a model may learn that nothing is bought twice."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Chains:
         examples = [
             (number, example)
             for number, example in enumerate(view.examples(newest=options.per_user))
-            if example.history and example.target not in example.history
+            if example.history and (options.repeats == "keep" or example.target not in example.history)
         ]
         order = self.context.generator().permutation(len(examples))[: options.most]
         return dict(examples[place] for place in sorted(order.tolist()))

@@ -99,14 +99,16 @@ def test_a_canary_in_the_targets_fields_is_in_no_call_no_story_and_no_prompt(cat
             assert found(word, texts) == []
 
 
-def test_a_history_that_holds_the_target_is_left_out(catalogue, views):
+def test_a_history_that_holds_the_target_may_be_left_out(catalogue, views):
     from genrec_core.contracts.dataset import Sequences
     from genrec_core.contracts.views import View
 
     rows = Sequences.of([[3, 7, 3], [1, 2, 5]])
     view = View("train", ("a", "b"), rows, None, 10)
     teacher = StubTeacher(answers={"CUSTOMER MONOLOGUE": "I like light things."})
-    list(Activation(teacher=teacher).samples(view, catalogue, Context()))
+    kept = list(Activation(teacher=Templates()).samples(view, catalogue, Context()))
+    assert [sample.target for sample in kept] == [3, 5]
+    list(Activation(teacher=teacher, repeats="skip").samples(view, catalogue, Context()))
     (chat,) = teacher.asked
     assert catalogue.items.value(1, "title") in whole(chat)
 
