@@ -36,7 +36,7 @@ STEPS = {
 """Name → the training steps of `world.yaml` that are made."""
 Hits = NDArray[np.float64]
 
-LONG = ("train.align.max_steps=1030", "train.align.epochs=20", "recommend={use: core/beam, beams: 10}")
+LONG = ("train.align.max_steps=1655", "train.align.epochs=20", "recommend={use: core/beam, beams: 10}")
 """What `at once` trains on instead of activation and reinforcement, and how it answers."""
 
 
