@@ -59,7 +59,7 @@ def test_a_trainer_with_two_models_and_a_recommender_with_a_session_pass_their_o
     done = run("-m", "pytest", "-p", "no:cacheprovider", "tests", packages=packages, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "trainer Distil: 14 passed, 0 failed" in done.stdout
-    assert "recommender Agreed: 15 passed, 0 failed" in done.stdout
+    assert "recommender Agreed: 16 passed, 0 failed" in done.stdout
 
 
 def test_two_models_train_and_recommend_in_one_pipeline(packages, tmp_path):

@@ -163,13 +163,14 @@ def survey(store: Store, runs: Sequence[Path] = ()) -> list[Kept]:
         for artefact in artefacts:
             named.setdefault(artefact, {})[run] = need
 
+    # Claims first: a run writes itself down before it lets go of them, so it is seen in one place at least.
+    for claim, artefacts in _claimed(store):
+        name(artefacts, claim, Need.NEEDED)
     for run, need, artefacts in _noted(store):
         name(artefacts, run, need)
     for folder in runs:
         for plan in sorted(folder.rglob(_PLAN)):
             name(_planned(plan, store), str(plan.parent), Need.NEEDED)
-    for claim, artefacts in _claimed(store):
-        name(artefacts, claim, Need.NEEDED)
     found = []
     for folder in sorted(store.root.glob("*-*")):
         form = _ARTEFACT.fullmatch(folder.name)
@@ -219,12 +220,21 @@ def prune(
 
 
 def _forget(store: Store) -> None:
-    """Delete what is written down about runs of which nothing is left."""
-    for file in sorted((store.root / _REFERENCES).glob("*.json")):
-        record = _read(file)
-        left = record and any((store.root / name).exists() for name in record["artefacts"])
-        if not left or (_where(store, record)[1] is Need.UNNEEDED):
+    """Delete what is written down about runs that are gone, unless nothing else names what is left of them.
+
+    An artefact can be left because another run needed it a moment ago. Were it named by nobody afterwards, it
+    could not be told from one whose runs are unknown. A run that has just begun has a folder and no artefact.
+    """
+    records = {file: _read(file) for file in sorted((store.root / _REFERENCES).glob("*.json"))}
+    for file, record in list(records.items()):
+        if record and _where(store, record)[1] is Need.NEEDED:
+            continue
+        named = {name for other, one in records.items() if other != file and one for name in one["artefacts"]}
+        left = [name for name in (record or {}).get("artefacts", ()) if (store.root / name).exists()]
+        unreachable = record and _where(store, record)[1] is Need.UNREACHABLE
+        if not left or (not unreachable and named.issuperset(left)):
             file.unlink(missing_ok=True)
+            del records[file]
 
 
 def _noted(store: Store) -> Iterator[tuple[str, Need, list[str]]]:

@@ -17,6 +17,8 @@ from genrec_core.engine.models.tiny import Shape, tiny_model
 
 ROOT = Path(__file__).parents[3]
 DOOR = "genrec_core/engine/models/loading.py"
+SHIPPED = "contrib/genrec-contrib-export/genrec_contrib_export/shipped/recommend.py"
+"""A program that goes out with an exported model and has nothing of GenRec."""
 SHAPE = Shape(hidden=16, layers=1, heads=2, intermediate=16, vocabulary=300)
 
 
@@ -34,7 +36,8 @@ def test_every_from_pretrained_goes_through_one_function():
         path.relative_to(ROOT).as_posix(): len(re.findall(r"\.from_pretrained\(", path.read_text()))
         for path in sources()
     }
-    assert {path: count for path, count in calls.items() if count} == {DOOR: 1}
+    assert {path: count for path, count in calls.items() if count} == {DOOR: 1, SHIPPED: 1}
+    assert "trust_remote_code=False" in (ROOT / SHIPPED).read_text()
 
 
 def test_nothing_turns_remote_code_on():

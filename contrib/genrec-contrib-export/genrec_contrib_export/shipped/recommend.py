@@ -34,7 +34,7 @@ class Recommender:
         self.forms = load_file(folder / "forms.safetensors")
         self.encoder = self.prompt["family"] == "seq2seq"
         kind = AutoModelForSeq2SeqLM if self.encoder else AutoModelForCausalLM
-        self.model = kind.from_pretrained(folder, dtype=torch.float32).eval()
+        self.model = kind.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False).eval()
         self.folder = folder
 
     def prompt_ids(self, history: list[str]) -> list[int]:
