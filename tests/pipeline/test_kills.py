@@ -16,6 +16,12 @@ from tests.pipeline.conftest import QUICK
 SCRIPT = "from genrec_core.cli import main; main()"
 
 
+def _as_from_a_terminal():
+    """Signals that end a program do so, also where the tests were started by `nohup` or in the background."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(pipeline_file, tmp_path):
     """Starts `genrec run` on the quick pipeline as a process of its own."""
@@ -31,6 +37,7 @@ def start(pipeline_file, tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_as_from_a_terminal,
         )
 
     return go
