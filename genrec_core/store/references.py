@@ -24,6 +24,7 @@ import os
 import platform
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -226,15 +227,15 @@ def _forget(store: Store) -> None:
     could not be told from one whose runs are unknown. A run that has just begun has a folder and no artefact.
     """
     records = {file: _read(file) for file in sorted((store.root / _REFERENCES).glob("*.json"))}
-    for file, record in list(records.items()):
-        if record and _where(store, record)[1] is Need.NEEDED:
-            continue
-        named = {name for other, one in records.items() if other != file and one for name in one["artefacts"]}
-        left = [name for name in (record or {}).get("artefacts", ()) if (store.root / name).exists()]
-        unreachable = record and _where(store, record)[1] is Need.UNREACHABLE
-        if not left or (not unreachable and named.issuperset(left)):
+    named = Counter(name for record in records.values() if record for name in set(record["artefacts"]))
+    for file, record in records.items():
+        artefacts = set(record["artefacts"]) if record else set()
+        need = _where(store, record)[1] if record else Need.UNNEEDED
+        left = [name for name in artefacts if (store.root / name).exists()]
+        by_others = need is Need.UNNEEDED and all(named[name] > 1 for name in left)
+        if need is not Need.NEEDED and (not left or by_others):
             file.unlink(missing_ok=True)
-            del records[file]
+            named.subtract(artefacts)
 
 
 def _noted(store: Store) -> Iterator[tuple[str, Need, list[str]]]:

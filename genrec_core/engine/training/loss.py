@@ -63,19 +63,8 @@ def learnt_losses(
     Returns:
         Losses and weights of the M learnt tokens, float32 [M] each, rows of the batch after one another.
     """
-    labels = batch["labels"]
     encoder_decoder = bool(network.config.is_encoder_decoder)
-    if encoder_decoder:
-        targets, nodes = labels, batch["nodes"]
-        inputs = {
-            "input_ids": batch["input_ids"],
-            "attention_mask": batch["attention_mask"],
-            "decoder_input_ids": _shifted(labels, network.config),
-        }
-    else:
-        targets = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
-        nodes = _beside_targets(batch["nodes"], causal=True)
-        inputs = {"input_ids": batch["input_ids"]}
+    targets, nodes, inputs = _to_learn(network.config, batch)
     places = (targets.reshape(-1) != IGNORED).nonzero().squeeze(1)
     led = nodes.reshape(-1)[places] if legal else torch.full_like(places, -1)
     free, bound = (led < 0).nonzero().squeeze(1), (led >= 0).nonzero().squeeze(1)
@@ -112,6 +101,20 @@ def learnt_losses(
     if dense:
         losses = losses + _dense(dense, batch, states[0], places, causal=not encoder_decoder)
     return losses, batch["weights"][places // targets.shape[1]]
+
+
+def _to_learn(config: Any, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """What each position is to write, int64 [B, L] with `IGNORED`; its trie node; what the network gets."""
+    labels = batch["labels"]
+    if config.is_encoder_decoder:
+        inputs = {
+            "input_ids": batch["input_ids"],
+            "attention_mask": batch["attention_mask"],
+            "decoder_input_ids": _shifted(labels, config),
+        }
+        return labels, batch["nodes"], inputs
+    targets = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=IGNORED)
+    return targets, _beside_targets(batch["nodes"], causal=True), {"input_ids": batch["input_ids"]}
 
 
 def batch_loss(
