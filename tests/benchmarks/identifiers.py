@@ -159,7 +159,9 @@ def ratios_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     """Print a line a system."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="one data set, hashed n-grams, no rq-vae")
     parser.add_argument("--json", type=Path, help="write machine, ratios and rows to this file")
     parser.add_argument("--vectors", type=Path, help="keep embeddings in this folder")

@@ -24,7 +24,9 @@ def arguments(description: str) -> argparse.Namespace:
 
 def argument_parser(description: str) -> argparse.ArgumentParser:
     """The two flags of every benchmark, to which one adds its own."""
-    parser = argparse.ArgumentParser(description=description)
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--quick", action="store_true", help="a small subset, under two minutes on two cores")
     parser.add_argument("--json", type=Path, help="write machine, ratios and rows to this file")
     return parser
