@@ -7,11 +7,14 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 
 import pytest
+import uvicorn
+from genrec_contrib_serve.command import listening
 
 GENREC = "from genrec_core.cli import main; main()"
 
@@ -101,6 +104,14 @@ def test_killed_and_started_again_it_is_ready_by_itself_and_hangup_takes_the_new
     assert asked[0]["request_id"]
     text = second.log.read_text().lower()
     assert not [word for word in ("i012", "metronome", "wish", "127.0.0.1") if word in text]
+
+
+def test_no_packet_of_an_answer_waits_for_the_clients_confirmation():
+    with contextlib.ExitStack() as stack:
+        door = stack.enter_context(contextlib.closing(listening(uvicorn.Config(app="", port=0))))
+        stack.enter_context(socket.create_connection(door.getsockname()))
+        accepted = stack.enter_context(door.accept()[0])
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def test_what_cannot_be_served_ends_the_command_with_a_message(start, shop, tmp_path):
