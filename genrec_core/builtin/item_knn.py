@@ -113,10 +113,13 @@ class SparseSession(BaselineSession):
 
     @abstractmethod
     def reached(self, requests: Sequence[Request]) -> csr_array:
-        """Scores of the items that are reached, all positive, float32 [requests, N] in CSR."""
+        """Scores of the items that are reached, float32 [requests, N] in CSR; of others popularity decides.
+
+        Its score lies from −1 to 0, so an item that is reached with less than −1 comes behind all others.
+        """
 
     def scores(self, requests: Sequence[Request]) -> NDArray[np.float32]:
-        """The sums; below zero, by popularity, where nothing is reached."""
+        """The sums; from −1 to 0, by popularity, where nothing is reached."""
         scores = np.tile(self._below(np.arange(self.items)), (len(requests), 1))
         found = self.reached(requests)
         rows = np.repeat(np.arange(len(requests)), np.diff(found.indptr))
@@ -141,16 +144,15 @@ class SparseSession(BaselineSession):
     def _filled(
         self, items: NDArray[np.int32], scores: NDArray[np.float32], order: NDArray[np.int32], k: int
     ) -> Ranked:
-        """The k best of the reached items, then the most popular of the others."""
+        """The k best of the reached items and of the most popular others."""
         top = np.lexsort((items, -scores))[:k]
-        missing = k - len(top)
-        if missing <= 0:
+        if len(top) == k and (not k or scores[top[-1]] > 0):
             return Ranked.direct(items[top], scores[top])
         popular = order[: k + len(items)]
-        rest = popular[~np.isin(popular, items)][:missing]
-        return Ranked.direct(
-            np.concatenate([items[top], rest]), np.concatenate([scores[top], self._below(rest)])
-        )
+        rest = popular[~np.isin(popular, items)][:k]
+        items, scores = np.concatenate([items[top], rest]), np.concatenate([scores[top], self._below(rest)])
+        top = np.lexsort((items, -scores))[:k]
+        return Ranked.direct(items[top], scores[top])
 
     def _below(self, items: NDArray[np.integer]) -> NDArray[np.float32]:
         """Negative scores in the order of popularity."""

@@ -7,12 +7,19 @@ most:
 
     history a b c:   C[a, b] += 1   C[b, c] += 1   C[a, c] += 1/2
     score(i | a b c) = ln(1 + C[c, i]) + r · ln(1 + C[b, i]) + r² · ln(1 + C[a, i])
-                     + cos(c, i) + q · cos(b, i) + q² · cos(a, i)         with `text`
+                     + w · (cos(c, i) + q · cos(b, i) + q² · cos(a, i))   with `text`, w its weight
 
 Direction matters: counting a pair both ways (`symmetric: 1`) loses a tenth. Beware of data whose equal times
 are ordered by item id, as in many public files: there a part of the direction is the file's
 (docs/baselines.md). The cosines are of the items' words weighted by TF-IDF; they reach items that nobody has
 chosen yet, new ones included. Items that nothing reaches follow by popularity.
+
+How often people come back to an item that they had is known from training too, and no count of pairs says it.
+With `repeats: learned` the items of the history are lowered, all by one number, until their share of a softmax
+over what is reached is, on average over training rows, their share of what was chosen there:
+
+    nobody ever chose a thing twice   →  the history goes to the end of the list
+    every third choice is a refill    →  it stays; nothing is ever raised
 """
 
 from __future__ import annotations
@@ -20,7 +27,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +45,7 @@ from genrec_core.contracts.context import Advance, Context
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.options import Options, operational
-from genrec_core.contracts.views import Request, Training
+from genrec_core.contracts.views import Request, Training, View
 from genrec_core.evaluation.slices import popularity_of
 
 if TYPE_CHECKING:
@@ -46,6 +53,11 @@ if TYPE_CHECKING:
 
 PAIRS = 1 << 24
 """Pairs counted at a time: bounds memory."""
+
+_SAMPLE, _CHUNK = 4096, 256
+"""Training rows, evenly chosen, that the number for repeated items is learnt from; how many at a time."""
+_MOST = 30.0
+"""The most that repeated items are lowered."""
 
 _WORD = re.compile(r"\w+")
 
@@ -57,8 +69,10 @@ class TextSimilarity(Options):
     """Item fields whose words count; empty means every text field."""
     recency: float = Field(default=0.7, gt=0, le=1)
     """What the item before counts relative to the one after it."""
-    weight: float = Field(default=1.0, gt=0)
-    """What cosines are multiplied with before they are added to the logarithms of counts."""
+    weight: float = Field(default=1.5, gt=0)
+    """What cosines are multiplied with before they are added to the logarithms of counts. Of 1, 1.5 and 2 the
+    default has the highest Recall@10 on the validation rows of Amazon Beauty, Amazon Industrial and MovieLens
+    100K alike."""
 
 
 class Transitions(Baseline):
@@ -80,12 +94,19 @@ class Transitions(Baseline):
         """How many most frequent successors each item keeps."""
         text: TextSimilarity | None = TextSimilarity()
         """Similarity of words; null counts only."""
+        repeats: Literal["counted", "learned"] = "learned"
+        """`learned` lowers items of the history until they are as rare as repeated choices in training;
+        `counted` scores them like all others. Of validation Recall@10 the first has more on Amazon Beauty and
+        MovieLens 100K, where nothing is chosen twice, and the same on Amazon Industrial."""
         chunk: int = operational(256, "Requests handled at a time.")
 
     options: Options
 
     def fit(self, items: Items, training: Training, context: Context) -> Fitted:
-        """`counts` int64 [N]; `follows` [N, N], ln(1 + count); with `text`, `words` and `text` [N, words]."""
+        """`counts` int64 [N]; `follows` [N, N], ln(1 + count); with `text`, `words` and `text` [N, words].
+
+        With `repeats: learned` also `repeats`, float32 [1].
+        """
         train = training.train.rows
         with context.progress("transitions", len(train.values)) as advance:
             follows = self.counted(train, len(items), advance)
@@ -94,7 +115,14 @@ class Transitions(Baseline):
             "counts": popularity_of(training.train, len(items)),
             **packed_matrix("follows", follows),
         }
-        return {**state, **_learnt_words(items, self.options.text)} if self.options.text else state
+        if self.options.text is not None:
+            state |= _learnt_words(items, self.options.text)
+        if self.options.repeats == "learned":
+            state["repeats"] = np.zeros(1, dtype=np.float32)
+            with self.open(state, items, context) as session:
+                assert isinstance(session, _TransitionsSession)
+                state["repeats"][:] = _repeats(training.train, session)
+        return state
 
     def counted(self, rows: Sequences, size: int, advance: Advance = lambda steps: None) -> csr_array:
         """Weighted counts float32 [size, size], the largest `neighbours` of each row.
@@ -147,7 +175,8 @@ class Transitions(Baseline):
         """A session; new items are reached by their words, where `text` is on."""
         follows = unpacked_matrix("follows", state, len(items), len(items))
         text = _item_words(items, state, self.options.text) if self.options.text else None
-        return _TransitionsSession(state["counts"], follows, text, self.options)
+        repeats = float(state["repeats"][0]) if self.options.repeats == "learned" else 0.0
+        return _TransitionsSession(state["counts"], follows, text, self.options, repeats)
 
 
 class _TransitionsSession(SparseSession):
@@ -157,9 +186,10 @@ class _TransitionsSession(SparseSession):
         follows: csr_array,
         text: csr_array | None,
         options: Transitions.Options,
+        repeats: float,
     ) -> None:
         super().__init__(counts, follows.shape[0], options.chunk)
-        self._follows, self._text, self._options = follows, text, options
+        self._follows, self._text, self._options, self._repeats = follows, text, options, repeats
         self._by_word = None if text is None else text.T.tocsr()
 
     def reached(self, requests: Sequence[Request]) -> csr_array:
@@ -169,7 +199,57 @@ class _TransitionsSession(SparseSession):
         if options.text is not None:
             read = history_weights(requests, self.items, options.text.recency) @ self._text
             found = found + (read * np.float32(options.text.weight)) @ self._by_word
+        if self._repeats:
+            found = found + np.float32(self._repeats) * viewed(requests, self.items)
         return found.tocsr()
+
+
+def viewed(requests: Sequence[Request], size: int) -> csr_array:
+    """Which items each history holds, ones in a float32 [requests, size]."""
+    held = history_weights(requests, size, 1.0)
+    held.sum_duplicates()
+    held.data[:] = 1.0
+    return held
+
+
+def _repeats(train: View, session: _TransitionsSession) -> float:
+    """What to add to the scores of items of a history, at most 0, that they be as rare as repeated choices.
+
+    Raising them would be too much where they are not rare: what is reached has a flat softmax, and one number
+    for all items of a history lifts those that nobody refills (measured on Amazon Industrial).
+    """
+    values, offsets = train.rows.values, train.rows.offsets
+    users = np.repeat(np.arange(len(train.rows)), train.rows.lengths)
+    distinct = len(np.unique(users * (int(values.max(initial=0)) + 1) + values))
+    targets = len(values) - int((train.rows.lengths > 0).sum())
+    wanted = (len(values) - distinct + 0.5) / (targets + 1)
+    places = np.setdiff1d(np.arange(len(values)), offsets[:-1])
+    chosen = places[np.linspace(0, max(0, len(places) - 1), min(_SAMPLE, len(places))).astype(np.int64)]
+    newest = np.maximum(offsets[users[chosen]], chosen - train.max_history)
+    requests = [Request("", tuple(values[a:b].tolist())) for a, b in zip(newest, chosen, strict=True)]
+    again, other = np.zeros(len(requests)), np.zeros(len(requests))
+    for start in range(0, len(requests), _CHUNK):
+        some = requests[start : start + _CHUNK]
+        reached = session.reached(some)
+        reached.data = np.exp(reached.data.astype(np.float64))
+        held = reached.multiply(viewed(some, session.items))
+        again[start : start + len(some)] = held.sum(axis=1)
+        other[start : start + len(some)] = reached.sum(axis=1) - held.sum(axis=1)
+    return _level(again, other, wanted)
+
+
+def _level(again: NDArray[np.float64], other: NDArray[np.float64], wanted: float) -> float:
+    """The b ≤ 0 at which the mean of again · exp(b) / (again · exp(b) + other) is at most `wanted`."""
+    both = (again > 0) & (other > 0)
+    if not both.any():
+        return 0.0
+    odds = np.log(again[both]) - np.log(other[both])
+    low, high = -_MOST, 0.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        share = float(np.mean(1 / (1 + np.exp(-(odds + middle)))))
+        low, high = (middle, high) if share < wanted else (low, middle)
+    return high if high == 0.0 else low
 
 
 def _learnt_words(items: Items, options: TextSimilarity) -> dict[str, NDArray[np.generic]]:

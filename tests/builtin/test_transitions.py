@@ -52,11 +52,11 @@ def test_only_the_most_frequent_successors_are_kept():
 
 def test_words_reach_items_that_nobody_chose_and_items_that_came_later():
     catalogue = Items(tuple("abcd"), {"title": ["red tent", "blue rope", "red lamp", "?"]})
-    found = scores([[0, 1], [1, 0]], [0], catalogue=catalogue)
+    found = scores([[0, 1], [1, 0]], [0], catalogue=catalogue, text={"weight": 1})
     tf = math.log(5 / 3) + 1, math.log(5 / 2) + 1
     assert found[2] == pytest.approx(tf[0] ** 2 / (tf[0] ** 2 + tf[1] ** 2), rel=1e-5)
     assert found[3] < 0, "a text without words is like nothing"
-    baseline = Transitions()
+    baseline = Transitions(text={"weight": 1})
     state = baseline.fit(catalogue, training([0, 1]), Context())
     longer = Items((*catalogue.ids, "e"), {"title": [*catalogue.fields["title"], "a red tent"]})
     late = baseline.open(state, longer, Context()).scores(requests([0]))[0]
@@ -85,23 +85,57 @@ def test_it_equals_a_naive_loop_in_any_chunking(data):
             for second in range(first + 1, min(len(row), first + window + 1)):
                 counts[row[first], row[second]] += 1 / (second - first)
                 counts[row[second], row[first]] += symmetric / (second - first)
+    repeats = data.draw(st.sampled_from(["counted", "learned"]))
     baseline = Transitions(
-        window=window, symmetric=symmetric, recency=0.8, chunk=data.draw(st.integers(1, 5))
+        window=window, symmetric=symmetric, recency=0.8, repeats=repeats, chunk=data.draw(st.integers(1, 5))
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transitions, "PAIRS", data.draw(st.integers(1, 40)))
         state = baseline.fit(items(size), training(*rows), Context())
     session = baseline.open(state, items(size), Context())
+    lowered = float(state["repeats"][0]) if repeats == "learned" else 0.0
+    assert lowered <= 0
     found = session.scores(requests(*histories))
     for history, row, answer in zip(histories, found, session.rank(requests(*histories), size), strict=True):
         wanted = sum(
             (0.8**age * np.log1p(counts[i]) for age, i in enumerate(reversed(history))), np.zeros(size)
         )
-        np.testing.assert_allclose(row[wanted > 0], wanted[wanted > 0], rtol=1e-5)
-        assert (row[wanted == 0] < 0).all()
+        held = np.isin(np.arange(size), history) & (lowered < 0)
+        reached = (wanted > 0) | held
+        wanted = wanted + lowered * held
+        np.testing.assert_allclose(row[reached], wanted[reached], rtol=1e-5, atol=1e-6)
+        assert (row[~reached] < 0).all()
         np.testing.assert_allclose(row[answer.items], answer.scores, rtol=1e-6)
         assert sorted(answer.items.tolist()) == list(range(size))
         assert (np.diff(answer.scores) <= 0).all()
+
+
+CHAINS = [[user % 7, (user + 1) % 7, (user + 2) % 7] for user in range(300)]
+
+
+def test_where_nothing_is_chosen_twice_the_history_stands_behind_what_followed():
+    asked = requests([2, 1])
+    counted = ranked(Transitions(repeats="counted"), items(9), training(*CHAINS), asked, 9)[0]
+    assert counted.items[:2].tolist() == [3, 2]
+    found = ranked(Transitions(), items(9), training(*CHAINS), asked, 9)[0]
+    assert found.items[:2].tolist() == [3, 4]
+
+
+def test_repeats_are_as_rare_as_in_training_and_never_raised():
+    often = [[0, 0, 0, 1, 1, 1] for _ in range(50)]
+    assert Transitions().fit(items(3), training(*often), Context())["repeats"].tolist() == [0.0]
+    seldom = [[*row, row[0]] if user % 10 == 0 else row for user, row in enumerate(CHAINS)]
+    state = Transitions().fit(items(7), training(*seldom), Context())
+    never = Transitions().fit(items(7), training(*CHAINS), Context())
+    assert never["repeats"][0] < state["repeats"][0] < 0
+    session = Transitions().open(state, items(7), Context())
+    shares = []
+    for row in seldom:
+        for place in range(1, len(row)):
+            reached = np.exp(session.reached(requests(row[:place])).toarray()[0])
+            reached[reached == 1.0] = 0.0  # not reached
+            shares.append(reached[np.unique(row[:place])].sum() / reached.sum())
+    assert np.mean(shares) == pytest.approx(30 / 630, rel=0.05)
 
 
 def test_scores_of_a_row_do_not_depend_on_the_rows_beside_it():
