@@ -15,7 +15,7 @@ are ordered by item id, as in many public files: there a part of the direction i
 chosen yet, new ones included. Items that nothing reaches follow by popularity.
 
 How often people come back to an item that they had is known from training too, and no count of pairs says it.
-With `repeats: learned` the items of the history are lowered, all by one number, until their share of a softmax
+With `repeats: learned` items of the history are lowered, all by one number, until their share of a softmax
 over what is reached is, on average over training rows, their share of what was chosen there:
 
     nobody ever chose a thing twice   →  the history goes to the end of the list
