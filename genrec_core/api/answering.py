@@ -6,7 +6,7 @@
 
 Rules restrict the search itself, so k items come back wherever k are allowed and the recommender can write
 them. A request that says nothing, neither a history nor a message, has no model to ask: it gets the most
-popular items that its rules allow, and says so (`Answer.popular`).
+popular items that its rules allow, and says so (`RankedAnswer.popular`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from genrec_core.pipeline.run_reader import RunReader
 
 
 @dataclass(frozen=True)
-class Answer:
+class RankedAnswer:
     """What one request got.
 
     Attributes:
@@ -142,22 +142,22 @@ class Answering:
                 notes.append(f"{where}: {said}")
         return tuple(index for index in found if index is not None)
 
-    def answers(self, requests: Sequence[Request], k: int) -> list[Answer]:
+    def answers(self, requests: Sequence[Request], k: int) -> list[RankedAnswer]:
         """The k best items for each request, in order.
 
         Raises:
             GenrecError: the run was closed, or an artefact is gone.
         """
         asked = [row for row, one in enumerate(requests) if one.history or one.message]
-        found: dict[int, Answer] = {}
+        found: dict[int, RankedAnswer] = {}
         if asked:
             with self._pool.session(k) as session:
                 pairs = session.answers([requests[row] for row in asked])
                 for row, (written, ranked) in zip(asked, pairs, strict=True):
                     kept = ranked.where(np.arange(len(ranked.items)) < k)
-                    found[row] = Answer(requests[row], kept, written)
+                    found[row] = RankedAnswer(requests[row], kept, written)
         return [
-            found[row] if row in found else Answer(one, self._popular(one, k), popular=True)
+            found[row] if row in found else RankedAnswer(one, self._popular(one, k), popular=True)
             for row, one in enumerate(requests)
         ]
 

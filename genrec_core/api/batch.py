@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 from filelock import FileLock, Timeout
 
-from genrec_core.api.answering import Answer, Answering, Ruled
+from genrec_core.api.answering import Answering, RankedAnswer, Ruled
 from genrec_core.api.recommendations import columns_of
 from genrec_core.api.table_file import format_of, join_tables, type_of, write_table
 from genrec_core.api.user_rows import UserRows
@@ -182,7 +182,7 @@ def _parts(
     return counts, resumed
 
 
-def _counts(answers: Sequence[Answer], k: int) -> dict[str, int]:
+def _counts(answers: Sequence[RankedAnswer], k: int) -> dict[str, int]:
     return {
         "rows": sum(len(answer.ranked.items) for answer in answers),
         "popular": sum(answer.popular for answer in answers),

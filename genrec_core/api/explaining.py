@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from genrec_core.api.answering import Answer
+from genrec_core.api.answering import RankedAnswer
 from genrec_core.api.table import Table
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.views import View
 
-NEAREST = 3
+_NEAREST = 3
 """Items of the history that are named for each recommendation."""
 
 
@@ -66,9 +66,9 @@ class Explainer:
             alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
             found.append(Near(other, both, alike))
         connected = [one for one in found if one.both or one.alike]
-        return sorted(connected, key=lambda one: (-one.both, -one.alike))[:NEAREST]
+        return sorted(connected, key=lambda one: (-one.both, -one.alike))[:_NEAREST]
 
-    def table(self, answers: Sequence[Answer]) -> Table:
+    def table(self, answers: Sequence[RankedAnswer]) -> Table:
         """One row a recommendation, in the order of `Recommendations`; thoughts are notes."""
         columns: dict[str, list[Any]] = {
             name: [] for name in ("request", "rank", "item", "near", "both", "alike", "beam")
@@ -91,7 +91,7 @@ class Explainer:
                     column.append(value)
         return Table(columns, notes)
 
-    def beam(self, answer: Answer, place: int) -> str:
+    def beam(self, answer: RankedAnswer, place: int) -> str:
         """The candidate that an item came from, as it was written; empty where nothing was."""
         ranked, written = answer.ranked, answer.written
         if written is None or not len(ranked.beams):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from genrec_core.api.answering import Answer
+from genrec_core.api.answering import RankedAnswer
 from genrec_core.api.table import Table
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
@@ -27,7 +27,7 @@ class Recommendations(Table):
     """
 
     def __init__(
-        self, answers: Sequence[Answer], items: Items, fields: Sequence[str], notes: Sequence[str] = ()
+        self, answers: Sequence[RankedAnswer], items: Items, fields: Sequence[str], notes: Sequence[str] = ()
     ) -> None:
         self.answers = tuple(answers)
         super().__init__(columns_of(answers, items, fields), notes)
@@ -38,7 +38,7 @@ class Recommendations(Table):
         return [item for row, item in pairs if row == request]
 
 
-def columns_of(answers: Sequence[Answer], items: Items, fields: Sequence[str]) -> dict[str, list[Any]]:
+def columns_of(answers: Sequence[RankedAnswer], items: Items, fields: Sequence[str]) -> dict[str, list[Any]]:
     """The columns of recommendations: those of `OWN`, then the items' fields."""
     columns: dict[str, list[Any]] = {name: [] for name in OWN}
     chosen: list[int] = []

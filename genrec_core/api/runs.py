@@ -20,7 +20,7 @@ from typing import Any, Self, Unpack
 
 import orjson
 
-from genrec_core.api.answering import Answer, Answering
+from genrec_core.api.answering import Answering, RankedAnswer
 from genrec_core.api.batch import BATCH, Job, Written, write_for_users
 from genrec_core.api.explaining import Explainer
 from genrec_core.api.notebook import watching
@@ -160,7 +160,7 @@ class Run:
         if out is not None:
             written = write_for_users(answering, rows, job, Path(out), progress, overwrite=overwrite)
             return replace(written, notes=(*notes, *written.notes))
-        answers: list[Answer] = []
+        answers: list[RankedAnswer] = []
         with progress("users", len(rows)) as advance:
             for start in range(0, len(rows), batch):
                 some = list(rows.between(start, start + batch))
@@ -179,7 +179,7 @@ class Run:
         """Why each row of `found` was recommended: the beam, and the nearest items of the history."""
         return self.explainer.table(found.answers)
 
-    def answers(self, requests: Sequence[Request], k: int) -> list[Answer]:
+    def answers(self, requests: Sequence[Request], k: int) -> list[RankedAnswer]:
         """The k best items for each request of item indices, for programs; see `recommend`."""
         return self._answering.answers(requests, k)
 
@@ -233,7 +233,7 @@ class Run:
         return self.folder / REPORT
 
 
-def noted(answers: Sequence[Answer], k: int) -> list[str]:
+def noted(answers: Sequence[RankedAnswer], k: int) -> list[str]:
     """What is to be said about answers: who got popular items, and who fewer than k."""
     popular = sum(answer.popular for answer in answers)
     short = sum(len(answer.ranked.items) < k for answer in answers)

@@ -34,7 +34,7 @@ from genrec_core.contracts.items import Items
 from genrec_core.contracts.options import Options
 from genrec_core.registry.problems import did_you_mean
 
-Values = str | tuple[str, ...]
+FieldValues = str | tuple[str, ...]
 
 
 class Boost(Options):
@@ -42,7 +42,7 @@ class Boost(Options):
 
     field: str
     """The item field that is looked at."""
-    value: Values
+    value: FieldValues
     """What it holds, or one of several values."""
     by: float
     """What is added to the score, a log-probability: 0.7 doubles the probability, -0.7 halves it."""
@@ -56,9 +56,9 @@ class BusinessRules(Grounder):
 
         grounder: Grounder | None = None
         """Maps what was written to items; `core/exact` by default."""
-        only: dict[str, Values] = Field(default_factory=dict)
+        only: dict[str, FieldValues] = Field(default_factory=dict)
         """Field → the values that alone are allowed."""
-        never: dict[str, Values] = Field(default_factory=dict)
+        never: dict[str, FieldValues] = Field(default_factory=dict)
         """Field → values that are not allowed."""
         boost: tuple[Boost, ...] = ()
         """Scores that are raised or lowered; several that fit one item add up."""
@@ -177,7 +177,7 @@ def _texts(value: object) -> tuple[str, ...]:
     return (str(int(value)) if isinstance(value, float) and value.is_integer() else str(value),)
 
 
-def _having(items: Items, field: str, values: Values) -> NDArray[np.bool_]:
+def _having(items: Items, field: str, values: FieldValues) -> NDArray[np.bool_]:
     """Which items have one of some values in a field, bool [N]."""
     column = _column(items, field)
     wanted = {values} if isinstance(values, str) else set(values)

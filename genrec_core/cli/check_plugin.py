@@ -66,7 +66,7 @@ def _checked(component: Registered, registry: Registry, options: dict[str, Any])
     from dataclasses import asdict
 
     from genrec_core.contracts.errors import GenrecError
-    from genrec_core.testing.runner import check_component, shortfall, summary
+    from genrec_core.testing.runner import check_component, shortfall, summary_line
 
     row: dict[str, Any] = {
         "kind": component.kind, "component": component.name, "unchecked": "", "shortfall": "",
@@ -83,7 +83,7 @@ def _checked(component: Registered, registry: Registry, options: dict[str, Any])
     short = shortfall(component.kind, results)
     failed = any(result.outcome == "failed" for result in results)
     return row | {
-        "summary": summary(component.kind, component.name, results),
+        "summary": summary_line(component.kind, component.name, results),
         "shortfall": short,
         "broken": failed or bool(short),
         "checks": [asdict(result) for result in results],

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from rich.table import Table as Printed
     from rich.text import Text
 
-    from genrec_core.evaluation.compare import ComparedPair, ComparedRun, Comparison, ProtocolTable, Row
+    from genrec_core.evaluation.compare import (
+        ComparedPair,
+        ComparedRow,
+        ComparedRun,
+        Comparison,
+        ProtocolTable,
+    )
 
 _PATH = click.Path(path_type=Path)
 
@@ -101,7 +107,7 @@ def _metrics_table(table: ProtocolTable) -> Printed:
     return printed
 
 
-def _cell(row: Row, name: str) -> str:
+def _cell(row: ComparedRow, name: str) -> str:
     if name not in row.metrics:
         return "–"
     lines = [f"{row.metrics[name]:.4f}"]

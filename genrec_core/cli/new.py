@@ -57,7 +57,7 @@ FILES = {
 }
 """Template file → where it goes in the new folder."""
 
-PIPELINE = {
+_PIPELINE = {
     "source": "{use: core/synthetic, items: 240, users: 400}",
     "split": "core/leave-one-out",
     "encoder": "core/ngrams",
@@ -178,7 +178,7 @@ def _words(name: str, kind: str) -> dict[str, str]:
         "test": ", ".join(f'"{package}"' for package in beside),
         "try": trying if kind in ALONE else f"genrec show {name}/{component}",
         "train": _steps(kind),
-        **PIPELINE,
+        **_PIPELINE,
         kind: f"{name}/{component}",
     }
 

@@ -21,7 +21,7 @@ from genrec_core.pipeline.console import echo, echo_json
 from genrec_core.registry.problems import shown as quoted
 
 if TYPE_CHECKING:
-    from genrec_core.api.answering import Answer
+    from genrec_core.api.answering import RankedAnswer
     from genrec_core.api.rules import RuleArguments
     from genrec_core.api.runs import Run
 
@@ -198,7 +198,7 @@ def _show(opened: Run, k: int, rules: RuleArguments, one: dict[str, Any], as_jso
             echo(printable(note))
 
 
-def _reasons(opened: Run, answer: Answer) -> list[dict[str, Any]]:
+def _reasons(opened: Run, answer: RankedAnswer) -> list[dict[str, Any]]:
     """Why each item was recommended."""
     explainer, ids = opened.explainer, opened.items.ids
     reasons = []
@@ -220,7 +220,7 @@ def _reasons(opened: Run, answer: Answer) -> list[dict[str, Any]]:
     return reasons
 
 
-def _thought(answer: Answer) -> str:
+def _thought(answer: RankedAnswer) -> str:
     return answer.written.thought if answer.written is not None else ""
 
 
@@ -264,7 +264,7 @@ def _called(opened: Run, item: int) -> str:
     return printable(f"{name} ({title})" if title != name else name)
 
 
-def _entry(opened: Run, answer: Answer, place: int) -> dict[str, Any]:
+def _entry(opened: Run, answer: RankedAnswer, place: int) -> dict[str, Any]:
     item = int(answer.ranked.items[place])
     return {
         "item": opened.items.ids[item],

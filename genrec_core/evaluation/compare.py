@@ -71,7 +71,7 @@ class ComparedPair:
 
 
 @dataclass(frozen=True)
-class Row:
+class ComparedRow:
     """A row of a table: a run, or a baseline.
 
     Attributes:
@@ -108,7 +108,7 @@ class ProtocolTable:
         return list(dict.fromkeys(name for run in self.runs for name in run.metrics.get("test", {})))
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[ComparedRow]:
         """The runs, then the baselines from best to worst, the oracle last."""
         return [*(_run_row(run) for run in self.runs), *_baseline_rows(self.runs)]
 
@@ -258,13 +258,13 @@ def _pair(
     return ComparedPair(run.name, other.name, found, test)
 
 
-def _run_row(run: ComparedRun) -> Row:
+def _run_row(run: ComparedRun) -> ComparedRow:
     spread = run.metrics.get("spread", {}).get("test", {})
     intervals = run.metrics.get("intervals", {}).get("test", {})
     if not intervals and run.ranks is not None:
         intervals = seed_intervals(run.ranks, _at(run))
     single = [accuracy(ranks, _at(run)) for ranks in run.ranks] if run.seeds and run.ranks is not None else []
-    return Row(
+    return ComparedRow(
         run.name,
         "run",
         len(run.seeds) or 1,
@@ -275,15 +275,15 @@ def _run_row(run: ComparedRun) -> Row:
     )
 
 
-def _baseline_rows(runs: Sequence[ComparedRun]) -> list[Row]:
-    found: dict[str, list[tuple[str, Row]]] = {}
+def _baseline_rows(runs: Sequence[ComparedRun]) -> list[ComparedRow]:
+    found: dict[str, list[tuple[str, ComparedRow]]] = {}
     for run in runs:
         intervals = run.metrics.get("intervals", {}).get("baselines", {})
         spread = run.metrics.get("spread", {}).get("baselines", {})
         for name, values in run.metrics.get("baselines", {}).items():
             role, label = "oracle" if name == ORACLE else "baseline", name.removeprefix("core/")
             varied = deviations(spread.get(name, {}))
-            row = Row(label, role, len(run.seeds) or 1, values, intervals.get(name, {}), varied)
+            row = ComparedRow(label, role, len(run.seeds) or 1, values, intervals.get(name, {}), varied)
             if all(row.metrics != other.metrics for _, other in found.get(name, [])):
                 found.setdefault(name, []).append((run.name, row))
     rows = [

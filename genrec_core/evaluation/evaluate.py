@@ -7,9 +7,9 @@ when there is no model at all. What it does not know, the pipeline adds: `identi
     result.metrics["test"]["recall@10"]
     result.save_ranks(run / RANKS)
 
-Where a split cuts at points in time, models are selected on one period and reported on a later one. `drift`
-is how far what users chose had moved in between, which says how much of a gap between both figures the data
-explain:
+Where a split cuts at points in time, models are selected on one period and reported on a later one.
+`popularity_drift` is how far what users chose had moved in between, which says how much of a gap between both
+figures the data explain:
 
     targets of validation  a a a b        targets of test  a b b b
     shares                 a 3/4, b 1/4                    a 1/4, b 3/4
@@ -170,7 +170,7 @@ def evaluate(inputs: EvaluationInputs, settings: EvaluationSettings | None = Non
         valid = _system(MODEL_SYSTEM, inputs.valid_model, inputs.valid, inputs.catalogue.groups, settings)
         metrics["valid"] = _flat(valid, inputs, settings)
         metrics["intervals"]["valid"] = _bounds(valid, settings)
-        if moved := drift(inputs.valid, inputs.test, inputs.catalogue.size, settings.seed):
+        if moved := popularity_drift(inputs.valid, inputs.test, inputs.catalogue.size, settings.seed):
             metrics["drift"] = moved
         metrics["counts"]["valid"] = _counts(valid, settings)
     share = _share_of_oracle(metrics)
@@ -260,7 +260,7 @@ def _share_of_oracle(metrics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def drift(valid: View, test: View, catalogue: int, seed: int = 0) -> dict[str, Any]:
+def popularity_drift(valid: View, test: View, catalogue: int, seed: int = 0) -> dict[str, Any]:
     """Both periods and the distance between the popularity of their targets.
 
     Args:

@@ -33,7 +33,7 @@ _COVERED = 0.95
 _EXACT = 1e-12
 """Changes of the continued fraction below this are none."""
 
-Values = NDArray[np.float64]
+_Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -109,11 +109,11 @@ def seed_differences(
     return found
 
 
-def _values(ranks: NDArray[np.int32], weights: Values, at: Sequence[int]) -> Values:
+def _values(ranks: NDArray[np.int32], weights: _Values, at: Sequence[int]) -> _Values:
     return np.asarray(weights[np.where(ranks > max(at), 0, ranks)])
 
 
-def _variances(values: Values) -> _Variances:
+def _variances(values: _Values) -> _Variances:
     seeds, users = values.shape
     by_seed, by_user = values.mean(axis=1), values.mean(axis=0)
     rest = _residual(values) / (seeds * users)
@@ -122,7 +122,7 @@ def _variances(values: Values) -> _Variances:
     return _Variances(by_seeds, by_users, rest, seeds - 1, users - 1)
 
 
-def _unpaired(ours: Values, theirs: Values) -> _Variances:
+def _unpaired(ours: _Values, theirs: _Values) -> _Variances:
     """Of a difference over the same users and different seeds."""
     apart = [_variances(values) for values in (ours, theirs)]
     users = ours.shape[1]
@@ -134,7 +134,7 @@ def _unpaired(ours: Values, theirs: Values) -> _Variances:
     return _Variances(by_seeds, by_users, sum(one.rest for one in apart), freedom, users - 1)
 
 
-def _residual(values: Values) -> float:
+def _residual(values: _Values) -> float:
     """Mean square of what neither a seed nor a user explains."""
     seeds, users = values.shape
     if seeds < 2 or users < 2:

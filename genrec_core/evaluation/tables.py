@@ -18,7 +18,7 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 
-from genrec_core.evaluation.compare import ComparedPair, Comparison, ProtocolTable, Row
+from genrec_core.evaluation.compare import ComparedPair, ComparedRow, Comparison, ProtocolTable
 from genrec_core.evaluation.report.facts import metric_columns, title
 
 _CSV = (
@@ -99,7 +99,7 @@ def as_latex(found: Comparison) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _figures(table: ProtocolTable, row: Row, metrics: Sequence[str], bold: str) -> Iterator[str]:
+def _figures(table: ProtocolTable, row: ComparedRow, metrics: Sequence[str], bold: str) -> Iterator[str]:
     for metric in metrics:
         if metric not in row.metrics:
             yield "–"

@@ -103,7 +103,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrialTimes:
     """What a trial took and what the whole will take, in seconds.
 
     Attributes:
@@ -243,7 +243,7 @@ def pipeline_name_for(folder: Path) -> str:
     return name or "my-data"
 
 
-def _tried(text: str, figures: DataFigures, sizes: Sizes, environment: RunEnvironment) -> Trial:
+def _tried(text: str, figures: DataFigures, sizes: Sizes, environment: RunEnvironment) -> TrialTimes:
     """One epoch on a few users, in a folder that is deleted afterwards."""
     users = min(_TRIAL_USERS, figures.users)
     with tempfile.TemporaryDirectory(prefix="genrec-trial-") as home:
@@ -252,7 +252,7 @@ def _tried(text: str, figures: DataFigures, sizes: Sizes, environment: RunEnviro
         pipeline = load_pipeline(file, environment.registry, [f"data.limit={users}", "train.sft.epochs=1"])
         place = replace(environment, store=Store(Path(home) / "store"), runs=Path(home) / "runs")
         metrics = run_pipeline(pipeline, place).metrics
-    return Trial(users, _scaled(metrics, users, figures, sizes))
+    return TrialTimes(users, _scaled(metrics, users, figures, sizes))
 
 
 def _scaled(metrics: Mapping[str, Any], users: int, figures: DataFigures, sizes: Sizes) -> dict[str, float]:
@@ -268,7 +268,7 @@ def _scaled(metrics: Mapping[str, Any], users: int, figures: DataFigures, sizes:
 
 
 def first_file(
-    name: str, data: Path, figures: DataFigures, sizes: Sizes, machine: Machine, tried: Trial | None
+    name: str, data: Path, figures: DataFigures, sizes: Sizes, machine: Machine, tried: TrialTimes | None
 ) -> str:
     """The text of the file.
 
@@ -317,7 +317,7 @@ def first_file(
     return "\n".join(lines) + "\n"
 
 
-def _time(sizes: Sizes, tried: Trial | None) -> list[str]:
+def _time(sizes: Sizes, tried: TrialTimes | None) -> list[str]:
     if tried is None:
         return ["# How long it takes was not tried; `genrec run FILE --limit 200` is a trial."]
     train = sizes.epochs * tried.epoch

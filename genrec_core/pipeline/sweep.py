@@ -41,7 +41,7 @@ from genrec_core.pipeline.run_folder import (
 )
 from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.runner import RunEnvironment, Runner
-from genrec_core.pipeline.sweep_space import Over, Proposals, Values, changes_of, combinations
+from genrec_core.pipeline.sweep_space import OptionValues, Over, Proposals, changes_of, combinations
 from genrec_core.registry.problems import did_you_mean
 from genrec_core.store.content import fingerprint, load_arrays
 from genrec_core.store.references import Claim, note_run
@@ -87,7 +87,7 @@ class Trial:
     """
 
     number: int
-    values: Values
+    values: OptionValues
     metrics: Mapping[str, float] = field(default_factory=dict)
     interval: tuple[float, float] | None = None
     deviation: float = 0.0
@@ -177,7 +177,7 @@ def _folder(
     return folder
 
 
-def _pipeline(request: SweepRequest, environment: RunEnvironment, values: Values) -> Pipeline:
+def _pipeline(request: SweepRequest, environment: RunEnvironment, values: OptionValues) -> Pipeline:
     return load_pipeline(request.file, environment.registry, (*request.changes, *changes_of(values)))
 
 
@@ -207,7 +207,7 @@ def _tried(
 
 def _trial(
     number: int,
-    values: Values,
+    values: OptionValues,
     request: SweepRequest,
     environment: RunEnvironment,
     seeds: Sequence[int],

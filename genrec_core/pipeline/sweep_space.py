@@ -23,7 +23,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.yaml_source import parse
 from genrec_core.registry.loading import not_installed
 
-Values = Mapping[str, Any]
+OptionValues = Mapping[str, Any]
 """Way to an option → value."""
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
@@ -83,7 +83,7 @@ def parse_over(text: str) -> Over:
     return Over(path, tuple(values))
 
 
-def changes_of(values: Values) -> tuple[str, ...]:
+def changes_of(values: OptionValues) -> tuple[str, ...]:
     """Values as `--set` takes them."""
     return tuple(f"{path}={orjson.dumps(value).decode()}" for path, value in values.items())
 

@@ -40,21 +40,21 @@ def result_of(subject: Subject) -> Any:
     if result is None:
         raise NotApplicable(f"a {subject.kind} gives nothing that can be compared")
     if "result" not in subject.made:
-        subject.made["result"] = plain(result(subject))
+        subject.made["result"] = plain_values(result(subject))
     return subject.made["result"]
 
 
-def plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
     """A result as lists, dictionaries, texts and numbers."""
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {"class": type(value).__name__, **plain(fields)}
+        return {"class": type(value).__name__, **plain_values(fields)}
     if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
+        return {str(key): plain_values(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(entry) for entry in value]
+        return [plain_values(entry) for entry in value]
     return value
 
 
@@ -62,7 +62,7 @@ def difference(first: Any, second: Any, close: float = 0.0, way: str = "") -> st
     """Where two plain results differ first, empty where they do not.
 
     Args:
-        first, second: from `plain`.
+        first, second: from `plain_values`.
         close: how far numbers with a fraction may lie apart, as a share of the larger one (of 1 at least).
         way: what leads here.
     """

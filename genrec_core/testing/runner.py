@@ -84,7 +84,7 @@ def shortfall(kind: str, results: Sequence[CheckResult]) -> str:
     return f"only {ran} checks ran, a {kind} needs at least {FLOOR[kind]}"
 
 
-def summary(kind: str, name: str, results: Sequence[CheckResult]) -> str:
+def summary_line(kind: str, name: str, results: Sequence[CheckResult]) -> str:
     """One line: how many passed, failed and were skipped, and why those."""
     counts = {outcome: [r for r in results if r.outcome == outcome] for outcome in _OUTCOMES}
     line = ", ".join(f"{len(found)} {outcome}" for outcome, found in counts.items())

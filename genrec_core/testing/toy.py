@@ -19,7 +19,7 @@ from genrec_core.data.markov import MarkovOracle
 
 COLOURS = ("red", "deep blue", "pale green", "black", "white", "grey")
 THINGS = ("tent", "lamp", "théière", "rope")
-USERS, LENGTH, MAX_HISTORY = 20, 7, 4
+USERS, _LENGTH, MAX_HISTORY = 20, 7, 4
 
 
 def toy_items() -> Items:
@@ -41,7 +41,7 @@ def toy_dataset() -> Dataset:
     """Users' sequences with times, two domains, and the last two items of each user as explicit rows."""
     items, histories = toy_items(), _histories()
     users = tuple(f"u{number}" for number in range(USERS))
-    times = np.add.outer(np.arange(USERS), 1000.0 * np.arange(LENGTH)).reshape(-1)
+    times = np.add.outer(np.arange(USERS), 1000.0 * np.arange(_LENGTH)).reshape(-1)
     return Dataset(
         items=items,
         users=users,
@@ -105,6 +105,6 @@ def _histories() -> NDArray[np.int32]:
     """int32 [users, length]: walks along the catalogue, so that there is something to learn."""
     generator = np.random.default_rng(20)
     starts = generator.integers(24, size=(USERS, 1))
-    steps = generator.choice([1, 1, 1, 2], size=(USERS, LENGTH)).cumsum(axis=1)
+    steps = generator.choice([1, 1, 1, 2], size=(USERS, _LENGTH)).cumsum(axis=1)
     walks: NDArray[np.int32] = ((starts + steps) % 24).astype(np.int32)
     return walks

@@ -16,7 +16,7 @@ from genrec_core import (
     Sequences,
     View,
 )
-from genrec_core.api.answering import Answer
+from genrec_core.api.answering import RankedAnswer
 from genrec_core.api.explaining import Explainer, Near
 
 CATALOGUE = Catalogue(
@@ -41,8 +41,8 @@ def test_a_table_names_beams_and_thoughts():
         np.full(2, How.DIRECT, dtype=np.uint8), 2, beams=np.array([0, 1], dtype=np.int32),
     )  # fmt: skip
     answers = [
-        Answer(Request("u", (0,)), ranked, written),
-        Answer(Request("v", ()), Ranked.direct(np.array([0]), np.array([3])), popular=True),
+        RankedAnswer(Request("u", (0,)), ranked, written),
+        RankedAnswer(Request("v", ()), Ranked.direct(np.array([0]), np.array([3])), popular=True),
     ]
     table = Explainer(CATALOGUE, TRAIN).table(answers)
     assert table[0] == {

@@ -20,7 +20,7 @@ import numpy as np
 from genrec_plugin_idgenrec.generator import Generator
 from genrec_plugin_idgenrec.tags import item_tags, tag_fields
 from genrec_plugin_idgenrec.teaching import teach
-from genrec_plugin_idgenrec.unique import PENALTIES, Named
+from genrec_plugin_idgenrec.unique import PENALTIES, UniqueTexts
 from genrec_plugin_idgenrec.writing import Writing
 
 from genrec_core import Catalogue, Context, Identifiers, Items
@@ -61,7 +61,7 @@ def taught(items: Items, epochs: int) -> Generator:
     return Generator(model, items, WRITING)
 
 
-def timed(generator: Generator, places: list[int], at_once: int | None) -> tuple[Named, float]:
+def timed(generator: Generator, places: list[int], at_once: int | None) -> tuple[UniqueTexts, float]:
     """The names of some items, and the processor seconds it took."""
     begin = time.process_time()
     named = generator.name_all(places, Context(), at_once=at_once)

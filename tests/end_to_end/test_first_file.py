@@ -18,7 +18,7 @@ from genrec_core.contracts.items import Items
 from genrec_core.pipeline.first_file import (
     DataFigures,
     Machine,
-    Trial,
+    TrialTimes,
     about,
     figures_of,
     first_file,
@@ -137,7 +137,7 @@ def test_data_that_no_split_can_cut_is_refused():
 
 
 def test_a_trial_is_multiplied_and_epochs_counted():
-    trial = Trial(200, {"data": 2.0, "train.sft": 10.0, "recommend": 8.0})
+    trial = TrialTimes(200, {"data": 2.0, "train.sft": 10.0, "recommend": 8.0})
     assert trial.epoch == 10
     assert trial.total(5) == 2 + 50 + 8
     assert [about(seconds) for seconds in (3, 32, 61, 1300, 9000)] == [

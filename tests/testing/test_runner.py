@@ -8,7 +8,7 @@ from genrec_core import GenrecError
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.registry import KINDS
 from genrec_core.testing.checks import FLOOR, checks_for
-from genrec_core.testing.runner import CheckResult, check_component, shortfall, summary
+from genrec_core.testing.runner import CheckResult, check_component, shortfall, summary_line
 from tests.testing.broken import FAULTS, Chunked, Demanding, Filtering, Good, Hashing, Skipping
 
 
@@ -49,7 +49,7 @@ def test_every_kind_has_checks_with_docstrings_and_a_floor_below_their_number():
 def test_too_few_checks_are_told_from_enough():
     results = [CheckResult("one", "passed"), CheckResult("two", "skipped", "no reason to")]
     assert "only 1 checks ran" in shortfall("tokenizer", results)
-    assert summary("tokenizer", "a/b", results) == (
+    assert summary_line("tokenizer", "a/b", results) == (
         "tokenizer a/b: 1 passed, 0 failed, 1 skipped (two: no reason to)"
     )
 

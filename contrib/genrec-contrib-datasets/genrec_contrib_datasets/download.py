@@ -32,7 +32,7 @@ import orjson
 from genrec_contrib_datasets.known import RemoteFile
 from genrec_core import DataError
 
-Progress = Callable[[int, int], None]
+ByteProgress = Callable[[int, int], None]
 """Told bytes so far and bytes in all (0 if the server does not say)."""
 
 ATTEMPTS = 4
@@ -55,7 +55,7 @@ class _CutOffError(Exception):
     """The connection ended before the file did."""
 
 
-def fetch(file: RemoteFile, folder: Path, address: str, progress: Progress | None = None) -> Path:
+def fetch(file: RemoteFile, folder: Path, address: str, progress: ByteProgress | None = None) -> Path:
     """Have `file` in `folder`, from `address` if it is not there already; its path.
 
     Raises:
@@ -104,7 +104,7 @@ def unpack(archive: Path, members: tuple[str, ...]) -> None:
                 shutil.copyfileobj(source, target, BLOCK)
 
 
-def _receive(address: str, part: Path, progress: Progress | None) -> None:
+def _receive(address: str, part: Path, progress: ByteProgress | None) -> None:
     """Append what is missing of `part`."""
     begun = _begun(part)
     headers = {"Range": f"bytes={begun.size}-", "If-Range": begun.mark} if begun.size else {}

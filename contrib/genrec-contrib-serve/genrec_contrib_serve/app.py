@@ -25,15 +25,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
-from genrec_contrib_serve.batching import Batcher, BusyError, Done, OverdueError
+from genrec_contrib_serve.batching import BatchedAnswer, Batcher, BusyError, OverdueError
 from genrec_contrib_serve.bodies import (
-    Asked,
-    AskedTogether,
-    Named,
-    Problem,
+    ErrorBody,
+    ItemEntry,
     Recommended,
     RecommendedTogether,
-    ReloadAsked,
+    RecommendRequest,
+    RecommendRequests,
+    ReloadRequest,
 )
 from genrec_contrib_serve.gate import Gate, RefusedError, problem
 from genrec_contrib_serve.metrics import Metrics
@@ -46,7 +46,7 @@ from genrec_core.contracts.errors import printable
 PAGE = resources.files("genrec_contrib_serve") / "page"
 _KINDS = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css"}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text}
+    status: {"model": ErrorBody, "description": text}
     for status, text in {
         401: "No token, or a wrong one.", 413: "More than may be sent.", 422: "What is asked makes no sense.",
         429: "The queue is full; `Retry-After` says when to come again.", 503: "No run is served yet.",
@@ -81,7 +81,7 @@ class Service:
             )
         return self.runs.current
 
-    def check(self, asked: Asked) -> None:
+    def check(self, asked: RecommendRequest) -> None:
         """Refuse what is larger than this server allows.
 
         Raises:
@@ -98,7 +98,9 @@ class Service:
                 message = f"`{name}` has {len(values):,} items; at most {settings.max_history:,}"
                 raise GenrecError(message, where=name)
 
-    async def answered(self, several: Sequence[Asked], request_id: str) -> list[dict[str, Any] | Exception]:
+    async def answered(
+        self, several: Sequence[RecommendRequest], request_id: str
+    ) -> list[dict[str, Any] | Exception]:
         """The answer to each request, or what is wrong with it.
 
         Raises:
@@ -114,7 +116,7 @@ class Service:
         answers: list[dict[str, Any] | Exception] = []
         for asked, question in zip(several, prepared, strict=True):
             done = question if isinstance(question, Exception) else next(found)
-            if isinstance(done, Done):
+            if isinstance(done, BatchedAnswer):
                 body = run.body(asked, question, done, request_id)
                 self.metrics.answers.labels(body["made_by"]).inc()
                 answers.append(body)
@@ -124,7 +126,7 @@ class Service:
                 raise done
         return answers
 
-    def _prepared(self, run: ServedRun, asked: Asked) -> Any:
+    def _prepared(self, run: ServedRun, asked: RecommendRequest) -> Any:
         try:
             self.check(asked)
             return run.question(asked)
@@ -158,7 +160,7 @@ def application(settings: Settings, folder: Path, store: Path | None = None) -> 
     app.post("/recommend/batch", response_model=RecommendedTogether, summary="Recommend to several users")(
         recommend_batch
     )
-    app.get("/items", response_model=list[Named], summary="Find items by id or title")(items)
+    app.get("/items", response_model=list[ItemEntry], summary="Find items by id or title")(items)
     app.get("/about", summary="What is served, and within which limits")(about)
     app.get("/health", summary="Whether the server lives")(health)
     app.get("/ready", summary="Whether a run is served")(ready)
@@ -180,7 +182,7 @@ def _json(value: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(value), status, media_type="application/json")
 
 
-async def recommend(request: Request, asked: Asked) -> Response:
+async def recommend(request: Request, asked: RecommendRequest) -> Response:
     """Items after a history, for a user whom the run knows, or for a wish."""
     request_id = request.state.request_id
     (answer,) = await _service(request).answered([asked], request_id)
@@ -190,7 +192,7 @@ async def recommend(request: Request, asked: Asked) -> Response:
     return _json(answer)
 
 
-async def recommend_batch(request: Request, asked: AskedTogether) -> Response:
+async def recommend_batch(request: Request, asked: RecommendRequests) -> Response:
     """Each request is answered, or told what is wrong with it, in its place."""
     service, request_id = _service(request), request.state.request_id
     most = service.settings.max_requests
@@ -258,7 +260,7 @@ async def metrics(request: Request) -> Response:
     return Response(_service(request).metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def reload(request: Request, asked: ReloadAsked) -> Response:
+async def reload(request: Request, asked: ReloadRequest) -> Response:
     """Load, test, take over; nothing changes where that fails. Requests go on meanwhile."""
     runs = _service(request).runs
     try:

@@ -24,21 +24,21 @@ from typing import Protocol
 
 from genrec_contrib_serve.metrics import Metrics
 from genrec_core import ContractError, Request
-from genrec_core.api.answering import Answer
+from genrec_core.api.answering import RankedAnswer
 
 
 @dataclass(frozen=True)
-class Question:
+class TopKRequest:
     """A request, and how many items are wanted."""
 
     request: Request
     k: int
 
 
-class Asked(Protocol):
+class Answerer(Protocol):
     """What a batcher needs of a run."""
 
-    def answers(self, questions: Sequence[Question]) -> list[Answer]:
+    def answers(self, questions: Sequence[TopKRequest]) -> list[RankedAnswer]:
         """One answer a question."""
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class OverdueError(Exception):
 
 
 @dataclass
-class Done:
+class BatchedAnswer:
     """What became of a request.
 
     Attributes:
@@ -72,7 +72,7 @@ class Done:
         batch: requests that were answered with it.
     """
 
-    answer: Answer
+    answer: RankedAnswer
     queued: float
     seconds: float
     batch: int
@@ -80,11 +80,11 @@ class Done:
 
 @dataclass
 class _Job:
-    run: Asked
-    question: Question
+    run: Answerer
+    question: TopKRequest
     deadline: float
     came: float
-    future: Future[Done] = field(default_factory=Future)
+    future: Future[BatchedAnswer] = field(default_factory=Future)
 
 
 class Batcher:
@@ -101,7 +101,7 @@ class Batcher:
         self._waiting: deque[_Job] = deque()
         self._pending: dict[int, int] = {}
         """id of a run → its requests that are not done with."""
-        self._retired: list[Asked] = []
+        self._retired: list[Answerer] = []
         self._changed = threading.Condition()
         self._stopped = False
         self._each = 0.05
@@ -119,7 +119,9 @@ class Batcher:
         """How many requests wait."""
         return len(self._waiting)
 
-    def submit(self, run: Asked, questions: Sequence[Question], deadline: float) -> list[Future[Done]]:
+    def submit(
+        self, run: Answerer, questions: Sequence[TopKRequest], deadline: float
+    ) -> list[Future[BatchedAnswer]]:
         """Take requests in, all of them or none.
 
         Args:
@@ -141,7 +143,7 @@ class Batcher:
             self._changed.notify()
         return [job.future for job in jobs]
 
-    def retire(self, run: Asked) -> None:
+    def retire(self, run: Answerer) -> None:
         """Close a run as soon as all its requests are done with."""
         with self._changed:
             self._retired.append(run)
@@ -205,9 +207,9 @@ class Batcher:
             if isinstance(answer, BaseException):
                 job.future.set_exception(answer)
             else:
-                job.future.set_result(Done(answer, begin - job.came, seconds, len(asked)))
+                job.future.set_result(BatchedAnswer(answer, begin - job.came, seconds, len(asked)))
 
-    def _found(self, asked: list[_Job]) -> list[Answer | BaseException]:
+    def _found(self, asked: list[_Job]) -> list[RankedAnswer | BaseException]:
         """The answer to each request, or what went wrong with it alone."""
         run = asked[0].run
         try:
@@ -218,7 +220,7 @@ class Batcher:
         except Exception as error:  # whatever a model raises, the thread and the other requests go on
             if len(asked) == 1:
                 return [error]
-        found: list[Answer | BaseException] = []
+        found: list[RankedAnswer | BaseException] = []
         for job in asked:
             found += self._found([job])
         return found

@@ -16,32 +16,32 @@ from pydantic import (
 )
 
 Value = StrictStr | StrictBool | StrictInt | StrictFloat
-Name = Annotated[str, Field(strict=True, min_length=1, max_length=1000)]
+_Name = Annotated[str, Field(strict=True, min_length=1, max_length=1000)]
 MESSAGE = 2000
 """Characters of a wish."""
 
 
-class Asked(BaseModel):
+class RecommendRequest(BaseModel):
     """A user to recommend to: what they chose before, and what they wish."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    history: list[Name] | None = Field(
+    history: list[_Name] | None = Field(
         None, description="Items in time order: each an id, or the title that one item alone has.",
         examples=[["i12", "i40"]],
     )  # fmt: skip
-    user: Name | None = Field(
+    user: _Name | None = Field(
         None,
         description="Who it is for. Of a user of the run's data the history is known, unless one is given.",
     )
     k: int = Field(10, ge=1, description="How many items.")
     message: str = Field("", max_length=MESSAGE, description="What the user wishes, in words.")
-    exclude: list[Name] = Field(default=[], description="Items that must not be recommended.")
+    exclude: list[_Name] = Field(default=[], description="Items that must not be recommended.")
     exclude_viewed: bool | None = Field(
         None, description="Leave items of the history out; by default as the run was evaluated."
     )
-    only_items: list[Name] | None = Field(None, description="Only these items may be recommended.")
-    only: dict[Name, Value | list[Value]] = Field(
+    only_items: list[_Name] | None = Field(None, description="Only these items may be recommended.")
+    only: dict[_Name, Value | list[Value]] = Field(
         default={},
         description="Only items with these values: in every field named, one of its values.",
         examples=[{"category": ["tents", "lamps"], "stock": True}],
@@ -51,21 +51,21 @@ class Asked(BaseModel):
     explain: bool = Field(False, description="Add the beams that led to the items, and the nearest items.")
 
     @model_validator(mode="after")
-    def _somebody(self) -> Asked:
+    def _somebody(self) -> RecommendRequest:
         if self.history is None and self.user is None and not self.message:
             raise ValueError("give `history` (an empty list is allowed), a `user` or a `message`")
         return self
 
 
-class AskedTogether(BaseModel):
+class RecommendRequests(BaseModel):
     """Several users at once."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    requests: list[Asked] = Field(min_length=1, description="Answered in this order.")
+    requests: list[RecommendRequest] = Field(min_length=1, description="Answered in this order.")
 
 
-class ReloadAsked(BaseModel):
+class ReloadRequest(BaseModel):
     """Which run to serve from now on."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -78,27 +78,27 @@ class ReloadAsked(BaseModel):
     )
 
 
-class Named(BaseModel):
+class ItemEntry(BaseModel):
     """An item."""
 
     item: str = Field(description="Its id.")
     title: str
 
 
-class Near(Named):
+class NearItemEntry(ItemEntry):
     """An item of the history beside a recommended one."""
 
     both: int = Field(description="Training users who had both.")
     alike: int = Field(description="Tokens at the beginning that both identifiers share.")
 
 
-class Why(BaseModel):
+class ReasonEntry(BaseModel):
     """What the data says beside the model; the model itself has no reason but its beams."""
 
-    near: list[Near] = Field(description="The nearest items of the history, nearest first.")
+    near: list[NearItemEntry] = Field(description="The nearest items of the history, nearest first.")
 
 
-class RecommendedItem(Named):
+class RecommendedItem(ItemEntry):
     """An item in its place."""
 
     score: float = Field(description="Log-probability under the model; comparable inside one answer.")
@@ -107,10 +107,10 @@ class RecommendedItem(Named):
     )
     identifier: str = Field(description="How the model calls it.")
     fields: dict[str, Any]
-    why: Why | None = None
+    why: ReasonEntry | None = None
 
 
-class Beam(BaseModel):
+class BeamEntry(BaseModel):
     """One identifier that was written."""
 
     tokens: list[str]
@@ -144,14 +144,14 @@ class Recommended(BaseModel):
     )
     items: list[RecommendedItem]
     note: str = Field("", description="Why there are fewer than `k` items.")
-    history: list[Named] = Field(description="What was understood, newest last.")
+    history: list[ItemEntry] = Field(description="What was understood, newest last.")
     thought: str = Field("", description="What the model thought before it answered.")
-    beams: list[Beam] | None = None
+    beams: list[BeamEntry] | None = None
     versions: Versions
     ms: Timing
 
 
-class Failure(BaseModel):
+class RequestError(BaseModel):
     """What is wrong with one request of a batch."""
 
     error: dict[str, str]
@@ -160,10 +160,10 @@ class Failure(BaseModel):
 class RecommendedTogether(BaseModel):
     """Answers in the order of the requests; what could not be answered says why in its place."""
 
-    answers: list[Recommended | Failure]
+    answers: list[Recommended | RequestError]
 
 
-class Problem(BaseModel):
+class ErrorBody(BaseModel):
     """What is wrong, and what to do."""
 
     request_id: str

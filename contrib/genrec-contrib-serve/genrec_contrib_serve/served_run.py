@@ -2,7 +2,7 @@
 
     run = ServedRun.open(Path("runs/shop/latest"))
     run.test_itself()
-    asked = Asked(history=["i12", "Red tent"], k=5)
+    asked = RecommendRequest(history=["i12", "Red tent"], k=5)
     question = run.question(asked)
     answer = run.answers([question])[0]
     run.body(asked, question, done, "request-1")
@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from genrec_contrib_serve.batching import Done, Question
-from genrec_contrib_serve.bodies import Asked
+from genrec_contrib_serve.batching import BatchedAnswer, TopKRequest
+from genrec_contrib_serve.bodies import RecommendRequest
 from genrec_contrib_serve.item_index import ItemIndex
 from genrec_core import Candidates, GenrecError, Request
-from genrec_core.api.answering import Answer, Answering
+from genrec_core.api.answering import Answering, RankedAnswer
 from genrec_core.api.explaining import Explainer
 from genrec_core.evaluation.report.facts import item_title
 from genrec_core.pipeline.run_reader import RunReader, open_run
@@ -71,7 +71,7 @@ class ServedRun:
         """
         view = self.reader.prepared.views.test
         requests = [request for request, _ in zip(view.requests(), range(TESTED), strict=False)]
-        for answer in self.answers([Question(request, 10) for request in requests]):
+        for answer in self.answers([TopKRequest(request, 10) for request in requests]):
             scores = [beam.score for beam in answer.written.beams] if answer.written else []
             if not all(math.isfinite(score) for score in scores):
                 raise GenrecError("the run gives scores that are no numbers", hint="train it again")
@@ -80,7 +80,7 @@ class ServedRun:
                     "the run recommends nothing", hint="`genrec recommend RUN` shows what it does"
                 )
 
-    def question(self, asked: Asked) -> Question:
+    def question(self, asked: RecommendRequest) -> TopKRequest:
         """What a body asks for, in items of this run.
 
         Raises:
@@ -101,15 +101,15 @@ class ServedRun:
         exclude = tuple(sorted(set(self.items.all_named(asked.exclude, "exclude"))))
         attributes = answering.histories.attributes(user)
         more = {"message": asked.message, "domain": asked.domain, "attributes": attributes}
-        return Question(replace(ruled, exclude=exclude, only=only).request(user, history, **more), asked.k)
+        return TopKRequest(replace(ruled, exclude=exclude, only=only).request(user, history, **more), asked.k)
 
-    def answers(self, questions: Sequence[Question]) -> list[Answer]:
+    def answers(self, questions: Sequence[TopKRequest]) -> list[RankedAnswer]:
         """One answer a question. Those that one session can answer are answered together."""
         most = self.reader.pipeline.spec.recommend.most_candidates()
         groups: dict[int, list[int]] = {}
         for row, question in enumerate(questions):
             groups.setdefault(0 if most is None or question.k <= most else question.k, []).append(row)
-        found: dict[int, Answer] = {}
+        found: dict[int, RankedAnswer] = {}
         for rows in groups.values():
             requests = [questions[row].request for row in rows]
             answers = self._answering.answers(requests, max(questions[row].k for row in rows))
@@ -124,7 +124,9 @@ class ServedRun:
         """An item as answers name it."""
         return {"item": self.catalogue.items.ids[item], "title": item_title(self.catalogue, item)}
 
-    def body(self, asked: Asked, question: Question, done: Done, request_id: str) -> dict[str, Any]:
+    def body(
+        self, asked: RecommendRequest, question: TopKRequest, done: BatchedAnswer, request_id: str
+    ) -> dict[str, Any]:
         """The answer to a question as JSON values."""
         answer, request = done.answer, question.request
         thought = answer.written.thought if answer.written else ""
@@ -153,7 +155,7 @@ class ServedRun:
         why = "no more are allowed" if count == allowed else "the model reached no more items"
         return f"only {count} of {wanted}: {why}"
 
-    def _entry(self, answer: Answer, place: int, *, near: bool) -> dict[str, Any]:
+    def _entry(self, answer: RankedAnswer, place: int, *, near: bool) -> dict[str, Any]:
         item = int(answer.ranked.items[place])
         values = {name: column[item] for name, column in self.catalogue.items.fields.items()}
         return {
@@ -193,7 +195,7 @@ def _versions(reader: RunReader) -> dict[str, str]:
     }
 
 
-def _made_by(answer: Answer) -> str:
+def _made_by(answer: RankedAnswer) -> str:
     if answer.popular or answer.written is None:
         return "cold"
     return "think-ahead" if answer.written.phases.get("prefix") else "plain"

@@ -9,11 +9,11 @@ from concurrent.futures import CancelledError
 
 import numpy as np
 import pytest
-from genrec_contrib_serve.batching import Batcher, BusyError, OverdueError, Question
+from genrec_contrib_serve.batching import Batcher, BusyError, OverdueError, TopKRequest
 from genrec_contrib_serve.metrics import Metrics
 
 from genrec_core import GenrecError, Request
-from genrec_core.api.answering import Answer
+from genrec_core.api.answering import RankedAnswer
 from genrec_core.contracts.candidates import Candidates, Ranked
 
 NOTHING = Ranked.direct(np.zeros(0), np.zeros(0))
@@ -37,7 +37,7 @@ class Told:
         bad = [request.user for request in requests if request.user in self.refused]
         if bad:
             raise GenrecError(f"not for {bad[0]}")
-        return [Answer(one, NOTHING, Candidates((), thought=one.user)) for one in requests]
+        return [RankedAnswer(one, NOTHING, Candidates((), thought=one.user)) for one in requests]
 
     def close(self):
         self.closed = True
@@ -50,8 +50,8 @@ def batcher():
     one.stop()
 
 
-def asked(*users: str) -> list[Question]:
-    return [Question(Request(user, ()), 10) for user in users]
+def asked(*users: str) -> list[TopKRequest]:
+    return [TopKRequest(Request(user, ()), 10) for user in users]
 
 
 def held(batcher, run):

@@ -183,7 +183,7 @@ def test_every_route_is_documented_with_its_form_and_its_errors(server):
     }
     route = document["paths"]["/recommend"]["post"]
     assert set(route["responses"]) == {"200", "401", "413", "422", "429", "503", "504"}
-    assert "history" in document["components"]["schemas"]["Asked"]["properties"]
+    assert "history" in document["components"]["schemas"]["RecommendRequest"]["properties"]
 
 
 def test_metrics_count_requests_by_route_and_batches(server):

@@ -1,9 +1,9 @@
 """One exchange with an OpenAI-compatible server.
 
-Whatever goes wrong ends as a `Failure` that says whether another try could help. The time limit holds for the
-whole exchange, from looking up the name to the last byte: headers that drip, a chunk's size that never ends
-and endless `100 Continue` all run into it. Redirects are refused, because the key would travel with them, and
-the key is cut out of everything that a server says back.
+Whatever goes wrong ends as a `RequestFailure` that says whether another try could help. The time limit holds
+for the whole exchange, from looking up the name to the last byte: headers that drip, a chunk's size that
+never ends and endless `100 Continue` all run into it. Redirects are refused, because the key would travel
+with them, and the key is cut out of everything that a server says back.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", 
 """What OpenSSL says when the other side does not speak TLS."""
 
 
-class Failure(Exception):  # noqa: N818 - it is an outcome that workers hand over, not a bug
+class RequestFailure(Exception):  # noqa: N818 - it is an outcome that workers hand over, not a bug
     """A request without an answer.
 
     Args:
@@ -103,15 +103,15 @@ class ChatServer:
             async with asyncio.timeout_at(deadline):
                 data = await self._posted(orjson.dumps(dict(body)), deadline)
         except TimeoutError:
-            raise Failure(f"no whole answer within {self.timeout:g} s", again=True) from None
+            raise RequestFailure(f"no whole answer within {self.timeout:g} s", again=True) from None
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
             raise self._broken(error) from None
         try:
             answer = _answer(orjson.loads(data))
         except orjson.JSONDecodeError:
-            raise Failure("the answer is not JSON", again=True) from None
+            raise RequestFailure("the answer is not JSON", again=True) from None
         if len(self._key) >= LONG and holds_key(answer.text, self._key):
-            raise Failure("the model's answer holds the key: it is not kept", again=False)
+            raise RequestFailure("the model's answer holds the key: it is not kept", again=False)
         return answer
 
     async def close(self) -> None:
@@ -125,37 +125,41 @@ class ChatServer:
                 raise await self._refused(response, deadline)
             return await _body(response)
 
-    async def _refused(self, response: httpx2.Response, deadline: float) -> Failure:
+    async def _refused(self, response: httpx2.Response, deadline: float) -> RequestFailure:
         status, said = response.status_code, ""
         # The status alone says enough: its text may take half of the time that is left.
         left = (deadline - asyncio.get_running_loop().time()) / 2
-        with contextlib.suppress(TimeoutError, Failure, httpx2.HTTPError):
+        with contextlib.suppress(TimeoutError, RequestFailure, httpx2.HTTPError):
             async with asyncio.timeout(left):
                 said = (await _body(response)).decode("utf-8", "replace")
         if 300 <= status < 400:
             to = response.headers.get("Location", "nowhere")
             said = f"redirects to {to}: write that address as `base_url`"
-        return Failure(
+        return RequestFailure(
             f"status {status}: {self._clean(said or response.reason_phrase)}",
             again=status in AGAIN or (status >= 500 and status not in NEVER),
             wait=_seconds(response.headers.get("Retry-After")),
             limited=status == RATE_LIMIT,
         )
 
-    def _broken(self, error: Exception) -> Failure:
+    def _broken(self, error: Exception) -> RequestFailure:
         """What an exchange broke on, and whether it could go better: a wrong name or certificate cannot."""
         for cause in _causes(error):
             if isinstance(cause, ssl.SSLCertVerificationError):
                 message = f"the certificate of `{self.host}` is not trusted: {cause.verify_message}"
-                return Failure(self._clean(message), again=False)
+                return RequestFailure(self._clean(message), again=False)
             if isinstance(cause, ssl.SSLError) and cause.reason in NO_TLS:
-                return Failure(f"`{self.host}` does not speak TLS at this port: is it http?", again=False)
+                return RequestFailure(
+                    f"`{self.host}` does not speak TLS at this port: is it http?", again=False
+                )
             if isinstance(cause, socket.gaierror):
                 # A name that was found before may be found again; one that never was is wrong.
                 again = self._reached and cause.errno == socket.EAI_AGAIN
-                return Failure(f"the name `{self.host}` is not known: {cause.strerror}", again=again)
+                return RequestFailure(f"the name `{self.host}` is not known: {cause.strerror}", again=again)
         wrong = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
-        return Failure(self._clean(f"{type(error).__name__}: {error}"), again=not isinstance(error, wrong))
+        return RequestFailure(
+            self._clean(f"{type(error).__name__}: {error}"), again=not isinstance(error, wrong)
+        )
 
     def _clean(self, said: str) -> str:
         return without_key(said[: MOST_BYTES >> 8], self._key)[:QUOTED]
@@ -168,13 +172,13 @@ async def _body(response: httpx2.Response) -> bytes:
         Failure: they are compressed, though we asked for plain ones, or too many.
     """
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        raise Failure("the answer is compressed, which was not asked for", again=False)
+        raise RequestFailure("the answer is compressed, which was not asked for", again=False)
     parts, size = [], 0
     async for part in response.aiter_raw():
         parts.append(part)
         size += len(part)
         if size > MOST_BYTES:
-            raise Failure(f"the answer is larger than {MOST_BYTES:,} bytes", again=False)
+            raise RequestFailure(f"the answer is larger than {MOST_BYTES:,} bytes", again=False)
     return b"".join(parts)
 
 
@@ -194,9 +198,9 @@ def _answer(said: Any) -> Answer:
         counts = [_count(usage.get(name)) for name in ("prompt_tokens", "completion_tokens")]
         finished = choice.get("finish_reason") not in UNFINISHED
     except (AttributeError, IndexError, KeyError, TypeError):
-        raise Failure("the answer has no `choices[0].message.content`", again=True) from None
+        raise RequestFailure("the answer has no `choices[0].message.content`", again=True) from None
     if text is not None and not isinstance(text, str):
-        raise Failure("the answer's content is no text", again=True)
+        raise RequestFailure("the answer's content is no text", again=True)
     return Answer(text or "", finished, *counts)
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from genrec_contrib_teachers.chat_server import ChatServer, Failure
+from genrec_contrib_teachers.chat_server import ChatServer, RequestFailure
 from genrec_contrib_teachers.rounds import Deliver, LoopThread, Patience, Tally, send_all
 from genrec_contrib_teachers.secrets import (
     address_problem,
@@ -204,7 +204,7 @@ class OpenAISession(TeacherSession):
                 usage.add(answer)
                 self.spent.add(answer)
                 yield place, answer
-        except Failure as failure:
+        except RequestFailure as failure:
             raise StageError(
                 f"`{options.model}` at {options.base_url}: {failure} (after {usage.answered:,} of "
                 f"{len(chats):,} answers)",

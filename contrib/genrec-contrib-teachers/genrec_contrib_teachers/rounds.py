@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from genrec_contrib_teachers.chat_server import Failure
+from genrec_contrib_teachers.chat_server import RequestFailure
 from genrec_core import Answer
 
 Send = Callable[[int], Awaitable[Answer]]
@@ -90,7 +90,7 @@ class _Round:
             tried += 1
             try:
                 return await self.send(number)
-            except Failure as failure:
+            except RequestFailure as failure:
                 wait = self.patience.before(tried, failure.wait)
                 if not failure.again or tried > self.patience.retries or wait > self.patience.longest:
                     raise
@@ -127,7 +127,7 @@ async def send_all(
 
     Args:
         count: number of requests.
-        send: sends the request of that number; raises `Failure`.
+        send: sends the request of that number; raises `RequestFailure`.
         deliver: is given the number of a request and its answer.
         workers: requests under way at a time.
         patience: how often and how long to wait.

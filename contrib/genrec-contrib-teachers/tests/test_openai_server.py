@@ -12,7 +12,7 @@ import time
 
 import orjson
 import pytest
-from genrec_contrib_teachers.chat_server import ChatServer, Failure
+from genrec_contrib_teachers.chat_server import ChatServer, RequestFailure
 from genrec_contrib_teachers.openai_server import OpenAIServer
 from genrec_contrib_teachers.rounds import Patience, Tally, send_all
 from genrec_contrib_teachers.stub_server import StubServer, Trouble
@@ -156,7 +156,7 @@ def test_one_rate_limit_holds_every_worker():
     async def send(number):
         begun.setdefault(number, []).append(time.monotonic())
         if number == 0 and len(begun[0]) == 1:
-            raise Failure("too many", again=True, wait=0.4, limited=True)
+            raise RequestFailure("too many", again=True, wait=0.4, limited=True)
         while number == 1 and not tally.limited:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.05)

@@ -18,7 +18,7 @@ from torch import Tensor
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import DataError, StageError
 from genrec_core.contracts.views import Training
-from genrec_core.engine.baselines.histories import Row, batches, padded, windows
+from genrec_core.engine.baselines.histories import ItemIds, batches, history_matrix, windows
 from genrec_core.engine.baselines.sasrec_losses import bce_loss, sampled_softmax_losses, softmax_loss
 from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
 from genrec_core.engine.baselines.scoring import HistoryScorer, device_of
@@ -76,7 +76,7 @@ def fit_sasrec(
 
 class _Fitting:
     def __init__(
-        self, scorer: HistoryScorer, rows: list[Row], settings: SASRecSettings, context: Context
+        self, scorer: HistoryScorer, rows: list[ItemIds], settings: SASRecSettings, context: Context
     ) -> None:
         self.scorer, self.network, self.rows = scorer, scorer.network, rows
         self.settings, self.context = settings, context
@@ -128,9 +128,9 @@ class _Fitting:
             )
         return total / int(targets.sum())
 
-    def loss(self, rows: list[Row]) -> Tensor:
+    def loss(self, rows: list[ItemIds]) -> Tensor:
         """The loss of some rows: each item but a row's first, given those before it."""
-        matrix, lengths = padded(rows)
+        matrix, lengths = history_matrix(rows)
         inside = np.arange(matrix.shape[1] - 1) < (lengths - 1)[:, None]
         before, after = matrix[:, :-1], matrix[:, 1:][inside]
         drawn = self._drawn(len(after))

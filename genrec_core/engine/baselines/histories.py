@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.engine.batches import by_targets, pooled
 
-Row = NDArray[np.int32]
+ItemIds = NDArray[np.int32]
 
 _POOLED_BATCHES = 64
 """Batches whose rows are sorted by length together: larger pads less, smaller mixes better."""
 
 
-def windows(rows: Sequences, length: int) -> list[Row]:
+def windows(rows: Sequences, length: int) -> list[ItemIds]:
     """Training rows of at most `length` + 1 items, cut from the newest item backwards.
 
     Neighbours share one item, so that every item but a user's first is a target exactly once. The paper
@@ -38,7 +38,7 @@ def windows(rows: Sequences, length: int) -> list[Row]:
     return cut
 
 
-def padded(rows: Sequence[Row]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def history_matrix(rows: Sequence[ItemIds]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows as int64 [B, longest], zeros at the right, and their lengths int64 [B]."""
     lengths = np.fromiter((len(row) for row in rows), dtype=np.int64, count=len(rows))
     matrix = np.zeros((len(rows), int(lengths.max(initial=0))), dtype=np.int64)

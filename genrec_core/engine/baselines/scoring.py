@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genrec_core.engine.baselines.histories import Row, padded
+from genrec_core.engine.baselines.histories import ItemIds, history_matrix
 from genrec_core.engine.baselines.sasrec_network import SASRecNetwork
 from genrec_core.engine.baselines.settings import SASRecSettings
 from genrec_core.engine.batches import by_rows
@@ -61,7 +61,7 @@ class HistoryScorer:
         network.to(device_of(settings.device))
         return cls(network, arrays["counts"], length, settings.chunk)
 
-    def scores(self, histories: Sequence[Row]) -> Iterator[NDArray[np.float32]]:
+    def scores(self, histories: Sequence[ItemIds]) -> Iterator[NDArray[np.float32]]:
         """Scores float32 [at most `chunk`, N] of all histories, in their order."""
         self.network.eval()
         for start in range(0, len(histories), self.chunk * _POOL):
@@ -74,13 +74,13 @@ class HistoryScorer:
                 yield scores
 
     @torch.inference_mode()
-    def _states(self, histories: Sequence[Row]) -> Tensor:
+    def _states(self, histories: Sequence[ItemIds]) -> Tensor:
         """The state after each history's newest item, float32 [histories, d]; zeros for empty ones."""
         table = self.network.items.weight
         states = torch.zeros(len(histories), table.shape[1], device=table.device)
         sizes = np.array([len(history) for history in histories])
         for places in by_rows(np.flatnonzero(sizes), sizes, self.chunk):
-            matrix, lengths = padded([histories[place][-self.length :] for place in places])
+            matrix, lengths = history_matrix([histories[place][-self.length :] for place in places])
             ids, ends = torch.from_numpy(matrix).to(table.device), torch.from_numpy(lengths).to(table.device)
             every = self.network(self.network.items(ids), ends)
             states[torch.from_numpy(places)] = every[torch.arange(len(places)), ends - 1]

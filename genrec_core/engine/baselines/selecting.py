@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.views import View
-from genrec_core.engine.baselines.histories import Row
+from genrec_core.engine.baselines.histories import ItemIds
 from genrec_core.engine.baselines.scoring import HistoryScorer
 
 
@@ -30,7 +30,7 @@ class HistoryValidation:
     unseen: bool = False
 
     @cached_property
-    def _histories(self) -> list[Row]:
+    def _histories(self) -> list[ItemIds]:
         return [np.asarray(request.history, dtype=np.int32) for request in self.view.requests()]
 
     def places(self, scorer: HistoryScorer) -> list[int]:

@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-NAME = "genrec_dense"
+DENSE_ATTRIBUTE = "genrec_dense"
 """What the head is called in its network."""
 
 SPREAD = 0.02
@@ -144,16 +144,16 @@ def shared_parts(rows: Tensor, written: Tensor, tokens: int) -> tuple[Tensor, Te
 
 def dense_head(network: Any) -> DenseHead | None:
     """The head of a network, None where it has none."""
-    return cast("DenseHead | None", getattr(network, NAME, None))
+    return cast("DenseHead | None", getattr(network, DENSE_ATTRIBUTE, None))
 
 
 def attach(network: Any, head: DenseHead) -> None:
     """Make a head part of a network, on its device."""
     device = network.get_input_embeddings().weight.device
-    setattr(network, NAME, head.to(device))
+    setattr(network, DENSE_ATTRIBUTE, head.to(device))
 
 
-def loaded(weights: dict[str, Tensor]) -> DenseHead:
+def dense_head_of(weights: dict[str, Tensor]) -> DenseHead:
     """The head that a `state_dict()` was of."""
     head = DenseHead(weights["tokens"], *weights["own"].shape)
     head.load_state_dict(weights)

@@ -44,7 +44,7 @@ from genrec_core.engine.batches import TokenIds, padded
 from genrec_core.engine.models.layers import RATE, dropped
 from genrec_core.identifiers.trie import compile_trie
 
-NAME = "genrec_items"
+ITEMS_ATTRIBUTE = "genrec_items"
 """What the part that reads items is called in the stack of blocks that it belongs to."""
 
 PLAIN, INNER, LAST = 0, 1, 2
@@ -223,7 +223,7 @@ class _ReadsItems:
     embed_tokens: Any
 
     def _items(self) -> ItemPositions:
-        return cast("ItemPositions", getattr(self, NAME))
+        return cast("ItemPositions", getattr(self, ITEMS_ATTRIBUTE))
 
     def _read(self, ids: Tensor, mask: bool) -> tuple[Layout, Tensor, Tensor]:
         """Positions' states [B, P, H] of tokens [B, T], with their layout and the tokens' rows [B, T, H]."""
@@ -303,7 +303,7 @@ class ItemState:
 
     def __init__(self, network: Any, pad_id: int) -> None:
         self._decoder, self._pad = network.get_decoder(), pad_id
-        self._items: ItemPositions = getattr(self._decoder, NAME)
+        self._items: ItemPositions = getattr(self._decoder, ITEMS_ATTRIBUTE)
 
     def start(self, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds] | None = None) -> Tensor:
         """Hidden states [B, 1, H] after prompts of any lengths, each followed by its supplied prefix."""
@@ -347,14 +347,14 @@ def stack_of(network: Any) -> Any:
 
 def item_positions(network: Any) -> ItemPositions | None:
     """The part of a network that reads items, None where it reads tokens."""
-    return cast("ItemPositions | None", getattr(stack_of(network), NAME, None))
+    return cast("ItemPositions | None", getattr(stack_of(network), ITEMS_ATTRIBUTE, None))
 
 
 def read_by_item(network: Any, items: ItemPositions) -> None:
     """Make a network read histories by item, in place."""
     stack = stack_of(network)
     beside = _EncoderReadsItems if network.config.is_encoder_decoder else _CausalReadsItems
-    setattr(stack, NAME, items.to(stack.embed_tokens.weight.device))
+    setattr(stack, ITEMS_ATTRIBUTE, items.to(stack.embed_tokens.weight.device))
     own = type(stack)
     stack.__class__ = type(f"{own.__name__}ByItem", (beside, own), {})
 
@@ -385,7 +385,7 @@ def reading_items(model: Any, catalogue: Catalogue, seed: int) -> None:
     read_by_item(model.network, items)
 
 
-def loaded(weights: dict[str, Tensor]) -> ItemPositions:
+def item_positions_of(weights: dict[str, Tensor]) -> ItemPositions:
     """The part that a `state_dict()` was of."""
     rows, width = weights["own"].shape
     items = ItemPositions(weights, rows, width)

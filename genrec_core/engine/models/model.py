@@ -201,9 +201,9 @@ def load_model(folder: Path, dtype: Precision = "float32", device: str = "auto")
     install_dropout(network)
     network = network.to(chosen_device(device)).eval()
     if (folder / DENSE_FILE).is_file():
-        dense_head.attach(network, dense_head.loaded(load_file(folder / DENSE_FILE)))
+        dense_head.attach(network, dense_head.dense_head_of(load_file(folder / DENSE_FILE)))
     if (folder / ITEMS_FILE).is_file():
-        item_positions.read_by_item(network, item_positions.loaded(load_file(folder / ITEMS_FILE)))
+        item_positions.read_by_item(network, item_positions.item_positions_of(load_file(folder / ITEMS_FILE)))
     network.eval()
     support_of(network)  # what cannot be decoded is refused before anything is trained
     return Model(network, text_tokenizer, **side)
@@ -213,8 +213,8 @@ def load_model(folder: Path, dtype: Precision = "float32", device: str = "auto")
 def _without_parts(network: Any) -> Iterator[dict[str, Any]]:
     """Take out meanwhile what the architecture's own files know nothing of: file name → part."""
     owners = {
-        DENSE_FILE: (network, dense_head.NAME),
-        ITEMS_FILE: (item_positions.stack_of(network), item_positions.NAME),
+        DENSE_FILE: (network, dense_head.DENSE_ATTRIBUTE),
+        ITEMS_FILE: (item_positions.stack_of(network), item_positions.ITEMS_ATTRIBUTE),
     }
     held = {file: place for file, place in owners.items() if hasattr(*place)}
     parts = {file: getattr(*place) for file, place in held.items()}

@@ -25,7 +25,7 @@ from genrec_core.engine.decoding.support import support_of
 from genrec_core.engine.models.loading import from_checkpoint, unreadable
 from genrec_core.engine.models.model import Family, Model, chosen_device, torch_dtype
 
-PAD = "<|pad|>"
+_PAD = "<|pad|>"
 
 CONTEXT = 1024
 """Most tokens of a sample, unless the model allows fewer or the options say otherwise."""
@@ -131,9 +131,9 @@ def _separate_pad(network: Any, text_tokenizer: Any) -> None:
     end = text_tokenizer.eos_token
     if text_tokenizer.pad_token is None or text_tokenizer.pad_token == end:
         unknown = text_tokenizer.unk_token
-        text_tokenizer.pad_token = unknown if unknown is not None and unknown != end else PAD
-        if text_tokenizer.pad_token == PAD:
-            text_tokenizer.add_special_tokens({"pad_token": PAD})
+        text_tokenizer.pad_token = unknown if unknown is not None and unknown != end else _PAD
+        if text_tokenizer.pad_token == _PAD:
+            text_tokenizer.add_special_tokens({"pad_token": _PAD})
     if len(text_tokenizer) > network.get_input_embeddings().weight.shape[0]:
         network.resize_token_embeddings(len(text_tokenizer), mean_resizing=False)
     network.config.pad_token_id = text_tokenizer.pad_token_id

@@ -39,7 +39,7 @@ LENGTH = 256
 """Tokens of a text that are read, unless something else is asked for."""
 
 
-class Dense(nn.Module):
+class DenseLayer(nn.Module):
     """A linear layer behind the pooling, with what sentence-transformers calls its activation function."""
 
     def __init__(self, weights: dict[str, Tensor], activation: nn.Module) -> None:
@@ -79,7 +79,7 @@ class TextEncoder:
     pooling: Pooling = "mean"
     normalise: bool = True
     max_length: int | None = None
-    dense: tuple[Dense, ...] = ()
+    dense: tuple[DenseLayer, ...] = ()
 
     def __post_init__(self) -> None:
         positions = _positions(self.network)
@@ -160,7 +160,7 @@ _APPLIED = ("Transformer", "Pooling", "Normalize", "Dense")
 """Steps of `modules.json` that are known; all but the last are options of `core/sentence`."""
 
 
-def load_dense(path: str, revision: str, device: str) -> tuple[Dense, ...]:
+def load_dense(path: str, revision: str, device: str) -> tuple[DenseLayer, ...]:
     """The linear layers that a checkpoint puts behind the pooling; none for most.
 
     Raises:
@@ -185,7 +185,7 @@ def load_dense(path: str, revision: str, device: str) -> tuple[Dense, ...]:
             if config is None or weights is None:
                 raise FileNotFoundError(f"{step['path']} has no config.json or no model.safetensors")
             name = str(orjson.loads(config.read_bytes())["activation_function"]).rpartition(".")[2]
-            layers.append(Dense(load_file(weights), _ACTIVATIONS[name]()))
+            layers.append(DenseLayer(load_file(weights), _ACTIVATIONS[name]()))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise unreadable("sentence encoder", path, error) from error
     return tuple(layer.to(chosen_device(device)).eval() for layer in layers)

@@ -39,7 +39,7 @@ from genrec_core.engine.training.checkpoints import (
     write_checkpoint,
 )
 
-WEIGHTS = "weights.safetensors"
+WEIGHTS_FILE = "weights.safetensors"
 OPTIMIZER, OPTIMIZER_PLAIN = "optimizer.safetensors", "optimizer.json"
 MASTERS = "masters.safetensors"
 SCHEDULER, RANDOM = "scheduler.json", "random.safetensors"
@@ -251,12 +251,12 @@ class PlannedTrainer(Trainer):
         write_checkpoint(
             self.folder / f"{BEST}-{self.state.global_step}",
             self.identity,
-            lambda folder: save_weights(self.model, folder / WEIGHTS),
+            lambda folder: save_weights(self.model, folder / WEIGHTS_FILE),
         )
 
     def load_best(self) -> None:
         """Go back to the best weights."""
-        load_weights(self.model, self.folder / f"{BEST}-{self.tracker.best_step}" / WEIGHTS)
+        load_weights(self.model, self.folder / f"{BEST}-{self.tracker.best_step}" / WEIGHTS_FILE)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         step = self.state.global_step
@@ -268,7 +268,7 @@ class PlannedTrainer(Trainer):
                     shutil.rmtree(old, ignore_errors=True)
 
     def _write_state(self, folder: Path) -> None:
-        save_weights(self.model, folder / WEIGHTS)
+        save_weights(self.model, folder / WEIGHTS_FILE)
         save_optimizer(self.optimizer.state_dict(), folder / OPTIMIZER, folder / OPTIMIZER_PLAIN)
         save_file(self._copies(), folder / MASTERS)
         (folder / SCHEDULER).write_bytes(orjson.dumps(self.lr_scheduler.state_dict()))
@@ -279,7 +279,7 @@ class PlannedTrainer(Trainer):
         self.state.save_to_json(str(folder / TRAINER_STATE))
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        load_weights(self.model, Path(resume_from_checkpoint) / WEIGHTS)
+        load_weights(self.model, Path(resume_from_checkpoint) / WEIGHTS_FILE)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         if checkpoint is None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 WIDTH, HEIGHT = 340, 190
-LEFT, RIGHT, TOP, BOTTOM = 46, 12, 12, 26
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 26
 
 _MOST = 240
 """Points of a curve drawn at most; a longer one is thinned, its last point kept."""
@@ -130,8 +130,8 @@ class CurvePlot:
     across: tuple[tuple[str, str], ...]
     up: tuple[tuple[str, str], ...]
     size: tuple[int, int] = (WIDTH, HEIGHT)
-    left: int = LEFT
-    right: int = WIDTH - RIGHT
+    left: int = _LEFT
+    right: int = WIDTH - _RIGHT
 
     @classmethod
     def of(cls, points: Points) -> CurvePlot | None:
@@ -159,11 +159,11 @@ def _thinned(points: Points) -> Points:
 
 
 def _x(scale: Scale, value: float) -> str:
-    return f"{LEFT + scale.place(value) * (WIDTH - LEFT - RIGHT):.1f}"
+    return f"{_LEFT + scale.place(value) * (WIDTH - _LEFT - _RIGHT):.1f}"
 
 
 def _y(scale: Scale, value: float) -> str:
-    return f"{HEIGHT - BOTTOM - scale.place(value) * (HEIGHT - TOP - BOTTOM):.1f}"
+    return f"{HEIGHT - _BOTTOM - scale.place(value) * (HEIGHT - _TOP - _BOTTOM):.1f}"
 
 
 def share(value: float) -> str:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from genrec_core.identifiers.prefixes import Prefixes
 
-NEAREST = 10
+_NEAREST = 10
 ALL_QUERIES = 20_000
 """Catalogues up to this size ask for every item, unless something else is asked for."""
 
@@ -94,7 +94,7 @@ def neighbours(
         seed: of the draw of queries.
     """
     count = len(vectors)
-    k = min(NEAREST, count - 1)
+    k = min(_NEAREST, count - 1)
     if k < 1:
         return None
     wanted = queries or (count if count <= ALL_QUERIES else SAMPLED_QUERIES)

@@ -18,7 +18,7 @@ from genrec_core.testing.results import difference, result_elsewhere, result_of
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.verdicts import NotApplicable, require
 
-CLOSE = 1e-4
+_CLOSE = 1e-4
 """How far numbers may lie apart that were computed in other batches, as a share."""
 
 
@@ -124,7 +124,7 @@ def keeps_results_whatever_is_operational(subject: Subject) -> None:
             folder.mkdir()
             given = {**subject.options, option: other}
             changed = replace(subject, options=given, workspace=folder, made={})
-            found = difference(result_of(subject), result_of(changed), CLOSE)
+            found = difference(result_of(subject), result_of(changed), _CLOSE)
             require(not found, f"operational option `{option}: {other}` changes the result, {found}")
             tried += 1
     if not tried:

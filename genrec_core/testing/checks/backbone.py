@@ -6,8 +6,8 @@ from typing import Any
 
 from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.testing.subject import Subject
-from genrec_core.testing.tiny_model import weights_digest
 from genrec_core.testing.toy import toy_catalogue
+from genrec_core.testing.toy_model import model_digest
 from genrec_core.testing.verdicts import require
 
 
@@ -44,7 +44,7 @@ def survives_the_disk(subject: Subject) -> None:
     folder.mkdir()
     model.save(folder)
     again = subject.component().load(folder)
-    require(weights_digest(again) == weights_digest(model), "weights changed when saved and loaded")
+    require(model_digest(again) == model_digest(model), "weights changed when saved and loaded")
     require(
         again.text_tokenizer.get_vocab() == model.text_tokenizer.get_vocab(),
         "the text tokenizer changed when saved and loaded",
@@ -53,7 +53,7 @@ def survives_the_disk(subject: Subject) -> None:
 
 def agrees_with_itself(subject: Subject) -> None:
     """The same seed gives the same model."""
-    same = weights_digest(_build(subject)) == weights_digest(_build(subject))
+    same = model_digest(_build(subject)) == model_digest(_build(subject))
     require(same, "two models from the same seed differ")
 
 
@@ -65,7 +65,7 @@ def _build(subject: Subject) -> LanguageModel:
 def result(subject: Subject) -> Any:
     """The vocabulary, and a hash of all weights."""
     model = _build(subject)
-    return [model.text_tokenizer.get_vocab(), weights_digest(model)]
+    return [model.text_tokenizer.get_vocab(), model_digest(model)]
 
 
 CHECKS = (

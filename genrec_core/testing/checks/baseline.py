@@ -18,7 +18,7 @@ from genrec_core.testing.toy import toy_items, toy_training, toy_views
 from genrec_core.testing.verdicts import require
 
 K = 5
-CLOSE = 1e-4
+_CLOSE = 1e-4
 """Largest difference between two scores of one item, as a share of the largest score."""
 
 
@@ -44,7 +44,7 @@ def ranks_by_its_scores(subject: Subject) -> None:
     for row, ranked in zip(_scores(subject), _rank(subject), strict=True):
         wanted = np.argsort(-row, kind="stable")[:K]
         gap = np.abs(row[wanted] - row[ranked.items]).max(initial=0.0)
-        close = gap <= CLOSE * max(1.0, float(np.abs(row).max()))
+        close = gap <= _CLOSE * max(1.0, float(np.abs(row).max()))
         require(close, f"ranked {ranked.items.tolist()}, the best scores are of {wanted.tolist()}")
 
 
@@ -67,7 +67,7 @@ def scores_each_request_alone(subject: Subject) -> None:
     """The scores of a request do not depend on the requests beside it."""
     alone, together = _scores(subject, rows=slice(3, 4))[0], _scores(subject)[3]
     gap = float(np.abs(alone - together).max())
-    require(gap <= CLOSE * max(1.0, float(np.abs(together).max())), f"a score moved by {gap:.2g}")
+    require(gap <= _CLOSE * max(1.0, float(np.abs(together).max())), f"a score moved by {gap:.2g}")
 
 
 def scores_items_that_came_later(subject: Subject) -> None:
@@ -78,7 +78,7 @@ def scores_items_that_came_later(subject: Subject) -> None:
     require(wide.shape[1] == len(items) + 1, f"{len(items) + 1} items gave scores {wide.shape}")
     require(bool(np.isfinite(wide).all()), "the score of a new item is not finite")
     gap = float(np.abs(wide[:, :-1] - _scores(subject, state)).max())
-    require(gap <= CLOSE * max(1.0, float(np.abs(wide).max())), f"a new item moved a score by {gap:.2g}")
+    require(gap <= _CLOSE * max(1.0, float(np.abs(wide).max())), f"a new item moved a score by {gap:.2g}")
 
 
 def answers_empty_histories(subject: Subject) -> None:

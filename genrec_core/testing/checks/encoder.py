@@ -14,7 +14,7 @@ from genrec_core.testing.subject import Subject, snapshot
 from genrec_core.testing.toy import toy_items
 from genrec_core.testing.verdicts import require
 
-CLOSE = 1e-4
+_CLOSE = 1e-4
 """Largest difference between two encodings of a text, as a share of the longest vector."""
 
 
@@ -115,7 +115,7 @@ def _require_close(found: NDArray[np.float32], wanted: NDArray[np.float32], why:
     require(found.shape == wanted.shape, f"{why} gave vectors {found.shape} instead of {wanted.shape}")
     scale = float(np.linalg.norm(wanted, axis=1).max()) or 1.0
     gap = float(np.abs(found - wanted).max()) / scale
-    require(gap <= CLOSE, f"{why} moved a vector by {gap:.2g} of its length")
+    require(gap <= _CLOSE, f"{why} moved a vector by {gap:.2g} of its length")
 
 
 def result(subject: Subject) -> Any:

@@ -13,11 +13,11 @@ from genrec_core.contracts.recommender import Recommender
 from genrec_core.contracts.views import Request
 from genrec_core.testing.sessions import ask
 from genrec_core.testing.subject import Subject
-from genrec_core.testing.tiny_model import tiny_model
 from genrec_core.testing.toy import toy_catalogue, toy_views
+from genrec_core.testing.toy_model import toy_model
 from genrec_core.testing.verdicts import NotApplicable, require
 
-TASK = {"use": "core/next-item"}
+_TASK = {"use": "core/next-item"}
 REQUESTS = 6
 
 
@@ -104,8 +104,8 @@ def _recommend(subject: Subject, *, again: bool = False) -> list[Candidates]:
 
 def _asked(subject: Subject, requests: Sequence[Request]) -> list[Candidates]:
     component, catalogue = cast("Recommender", subject.component()), toy_catalogue()
-    prompt = component.options.prompt or cast("Corpus", subject.builder.build("corpus", TASK))
-    models = {slot: tiny_model(catalogue, subject.builder) for slot in component.slots}
+    prompt = component.options.prompt or cast("Corpus", subject.builder.build("corpus", _TASK))
+    models = {slot: toy_model(catalogue, subject.builder) for slot in component.slots}
     return ask(component, models, requests, catalogue, prompt, subject.context("recommend"))
 
 

@@ -15,7 +15,7 @@ from genrec_core.testing.subject import Subject
 from genrec_core.testing.toy import toy_dataset
 from genrec_core.testing.verdicts import require
 
-MAX_HISTORY = 3
+_MAX_HISTORY = 3
 
 
 def gives_three_views(subject: Subject) -> None:
@@ -45,7 +45,7 @@ def cuts_histories(subject: Subject) -> None:
     """No example's history is longer than `max_history`."""
     for view in _each(_split(subject)):
         longest = max((len(example.history) for example in view.examples()), default=0)
-        require(longest <= MAX_HISTORY, f"{view.name}: a history has {longest} items, not {MAX_HISTORY}")
+        require(longest <= _MAX_HISTORY, f"{view.name}: a history has {longest} items, not {_MAX_HISTORY}")
 
 
 def shows_only_the_past(subject: Subject) -> None:
@@ -80,7 +80,7 @@ def hides_test_targets_from_validation(subject: Subject) -> None:
 def owns_its_rows(subject: Subject) -> None:
     """Views hold copies: the whole data cannot be reached through one."""
     data = toy_dataset()
-    views = subject.component().split(data, MAX_HISTORY)
+    views = subject.component().split(data, _MAX_HISTORY)
     for view in _each(views):
         for array in (view.rows.values, view.targets):
             shared = array is not None and np.shares_memory(array, data.sequences.values)
@@ -91,7 +91,7 @@ def leaves_its_inputs_alone(subject: Subject) -> None:
     """Splitting does not change the dataset."""
     data = toy_dataset()
     before = data.sequences.values.copy()
-    subject.component().split(data, MAX_HISTORY)
+    subject.component().split(data, _MAX_HISTORY)
     require(np.array_equal(before, data.sequences.values), "`split` changed the sequences")
 
 
@@ -108,7 +108,7 @@ def _told(view: View) -> list[tuple[str, tuple[int, ...], int]]:
 
 
 def _split(subject: Subject) -> Views:
-    views: Views = subject.component().split(toy_dataset(), MAX_HISTORY)
+    views: Views = subject.component().split(toy_dataset(), _MAX_HISTORY)
     return views
 
 

@@ -17,11 +17,11 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.trainer import Trained, Trainer
 from genrec_core.contracts.views import Training, View
 from genrec_core.testing.subject import Subject
-from genrec_core.testing.tiny_model import tiny_model, weights_digest
 from genrec_core.testing.toy import toy_catalogue, toy_training
+from genrec_core.testing.toy_model import model_digest, toy_model
 from genrec_core.testing.verdicts import require
 
-TASK = {"use": "core/next-item"}
+_TASK = {"use": "core/next-item"}
 
 
 def gives_a_trained_model(subject: Subject) -> None:
@@ -36,7 +36,7 @@ def gives_a_trained_model(subject: Subject) -> None:
 
 def moves_the_model(subject: Subject) -> None:
     """Training changes the weights of every model that it gives back."""
-    untouched = weights_digest(tiny_model(toy_catalogue(), subject.builder))
+    untouched = model_digest(toy_model(toy_catalogue(), subject.builder))
     still = [slot for slot, digest in _digests(subject).items() if digest == untouched]
     require(not still, f"models came back as they were given: {still}")
 
@@ -59,7 +59,7 @@ def trains_on_training_rows_alone(subject: Subject) -> None:
     given = toy_training()
     doubled = replace(given, valid=_doubled(given.valid))
     trained, once = _trained(subject, doubled, subject.context("doubled")), _digests(subject)
-    moved = [slot for slot, model in trained.models.items() if weights_digest(model) != once[slot]]
+    moved = [slot for slot, model in trained.models.items() if model_digest(model) != once[slot]]
     require(not moved, f"with each validation row given twice the weights differ, {moved}: it learns them")
 
 
@@ -79,9 +79,9 @@ def _train(subject: Subject, folder: str = "train") -> Trained:
 
 
 def _trained(subject: Subject, training: Training, context: Context) -> Trained:
-    changes = {} if "corpora" in subject.options else {"corpora": [TASK]}
+    changes = {} if "corpora" in subject.options else {"corpora": [_TASK]}
     component = cast("Trainer", subject.component(**changes))
-    models = {slot: tiny_model(toy_catalogue(), subject.builder) for slot in component.slots}
+    models = {slot: toy_model(toy_catalogue(), subject.builder) for slot in component.slots}
     return component.train(models, toy_catalogue(), training, context)
 
 
@@ -94,7 +94,7 @@ def _doubled(view: View) -> View:
 
 
 def _digests(subject: Subject, folder: str = "train") -> dict[str, str]:
-    return {slot: weights_digest(model) for slot, model in _train(subject, folder).models.items()}
+    return {slot: model_digest(model) for slot, model in _train(subject, folder).models.items()}
 
 
 def result(subject: Subject) -> Any:

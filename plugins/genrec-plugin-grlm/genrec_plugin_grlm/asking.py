@@ -13,11 +13,15 @@ from collections.abc import Sequence
 from genrec_core import Chat, Context, Teacher
 from genrec_core.contracts.identifiers import Tokens
 from genrec_plugin_grlm.answer import Malformed, read_open_list, read_terms
-from genrec_plugin_grlm.prompt import Asker
+from genrec_plugin_grlm.prompt import TermQuestions
 
 
 def asked_terms(
-    teacher: Teacher, asker: Asker, neighbours: Sequence[Sequence[int]], retries: int, context: Context
+    teacher: Teacher,
+    asker: TermQuestions,
+    neighbours: Sequence[Sequence[int]],
+    retries: int,
+    context: Context,
 ) -> list[Tokens | Malformed]:
     """The terms of every item, or what the teacher wrote instead in the last round.
 

@@ -92,7 +92,7 @@ def check_wording(wording: str, *, context: bool) -> None:
 
 
 @dataclass(frozen=True)
-class Asker:
+class TermQuestions:
     """Writes questions about the items of a catalogue.
 
     Attributes:

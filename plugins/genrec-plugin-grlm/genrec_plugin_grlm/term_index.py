@@ -30,7 +30,7 @@ LONGEST = 32
 PARTS = 1000
 """Resolution of a share."""
 
-Ints = NDArray[np.int64]
+TermIds = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Fit:
         score: how well.
     """
 
-    identifiers: Ints
+    identifiers: TermIds
     score: float
 
 
@@ -71,7 +71,7 @@ class TermIndex:
             self._terms[term] for row in self.rows for term in row
         ]
         self._credit = np.zeros(len(self.rows), dtype=np.int64)
-        self._partial: dict[str, Ints] = {}
+        self._partial: dict[str, TermIds] = {}
 
     @property
     def positions(self) -> int:
@@ -107,7 +107,7 @@ class TermIndex:
                 found.append((np.setdiff1d(self._overlapping(term), exact), weight * part))
         return self._best(found, unit * PARTS)
 
-    def _best(self, found: Sequence[tuple[Ints, int]], unit: int) -> Fit | None:
+    def _best(self, found: Sequence[tuple[TermIds, int]], unit: int) -> Fit | None:
         touched = np.concatenate([places for places, _ in found]) if found else np.zeros(0, dtype=np.int64)
         if not len(touched):
             return None
@@ -135,7 +135,7 @@ class TermIndex:
         starts = np.cumsum([0, *(len(term) + 1 for term in terms[:-1])]).tolist() if terms else []
         return "\n".join(terms), terms, starts
 
-    def _overlapping(self, term: str) -> Ints:
+    def _overlapping(self, term: str) -> TermIds:
         """Identifiers with a term that contains this one or is contained in it."""
         if term not in self._partial:
             text, terms, starts = self._joined
@@ -156,21 +156,21 @@ class TermIndex:
 class _Postings:
     """For each term the identifiers that have it, as one array cut by offsets."""
 
-    identifiers: Ints
-    offsets: Ints
+    identifiers: TermIds
+    offsets: TermIds
 
     @classmethod
-    def of_column(cls, codes: Ints, terms: int) -> _Postings:
+    def of_column(cls, codes: TermIds, terms: int) -> _Postings:
         """From one term an identifier; -1 for none."""
         order = np.argsort(codes, kind="stable")
         order = order[codes[order] >= 0]
         return cls.sorted(codes[order], order, terms)
 
     @classmethod
-    def sorted(cls, codes: Ints, identifiers: Ints, terms: int) -> _Postings:
+    def sorted(cls, codes: TermIds, identifiers: TermIds, terms: int) -> _Postings:
         """From pairs sorted by term."""
         return cls(identifiers, np.searchsorted(codes, np.arange(terms + 1)).astype(np.int64))
 
-    def of(self, code: int) -> Ints:
+    def of(self, code: int) -> TermIds:
         """The identifiers with a term, ascending."""
         return self.identifiers[self.offsets[code] : self.offsets[code + 1]]

@@ -32,7 +32,7 @@ from genrec_plugin_grlm.extractive import Extractive
 from genrec_plugin_grlm.given_terms import given_terms
 from genrec_plugin_grlm.neighbours import nearest_items
 from genrec_plugin_grlm.picking import spare_words
-from genrec_plugin_grlm.prompt import MOST_TERMS, Asker, Style, check_wording
+from genrec_plugin_grlm.prompt import MOST_TERMS, Style, TermQuestions, check_wording
 from genrec_plugin_grlm.repair import told_apart
 from genrec_plugin_grlm.usable import log_picked, log_terms, refuse
 from genrec_plugin_grlm.wordbook import Bag, Wordbook, chosen_fields, item_texts
@@ -221,7 +221,7 @@ class TermIDs(Tokenizer):
         drafts = (
             self._picked(words, range(len(around)), said, context) if options.prompt == "examples" else []
         )
-        asker = Asker(
+        asker = TermQuestions(
             words.items, words.fields, options.terms, shown, options.prompt, drafts, options.wording
         )
         return asked_terms(options.teacher, asker, around, options.retries, context)

@@ -12,7 +12,7 @@ import yaml
 from genrec_plugin_grlm.answer import Malformed, read_open_list, read_terms
 from genrec_plugin_grlm.extractive import Extractive
 from genrec_plugin_grlm.neighbours import nearest_items
-from genrec_plugin_grlm.prompt import Asker
+from genrec_plugin_grlm.prompt import TermQuestions
 from genrec_plugin_grlm.terms import TermIDs
 from pydantic import ValidationError
 
@@ -52,7 +52,7 @@ def test_copies_are_neighbours_of_one_another_and_no_item_is_its_own(exact_below
 def test_a_question_holds_the_description_of_the_item_and_that_of_its_neighbour():
     """The repository's code overwrote the first with the second where that was short."""
     items = Items(("a", "b"), {"title": ["Tent", "Rope"], "description": ["D0", "short"]})
-    question = Asker(items, ("title", "description"), 5, (600, 150)).question(0, [1])[0].text
+    question = TermQuestions(items, ("title", "description"), 5, (600, 150)).question(0, [1])[0].text
     assert "description: D0" in question
     assert "description: short" in question
     assert question.index("D0") < question.index("SIMILAR") < question.index("short")
@@ -61,7 +61,7 @@ def test_a_question_holds_the_description_of_the_item_and_that_of_its_neighbour(
 @pytest.mark.parametrize("count", [5, 7, 10])
 def test_the_seven_guidelines_are_asked_for(count):
     items = Items(("a", "b"), {"title": ["Tent", "Rope"]})
-    question = Asker(items, ("title",), count, (600, 150)).question(0, [1])[0].text
+    question = TermQuestions(items, ("title",), count, (600, 150)).question(0, [1])[0].text
     assert [line[0] for line in question.splitlines() if line[:2] in {f"{n}." for n in range(1, 8)}][:7] == [
         *"1234567"
     ]
@@ -87,7 +87,7 @@ def test_the_question_of_the_paper_shows_values_where_figure_five_does():
     items = Items(
         ("a", "b", "c"), {"title": ["Tent", "Rope", "Mat"], "description": ["For two.", "Strong.", ""]}
     )
-    asker = Asker(items, ("title", "description"), 5, (600, 150), wording=paper_wording())
+    asker = TermQuestions(items, ("title", "description"), 5, (600, 150), wording=paper_wording())
     (message,) = asker.question(0, [1, 2])
     before, shown, after = (
         message.text.partition("PRODUCT INFORMATION:\n")[0],
@@ -103,7 +103,9 @@ def test_the_question_of_the_paper_shows_values_where_figure_five_does():
 
 def test_the_whole_rendered_question_is_the_wording_with_its_slots_filled():
     items = Items(("a", "b"), {"title": ["Tent {2}", "Rope"]})
-    asker = Asker(items, ("title",), 3, (600, 150), wording="{count} words, {{x}}: {item} | {neighbours}?")
+    asker = TermQuestions(
+        items, ("title",), 3, (600, 150), wording="{count} words, {{x}}: {item} | {neighbours}?"
+    )
     assert asker.question(0, [1]) == (Message("user", "3 words, {x}: Tent {2} | Rope?"),)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from genrec_plugin_grlm.extractive import Extractive
 from genrec_plugin_grlm.picking import pick
-from genrec_plugin_grlm.prompt import Asker, shown_in
+from genrec_plugin_grlm.prompt import TermQuestions, shown_in
 from genrec_plugin_grlm.wordbook import Wordbook
 
 from genrec_core import Context, DataError, Items, Message, StageError
@@ -72,14 +72,14 @@ def test_a_word_book_survives_being_kept():
 
 def test_the_extractor_answers_a_chat_like_a_model():
     items = Items(tuple("abcd"), {"title": [text[0] for text in SCARVES]})
-    chat = Asker(items, ("title",), 4, (600, 150)).question(0, [1, 2])
+    chat = TermQuestions(items, ("title",), 4, (600, 150)).question(0, [1, 2])
     (answer,) = Extractive().complete([chat], Context())
     assert answer == "[scarf, silk, dots, red]"
 
 
 def test_what_a_question_shows_can_be_read_back():
     fields = {"title": ["1. Tent: red", "Rope", "Lamp"], "tags": [["a: b", "c"], [], ["d"]]}
-    asker = Asker(Items(tuple("abc"), fields), ("title", "tags"), 7, (600, 3))
+    asker = TermQuestions(Items(tuple("abc"), fields), ("title", "tags"), 7, (600, 3))
     shown = shown_in(asker.question(0, [1, 2]))
     assert (shown.item, shown.neighbours) == (["1. Tent: red", "a: b, c"], [["Rop"], ["Lam", "d"]])
     assert shown.count == 7

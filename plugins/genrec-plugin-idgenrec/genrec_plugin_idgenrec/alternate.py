@@ -69,10 +69,10 @@ class Alternate(Trainer):
         """Both models, the last identifiers, and the curves of all rounds."""
         # Checking and explaining a pipeline must not import torch.
         from genrec_core.engine import Model
-        from genrec_plugin_idgenrec.rounds import Rounds
+        from genrec_plugin_idgenrec.rounds import AlternateRounds
 
         main, generator = Model.of(models["main"]), Model.of(models["generator"])
-        return Rounds(main, generator, catalogue, training, self, context).run()
+        return AlternateRounds(main, generator, catalogue, training, self, context).run()
 
     def phases(self) -> list[tuple[int, str]]:
         """(round, `generator` or `recommender`) of every phase, in order."""

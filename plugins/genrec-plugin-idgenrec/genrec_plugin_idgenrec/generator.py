@@ -28,7 +28,7 @@ from genrec_core import (
     Text,
 )
 from genrec_core.contracts.samples import Segment
-from genrec_plugin_idgenrec.unique import Named, Written, attempt_at, name_uniquely
+from genrec_plugin_idgenrec.unique import GeneratedText, UniqueTexts, attempt_at, name_uniquely
 from genrec_plugin_idgenrec.writing import Writing
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Generator:
         """Token ids of what is asked about one item."""
         return self.renderer.prompt(Sample(self.asked([item]), answer_form="", task="identify"))
 
-    def write(self, items: Sequence[int], number: int) -> list[list[Written]]:
+    def write(self, items: Sequence[int], number: int) -> list[list[GeneratedText]]:
         """What attempt `number` writes of some items: `groups` texts each, the first group first."""
         attempt = attempt_at(number, self.writing.window)
         prompts = [self.prompt(item) for item in items]
@@ -115,7 +115,7 @@ class Generator:
 
     def _written(
         self, prompts: list[list[int]], groups: int, tenths: int, shortest: int, below: int
-    ) -> list[list[Written]]:
+    ) -> list[list[GeneratedText]]:
         from genrec_core.engine import DiverseSettings, write_diversely
 
         settings = DiverseSettings(
@@ -129,7 +129,7 @@ class Generator:
         rows = write_diversely(self.model, prompts, settings, self.batch_tokens)
         texts = [[self.writing.tidied(self._text(text.tokens)) for text in row] for row in rows]
         keys = iter(self.keys([text for row in texts for text in row]))
-        return [[Written(text, next(keys)) for text in row] for row in texts]
+        return [[GeneratedText(text, next(keys)) for text in row] for row in texts]
 
     def keys(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
         """Token ids of texts as a recommender reads them; empty for one that it cannot write."""
@@ -139,7 +139,7 @@ class Generator:
 
     def name_all(
         self, items: Sequence[int], context: Context, *, taken: Iterable[str] = (), at_once: int | None = None
-    ) -> Named:
+    ) -> UniqueTexts:
         """Unique texts for some items of the catalogue (Algorithm 1), beside the texts that are taken.
 
         Raises:
@@ -147,7 +147,7 @@ class Generator:
         """
         with context.progress("identifiers", len(items)) as advance:
 
-            def write(places: Sequence[int], number: int) -> list[list[Written]]:
+            def write(places: Sequence[int], number: int) -> list[list[GeneratedText]]:
                 if number == 0:
                     advance(len(places))
                 return self.write([items[place] for place in places], number)

@@ -49,7 +49,7 @@ from genrec_plugin_idgenrec.soft import (
 
 WEIGHTS, OPTIMIZER, OPTIMIZER_PLAIN = "weights.safetensors", "optimizer.safetensors", "optimizer.json"
 
-Row = tuple[Rendered, float]
+WeightedSample = tuple[Rendered, float]
 """A rendered sample and its weight."""
 
 
@@ -70,7 +70,7 @@ class GeneratorStep:
         generator: Generator,
         recommender: Model,
         catalogue: Catalogue,
-        rows: Sequence[Row],
+        rows: Sequence[WeightedSample],
         settings: GeneratorSettings,
         seed: int,
     ) -> None:
@@ -81,7 +81,7 @@ class GeneratorStep:
         self.steps = min(size * settings.epochs, settings.max_steps or size * settings.epochs)
         refuse_unlike(generator.model, recommender)
 
-    def gradients(self, rows: Sequence[Row]) -> float:
+    def gradients(self, rows: Sequence[WeightedSample]) -> float:
         """Add the gradients of a batch's mean loss to φ's parameters, over all processes; the loss."""
         state, settings, phi = PartialState(), self.settings, self.generator
         total = batch_of(rows, self.recommender, settings.newest).learnt
@@ -104,7 +104,7 @@ class GeneratorStep:
             torch.distributed.all_reduce(loss := loss.detach().clone())
         return float(loss.detach())
 
-    def batch(self, step: int) -> list[Row]:
+    def batch(self, step: int) -> list[WeightedSample]:
         """The samples of a step: every epoch a permutation of its own."""
         epoch, place = divmod(step, -(-len(self.rows) // self.settings.batch_size))
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.rows))

@@ -26,7 +26,7 @@ from pydantic import Field
 from genrec_core import Catalogue, Context, Corpus, GenrecError, History, ItemRef, Request, Sample, Text, View
 from genrec_core.contracts.samples import Segment
 from genrec_plugin_idgenrec.generator import Generator
-from genrec_plugin_idgenrec.templates import TEMPLATES, Template
+from genrec_plugin_idgenrec.templates import TEMPLATES, Wording
 from genrec_plugin_idgenrec.writing import writing_of
 
 _TEMPLATE = 1
@@ -36,7 +36,7 @@ _AT_ONCE = 4096
 """Examples whose users are named together."""
 
 
-class NextItem(Corpus):
+class WordedNextItem(Corpus):
     """The sequential recommendation task in ten wordings."""
 
     class Options(Corpus.Options):
@@ -114,7 +114,7 @@ class NextItem(Corpus):
             return [""] * len(histories)
         return generator.profiles([history[-self.options.user_items :] for history in histories])
 
-    def _asked(self, template: Template, history: tuple[int, ...], user: str) -> tuple[Segment, ...]:
+    def _asked(self, template: Wording, history: tuple[int, ...], user: str) -> tuple[Segment, ...]:
         """Everything before the answer."""
         segments: list[Segment] = []
         if user:

@@ -36,7 +36,7 @@ from genrec_core.engine import (
 )
 from genrec_plugin_idgenrec.alternate import Alternate
 from genrec_plugin_idgenrec.generator import Generator
-from genrec_plugin_idgenrec.generator_step import GeneratorStep, Row
+from genrec_plugin_idgenrec.generator_step import GeneratorStep, WeightedSample
 from genrec_plugin_idgenrec.report import AFTER, BEFORE, MOVED, RENAMED
 from genrec_plugin_idgenrec.soft import batch_of, token_losses
 from genrec_plugin_idgenrec.textual import identifiers_of, log_writing
@@ -51,7 +51,7 @@ PROBED = 512
 """Validation samples that say what the recommender makes of new identifiers."""
 
 
-class Rounds:
+class AlternateRounds:
     """One alternate training.
 
     Args:
@@ -143,7 +143,7 @@ class Rounds:
         self.context.log("generator learnt", steps=step.steps, loss=curve[-1][1] if curve else math.nan)
         return curve
 
-    def _rendered(self, view: View, context: Context, most: int | None = None) -> list[Row]:
+    def _rendered(self, view: View, context: Context, most: int | None = None) -> list[WeightedSample]:
         """The first corpus' samples of a view as the recommender reads them; `most` of them, evenly."""
         corpus = self.options.corpora[0]
         samples = list(corpus.samples(view, self.catalogue, self._lending(context)))

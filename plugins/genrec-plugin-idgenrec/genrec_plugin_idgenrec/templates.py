@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Template(NamedTuple):
+class Wording(NamedTuple):
     """One wording.
 
     Attributes:
@@ -28,14 +28,14 @@ class Template(NamedTuple):
 
 
 TEMPLATES = (
-    Template("Shopper: {user}. ", "Chosen so far: {history}. ", "What comes next? "),
-    Template("A profile reads {user}. ", "Its past picks, oldest first: {history}. ", "The following pick: "),
-    Template("Someone fond of {user}. ", "They took {history}. ", "Afterwards they will take "),
-    Template("Taste: {user}. ", "Record: {history}. ", "Continue the record with one item: "),
-    Template("For a visitor described as {user}. ", "Visited in order: {history}. ", "Suggest the next: "),
-    Template("Known about this person: {user}. ", "Items had: {history}. ", "Item wanted now: "),
-    Template("Account summary: {user}. ", "Latest activity, newest last: {history}. ", "Upcoming item: "),
-    Template("Interests: {user}. ", "After {history}, one more is due. ", "It is "),
-    Template("This customer is about {user}. ", "Basket by basket: {history}. ", "The next basket gets "),
-    Template("Given the user {user}. ", "And given this list: {history}. ", "Name what should be added: "),
+    Wording("Shopper: {user}. ", "Chosen so far: {history}. ", "What comes next? "),
+    Wording("A profile reads {user}. ", "Its past picks, oldest first: {history}. ", "The following pick: "),
+    Wording("Someone fond of {user}. ", "They took {history}. ", "Afterwards they will take "),
+    Wording("Taste: {user}. ", "Record: {history}. ", "Continue the record with one item: "),
+    Wording("For a visitor described as {user}. ", "Visited in order: {history}. ", "Suggest the next: "),
+    Wording("Known about this person: {user}. ", "Items had: {history}. ", "Item wanted now: "),
+    Wording("Account summary: {user}. ", "Latest activity, newest last: {history}. ", "Upcoming item: "),
+    Wording("Interests: {user}. ", "After {history}, one more is due. ", "It is "),
+    Wording("This customer is about {user}. ", "Basket by basket: {history}. ", "The next basket gets "),
+    Wording("Given the user {user}. ", "And given this list: {history}. ", "Name what should be added: "),
 )

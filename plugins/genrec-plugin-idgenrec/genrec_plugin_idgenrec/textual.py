@@ -35,7 +35,7 @@ from genrec_core.contracts.options import operational
 from genrec_core.engine import SFTSettings
 from genrec_plugin_idgenrec.generator import Generator
 from genrec_plugin_idgenrec.tags import item_tags, tag_fields
-from genrec_plugin_idgenrec.unique import PENALTIES, Named
+from genrec_plugin_idgenrec.unique import PENALTIES, UniqueTexts
 from genrec_plugin_idgenrec.writing import Writing
 
 
@@ -150,7 +150,7 @@ class Textual(Tokenizer):
 
     def _named(
         self, generator: Generator, given: list[str], taken: Sequence[str], context: Context
-    ) -> tuple[list[str], Named]:
+    ) -> tuple[list[str], UniqueTexts]:
         """Given texts, and written ones for the items that have none."""
         nameless = [item for item, text in enumerate(given) if not text]
         in_use = [*taken, *(text for text in given if text)]
@@ -160,11 +160,11 @@ class Textual(Tokenizer):
             names[item] = text
         return names, named
 
-    def _log(self, named: Named, given: list[str], context: Context) -> None:
+    def _log(self, named: UniqueTexts, given: list[str], context: Context) -> None:
         log_writing(named, context, given=sum(map(bool, given)))
 
 
-def log_writing(named: Named, context: Context, **more: float) -> None:
+def log_writing(named: UniqueTexts, context: Context, **more: float) -> None:
     """One line on how hard it was to find unique identifiers."""
     context.log(
         "identifiers written",

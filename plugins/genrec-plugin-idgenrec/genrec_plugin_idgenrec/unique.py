@@ -55,7 +55,7 @@ def attempt_at(number: int, window: int = 10) -> Attempt:
     return Attempt(tenths + 1, max(1, length * window), (length + 1) * window)
 
 
-class Written(NamedTuple):
+class GeneratedText(NamedTuple):
     """One text that the generator wrote.
 
     Attributes:
@@ -67,12 +67,12 @@ class Written(NamedTuple):
     key: Hashable
 
 
-Write = Callable[[Sequence[int], int], list[list[Written]]]
+Write = Callable[[Sequence[int], int], list[list[GeneratedText]]]
 """Items and the number of an attempt → the texts of each, best first."""
 
 
 @dataclass(frozen=True)
-class Named:
+class UniqueTexts:
     """A unique text for every item.
 
     Attributes:
@@ -93,7 +93,7 @@ class Named:
 class _Settled(NamedTuple):
     """One pass over some items: who got which text at which attempt, and what has to be asked."""
 
-    picks: list[Written]
+    picks: list[GeneratedText]
     attempts: list[int]
     missing: dict[int, list[int]]
 
@@ -106,7 +106,7 @@ def name_uniquely(
     attempts: int = 30,
     reset: Reset = "item",
     at_once: int | None = None,
-) -> Named:
+) -> UniqueTexts:
     """A text for each of `items` items that no other item has (Algorithm 1).
 
     Args:
@@ -121,11 +121,11 @@ def name_uniquely(
         GenrecError: an item got no text of its own in all attempts.
     """
     used, asked = set(taken), 0
-    picks, numbers = list[Written](), list[int]()
+    picks, numbers = list[GeneratedText](), list[int]()
     while (begin := len(picks)) < items:
         some = range(begin, min(items, begin + (at_once or items)))
         first = numbers[-1] if numbers and reset == "never" else 0
-        answers = dict[tuple[int, int], list[Written]]()
+        answers = dict[tuple[int, int], list[GeneratedText]]()
         while (settled := _settle(some, first, answers, used, attempts, reset)).missing:
             for number, places in sorted(settled.missing.items()):
                 asked += len(places)
@@ -134,13 +134,13 @@ def name_uniquely(
         picks += settled.picks
         numbers += settled.attempts
         used.update(pick.key for pick in settled.picks)
-    return Named(tuple(pick.text for pick in picks), tuple(numbers), asked)
+    return UniqueTexts(tuple(pick.text for pick in picks), tuple(numbers), asked)
 
 
 def _settle(
     items: Sequence[int],
     first: int,
-    answers: dict[tuple[int, int], list[Written]],
+    answers: dict[tuple[int, int], list[GeneratedText]],
     used: set[Hashable],
     attempts: int,
     reset: Reset,
@@ -173,11 +173,11 @@ def _settle(
     return settled
 
 
-def _free(written: Written, used: set[Hashable], own: set[Hashable]) -> bool:
+def _free(written: GeneratedText, used: set[Hashable], own: set[Hashable]) -> bool:
     return bool(written.key) and written.key not in used and written.key not in own
 
 
-def _exhausted(item: int, attempts: int, answers: dict[tuple[int, int], list[Written]]) -> GenrecError:
+def _exhausted(item: int, attempts: int, answers: dict[tuple[int, int], list[GeneratedText]]) -> GenrecError:
     last = answers.get((item, attempts - 1), [])
     wrote = ", ".join(f"`{one.text}`" for one in last[:3]) or "nothing"
     return GenrecError(

@@ -31,7 +31,7 @@ from genrec_core import Catalogue, Context, GenrecError, Sequences, Training, Vi
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.tiny_backbones import TinyCausal, TinySeq2Seq
 from genrec_core.engine import Model, Renderer
-from genrec_core.testing.tiny_model import weights_digest
+from genrec_core.testing.toy_model import model_digest
 
 WALKS = [[(3 * user + step * (1 + user % 3)) % 24 for step in range(6)] for user in range(12)]
 
@@ -158,8 +158,8 @@ def texts(identifiers):
 def test_the_generator_s_step_moves_the_generator_alone(main, named, catalogue, training):
     # IDGenRec check 4.
     result = trained(main, named.model, catalogue, training, train="generator")
-    assert weights_digest(result.models["main"]) == weights_digest(main)
-    assert weights_digest(result.models["generator"]) != weights_digest(named.model)
+    assert model_digest(result.models["main"]) == model_digest(main)
+    assert model_digest(result.models["generator"]) != model_digest(named.model)
     assert result.identifiers.version == named.identifiers.version + 1
     new, old = texts(result.identifiers), texts(named.identifiers)
     moved = sum(a != b for a, b in zip(new, old, strict=True))
@@ -170,8 +170,8 @@ def test_the_generator_s_step_moves_the_generator_alone(main, named, catalogue, 
 
 def test_the_recommender_s_step_moves_the_recommender_alone(main, named, catalogue, training):
     result = trained(main, named.model, catalogue, training, train="recommender")
-    assert weights_digest(result.models["generator"]) == weights_digest(named.model)
-    assert weights_digest(result.models["main"]) != weights_digest(main)
+    assert model_digest(result.models["generator"]) == model_digest(named.model)
+    assert model_digest(result.models["main"]) != model_digest(main)
     assert result.identifiers.digest == named.identifiers.digest
 
 
@@ -265,7 +265,7 @@ def test_a_killed_training_ends_with_the_same_bits(when, whole, main, named, cat
     resumed = trained(main, named.model, catalogue, training, context, **SHORT)
     assert "resumed" in events
     for slot in ("main", "generator"):
-        assert weights_digest(resumed.models[slot]) == weights_digest(whole.models[slot])
+        assert model_digest(resumed.models[slot]) == model_digest(whole.models[slot])
     assert resumed.identifiers.digest == whole.identifiers.digest
     assert resumed.identifiers.settings == whole.identifiers.settings
     assert resumed.curves == whole.curves

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from genrec_plugin_idgenrec.alternate import Alternate
-from genrec_plugin_idgenrec.next_item import NextItem
+from genrec_plugin_idgenrec.next_item import WordedNextItem
 from genrec_plugin_idgenrec.textual import Textual
 
 from genrec_core.testing.contracts import CorpusContract, TokenizerContract, TrainerContract
@@ -39,4 +39,4 @@ class TestAlternate(TrainerContract):
 
 
 class TestNextItem(CorpusContract):
-    component = NextItem
+    component = WordedNextItem

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from genrec_plugin_idgenrec.alternate import Alternate
 from genrec_plugin_idgenrec.generator import Generator
-from genrec_plugin_idgenrec.next_item import NextItem
+from genrec_plugin_idgenrec.next_item import WordedNextItem
 from genrec_plugin_idgenrec.templates import TEMPLATES
 from genrec_plugin_idgenrec.textual import Textual
 
@@ -55,20 +55,20 @@ def test_there_are_ten_templates_and_no_two_read_alike():
 def test_training_draws_templates_and_judging_asks_by_one(catalogue, context, named):
     rows = [[n % 24, (n + 1) % 24, (n + 2) % 24] for n in range(40)]
     train, model = view("train", rows), Model.of(named.model)
-    asked = prompts(NextItem(), train, catalogue, context, model)
+    asked = prompts(WordedNextItem(), train, catalogue, context, model)
     used = {
         next(n for n, t in enumerate(TEMPLATES) if text.removesuffix("<|end|>").endswith(t.ask))
         for text in asked
     }
     assert used == set(range(10))
-    assert asked == prompts(NextItem(), train, catalogue, context, model)
-    one = prompts(NextItem(fixed=4), train, catalogue, context, model)
+    assert asked == prompts(WordedNextItem(), train, catalogue, context, model)
+    one = prompts(WordedNextItem(fixed=4), train, catalogue, context, model)
     assert all("Suggest the next: " in text for text in one)
-    judged = prompts(NextItem(judged_by=3), VIEWS["valid"], catalogue, context, model)
+    judged = prompts(WordedNextItem(judged_by=3), VIEWS["valid"], catalogue, context, model)
     assert judged == [
         "Record: red tent alder; red lamp birch; red rope cedar. Continue the record with one item: <|end|>"
     ]
-    thrice = list(NextItem(draws=3).samples(VIEWS["train"], catalogue, context))
+    thrice = list(WordedNextItem(draws=3).samples(VIEWS["train"], catalogue, context))
     assert len(thrice) == 6
     assert len({sample.segments[-2] for sample in thrice[:3]}) == 3
 
@@ -76,7 +76,7 @@ def test_training_draws_templates_and_judging_asks_by_one(catalogue, context, na
 def test_ablations_show_items_users_or_both(catalogue, context, named):
     model = Model.of(named.model)
     shown = {
-        ids: prompts(NextItem(ids=ids), VIEWS["test"], catalogue, context, model)[0]
+        ids: prompts(WordedNextItem(ids=ids), VIEWS["test"], catalogue, context, model)[0]
         for ids in ("items", "users", "both")
     }
     assert shown["items"].startswith("Chosen so far: red tent alder; red lamp birch")
@@ -86,14 +86,14 @@ def test_ablations_show_items_users_or_both(catalogue, context, named):
         "What comes", shown["items"].split("What")[0] + "What comes"
     )
     with pytest.raises(GenrecError, match=r"names users with the model in the slot `generator`"):
-        list(NextItem(ids="both").samples(VIEWS["test"], catalogue, Context()))
-    assert NextItem(ids="items").model_slots() == ()
-    assert NextItem(ids="both", generator="phi").model_slots() == ("phi",)
+        list(WordedNextItem(ids="both").samples(VIEWS["test"], catalogue, Context()))
+    assert WordedNextItem(ids="items").model_slots() == ()
+    assert WordedNextItem(ids="both", generator="phi").model_slots() == ("phi",)
 
 
 @pytest.mark.parametrize("ids", ["items", "users", "both"])
 def test_a_request_is_asked_as_its_row_was_trained(ids, catalogue, context, named):
-    corpus, renderer = NextItem(ids=ids), Renderer(Model.of(named.model), catalogue)
+    corpus, renderer = WordedNextItem(ids=ids), Renderer(Model.of(named.model), catalogue)
     (sample,) = corpus.samples(VIEWS["test"], catalogue, context)
     request = Request("somebody", tuple(ALL[:4]))
     assert renderer.prompt(corpus.prompt(request, catalogue, context)) == renderer.prompt(sample)
@@ -111,9 +111,9 @@ def test_a_user_is_named_by_what_stands_before_each_cut_off(catalogue, context, 
 
     monkeypatch.setattr(Generator, "profiles", profiles)
     for name in ("train", "valid", "test"):
-        list(NextItem(ids="both").samples(VIEWS[name], catalogue, context))
+        list(WordedNextItem(ids="both").samples(VIEWS[name], catalogue, context))
     assert read == [(0,), (0, 4), (0, 4, 8), (0, 4, 8, 12)]
-    list(NextItem(ids="users", user_items=2).samples(VIEWS["test"], catalogue, context))
+    list(WordedNextItem(ids="users", user_items=2).samples(VIEWS["test"], catalogue, context))
     assert read[-1] == (8, 12)
 
 
@@ -136,7 +136,7 @@ def test_no_prompt_of_any_stage_holds_the_target_s_text(items, seq2seq, taught, 
     fitted = Textual(generator=seq2seq, teach=taught).fit(canary, VIEWS["train"], Context(seed=3))
     catalogue = Catalogue(canary, fitted.identifiers)
     main = Model.of(seq2seq.build(catalogue, Context(seed=1)))
-    corpus = NextItem(ids="both")
+    corpus = WordedNextItem(ids="both")
     trainer = Alternate(corpora=[corpus], rounds=1, epochs=1, id_generator={"max_steps": 1}, patience=None)
     both = {"main": main, "generator": fitted.model}
     training = Training(VIEWS["train"], VIEWS["valid"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from genrec_plugin_idgenrec.unique import Attempt, Written, attempt_at, name_uniquely
+from genrec_plugin_idgenrec.unique import Attempt, GeneratedText, attempt_at, name_uniquely
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,7 +19,7 @@ class Stub:
 
     def __call__(self, items, number):
         self.calls.append((tuple(items), number))
-        return [[Written(text, text) for text in self.texts(item, number)] for item in items]
+        return [[GeneratedText(text, text) for text in self.texts(item, number)] for item in items]
 
 
 def test_penalties_rise_by_tenths_and_then_the_window_moves_on():

@@ -145,7 +145,7 @@ class Recommending(Corpus):
         return Sample(self.asked(request, catalogue))
 
 
-class NextItem(Recommending):
+class PlainNextItem(Recommending):
     """The history's next item, without a thought."""
 
     version = "1"
@@ -177,12 +177,12 @@ class NextItem(Recommending):
         return (*segments, *(Text(text, turn="assistant") for text in block))
 
 
-class Wishes(NextItem):
+class Wishes(PlainNextItem):
     """The same task, asked with a message that fits the item that was chosen."""
 
     version = "1"
 
-    class Options(NextItem.Options):
+    class Options(PlainNextItem.Options):
         """Where messages come from, and in which words."""
 
         field: str = Field(min_length=1)

@@ -14,7 +14,7 @@ def genrec_register(registry: Registry) -> None:
     registry.corpus("persona", f"{HOME}.persona:Persona")
     registry.corpus("captions", f"{HOME}.captions:Captions")
     registry.corpus("general-text", f"{HOME}.general_text:GeneralText")
-    registry.corpus("next-item", f"{HOME}.next_item:NextItem")
+    registry.corpus("next-item", f"{HOME}.next_item:PlainNextItem")
     registry.corpus("wishes", f"{HOME}.next_item:Wishes")
     registry.corpus("rationales", f"{HOME}.rationales:Rationales")
     registry.trainer("activation", f"{HOME}.activation:Activation")

@@ -70,7 +70,7 @@ def _first_item(prefix: Tokens, answer: Candidates, catalogue: Catalogue) -> str
     return catalogue.items.ids[int(catalogue.meant(beam)[0])]
 
 
-class Prepared(Protocol):
+class PreparedEntries(Protocol):
     """Where prepared entries come from."""
 
     def entries(self, requests: Sequence[Request]) -> list[ThinkAheadEntry | None]:

@@ -36,7 +36,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Template:
+class TemplateRationales:
     """Rationales from an item field.
 
     Attributes:
@@ -69,7 +69,7 @@ class Template:
 
 
 @dataclass(frozen=True)
-class Asked:
+class TeacherRationales:
     """Rationales from a teacher.
 
     Attributes:

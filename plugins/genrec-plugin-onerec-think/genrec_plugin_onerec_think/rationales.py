@@ -38,7 +38,7 @@ from genrec_core import (
 from genrec_core.contracts.samples import IDENTIFIER
 from genrec_plugin_onerec_think.next_item import Recommending
 from genrec_plugin_onerec_think.pruning import pruned, unit
-from genrec_plugin_onerec_think.rationale_sources import Asked, Case, Template
+from genrec_plugin_onerec_think.rationale_sources import Case, TeacherRationales, TemplateRationales
 
 TASK = "rationale and item"
 
@@ -124,9 +124,13 @@ class Rationales(Recommending):
             for example in examples
         ]
         if options.teacher is not None:
-            asked = Asked(options.teacher, options.show, options.caption, options.ask, options.ask_system)
+            asked = TeacherRationales(
+                options.teacher, options.show, options.caption, options.ask, options.ask_system
+            )
             return asked.rationales(cases, catalogue, context)
-        template = Template(options.field, options.named, options.liked, options.wording, options.otherwise)
+        template = TemplateRationales(
+            options.field, options.named, options.liked, options.wording, options.otherwise
+        )
         rationales = template.rationales(cases, catalogue)
         context.log(
             "rationales", made=len(rationales), unused_no_field=sum(not rationale for rationale in rationales)

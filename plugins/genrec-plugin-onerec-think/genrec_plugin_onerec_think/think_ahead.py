@@ -40,7 +40,7 @@ from genrec_core import (
 )
 from genrec_core.builtin.beam import Beam, BeamSession
 from genrec_core.contracts.identifiers import Tokens
-from genrec_plugin_onerec_think.preparing import FromStore, OnTheSpot, Prepared
+from genrec_plugin_onerec_think.preparing import FromStore, OnTheSpot, PreparedEntries
 from genrec_plugin_onerec_think.store import REDIS, ThinkAheadEntry, open_store
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Finish(Beam):
         catalogue: Catalogue,
         prompts: Mapping[str, Corpus],
         context: Context,
-    ) -> Prepared | None:
+    ) -> PreparedEntries | None:
         """Where entries come from; None answers everybody by a plain search.
 
         Raises:
@@ -157,7 +157,7 @@ class ThinkAhead(Finish):
         catalogue: Catalogue,
         prompts: Mapping[str, Corpus],
         context: Context,
-    ) -> Prepared | None:
+    ) -> PreparedEntries | None:
         """The store for who opens the finished run; the thinker for the run itself, which comes before it."""
         options = self.options
         if options.store and context.workspace is None:
@@ -194,7 +194,7 @@ class FinishSession(BeamSession):
         decoder: Decoder,
         prompt: Corpus,
         context: Context,
-        prepared: Prepared | None,
+        prepared: PreparedEntries | None,
         options: Finish.Options,
     ) -> None:
         super().__init__(decoder, prompt, context)

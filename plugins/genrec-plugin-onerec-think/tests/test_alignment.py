@@ -7,7 +7,7 @@ import torch
 from genrec_plugin_onerec_think.boundaries import boundaries, levels
 from genrec_plugin_onerec_think.captions import Captions
 from genrec_plugin_onerec_think.general_text import GeneralText
-from genrec_plugin_onerec_think.next_item import NextItem
+from genrec_plugin_onerec_think.next_item import PlainNextItem
 from genrec_plugin_onerec_think.persona import Persona
 from genrec_plugin_sid.rq_kmeans import RQKMeans
 
@@ -81,7 +81,7 @@ def test_integration_moves_everything_and_captions_are_learnt(build, catalogue, 
     (tmp_path / "general.txt").write_text("Rain falls on hills and rivers carry it to the sea.")
     model = build(hidden=48, layers=2)
     corpora = [
-        NextItem(),
+        PlainNextItem(),
         Captions(weight=4.0),
         Persona(interests="kinds"),
         GeneralText(path=tmp_path / "general.txt", weight=0.5),

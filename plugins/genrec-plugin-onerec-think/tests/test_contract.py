@@ -8,7 +8,7 @@ from genrec_plugin_onerec_think.captions import Captions
 from genrec_plugin_onerec_think.enhancement import Enhancement
 from genrec_plugin_onerec_think.general_text import GeneralText
 from genrec_plugin_onerec_think.moods import Moods
-from genrec_plugin_onerec_think.next_item import NextItem, Wishes
+from genrec_plugin_onerec_think.next_item import PlainNextItem, Wishes
 from genrec_plugin_onerec_think.persona import Persona
 from genrec_plugin_onerec_think.rationales import Rationales
 from genrec_plugin_onerec_think.rewards import Hierarchical, RolloutBeam, Sparse
@@ -47,12 +47,12 @@ class TestGeneralText(CorpusContract):
 
 
 class TestNextItem(CorpusContract):
-    component = NextItem
+    component = PlainNextItem
     options: ClassVar = {"caption": "title"}
 
 
 class TestNextItemWithAnEmptyThought(CorpusContract):
-    component = NextItem
+    component = PlainNextItem
     options: ClassVar = {"think": "empty", "max_per_user": 2}
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from genrec_plugin_onerec_think.captions import Captions
 from genrec_plugin_onerec_think.general_text import GeneralText, pieces
-from genrec_plugin_onerec_think.next_item import NextItem, Wishes
+from genrec_plugin_onerec_think.next_item import PlainNextItem, Wishes
 from genrec_plugin_onerec_think.persona import Persona
 from pydantic import ValidationError
 
@@ -103,7 +103,7 @@ def test_held_out_items_are_asked_about_by_validation_alone(train, valid, catalo
 
 def test_next_items_show_user_wish_and_history_in_one_layout(catalogue, written):
     request = Request("u", (0, 2), attributes={"age": 7}, message="something red")
-    asked = NextItem(attributes=("age", "job"), caption="title").prompt(request, catalogue, Context())
+    asked = PlainNextItem(attributes=("age", "job"), caption="title").prompt(request, catalogue, Context())
     text, learnt = written(asked)
     assert text == (
         f"age: 7\nChosen so far, oldest first: {TENT} Red tent; {ROPE} Rope\n"
@@ -111,13 +111,13 @@ def test_next_items_show_user_wish_and_history_in_one_layout(catalogue, written)
     )
     assert learnt == ""
     plain = dataclasses.replace(request, attributes={}, message="")
-    assert written(NextItem().prompt(plain, catalogue, Context()))[0] == (
+    assert written(PlainNextItem().prompt(plain, catalogue, Context()))[0] == (
         f"Chosen so far, oldest first: {TENT}; {ROPE}\nWhat comes next?\n"
     )
 
 
 def test_an_empty_thought_is_given_and_nothing_else_of_the_prompt_differs(train, catalogue, written):
-    bare, block = (samples(NextItem(think=think), train, catalogue) for think in ("none", "empty"))
+    bare, block = (samples(PlainNextItem(think=think), train, catalogue) for think in ("none", "empty"))
     for one, other in zip(bare, block, strict=True):
         (whole, learnt), (longer, same) = written(one), written(other)
         assert same == learnt
@@ -130,7 +130,7 @@ def test_not_thinking_in_training_and_in_core_think_are_the_same_token_ids(model
 
     renderer, request = Renderer(model, catalogue), Request("u", (0, 2))
     bare, block = (
-        renderer.prompt(NextItem(think=think).prompt(request, catalogue, Context()))
+        renderer.prompt(PlainNextItem(think=think).prompt(request, catalogue, Context()))
         for think in ("none", "empty")
     )
     opening, closing = ThinkSettings(0).around(model)
@@ -162,7 +162,7 @@ def test_an_item_without_a_value_is_no_wish(catalogue, train):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: NextItem(wish="please"), "must contain {message} once"),
+        (lambda: PlainNextItem(wish="please"), "must contain {message} once"),
         (lambda: Wishes(field="kinds", wordings=("{value} {value}",)), "must contain {value} once"),
         (lambda: Captions(wording="What?"), "must contain {item} once"),
     ],

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from genrec_plugin_onerec_think.enhancement import Enhancement
-from genrec_plugin_onerec_think.next_item import NextItem
+from genrec_plugin_onerec_think.next_item import PlainNextItem
 from genrec_plugin_onerec_think.rewards import Hierarchical, RolloutBeam, Sparse
 from pydantic import ValidationError
 
@@ -21,7 +21,7 @@ STEP = RolloutStep(0, 10, seed=5)
 
 def groups(trainer, model, catalogue, train):
     policy = Policy(model, catalogue, "full", 1.0, 4096)
-    samples = list(NextItem(**WORDS).samples(train, catalogue, Context()))[:3]
+    samples = list(PlainNextItem(**WORDS).samples(train, catalogue, Context()))[:3]
     return generate(samples, policy, trainer.strategy(), lambda group, leaves: None, STEP)
 
 
@@ -69,7 +69,7 @@ def test_every_reward_trains_and_the_share_of_groups_without_signal_is_a_curve(
 ):
     trainer = Enhancement(
         reward=reward,
-        corpora=[NextItem(**WORDS)],
+        corpora=[PlainNextItem(**WORDS)],
         think_learn=learn,
         prompts=4,
         max_steps=2,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from genrec_plugin_onerec_think.next_item import NextItem
+from genrec_plugin_onerec_think.next_item import PlainNextItem
 from genrec_plugin_onerec_think.pruning import pruned, unit
 from genrec_plugin_onerec_think.rationale_sources import tidy
 from genrec_plugin_onerec_think.rationales import Rationales, blanked, has_rationale
@@ -83,7 +83,7 @@ def test_the_model_itself_is_asked_about_identifiers_with_captions(one_user, cat
 
 def test_the_prompt_is_the_one_of_the_plain_task(train, valid, catalogue):
     shown = {"attributes": ("age",), "caption": "title"}
-    rationales, plain = rationales_of(field="kinds", **shown), NextItem(**shown)
+    rationales, plain = rationales_of(field="kinds", **shown), PlainNextItem(**shown)
     for view in (train, valid):
         both = zip(
             rationales.samples(view, catalogue, Context()),

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from genrec_plugin_onerec_think.next_item import NextItem
+from genrec_plugin_onerec_think.next_item import PlainNextItem
 from genrec_plugin_onerec_think.preparing import entry_of, prefixes_of
 from genrec_plugin_onerec_think.store import ThinkAheadEntry, open_store
 from genrec_plugin_onerec_think.think_ahead import Finish, ThinkAhead
@@ -21,7 +21,7 @@ from genrec_core import (
 )
 from genrec_core.builtin.beam import Beam
 
-PROMPT = NextItem()
+PROMPT = PlainNextItem()
 REQUESTS = [Request("u1", (0, 1)), Request("u2", (3,)), Request("u3", ())]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core import GenrecError
-from genrec_plugin_sid.quantiser import Arrays, Codebooks, codebook_state, codebooks_of, entries
+from genrec_plugin_sid.quantiser import Codebooks, FittedArrays, codebook_state, codebooks_of, entries
 
 CENTRED_ROWS = 65_536
 """Vectors turned to float64 at once."""
@@ -109,7 +109,7 @@ class LinearQuantiser:
         return {}
 
     @classmethod
-    def from_state(cls, state: Arrays) -> LinearQuantiser:
+    def from_state(cls, state: FittedArrays) -> LinearQuantiser:
         """The quantiser that `state()` described."""
         frame = Frame(state["mean"], state.get("axes"), state.get("scales"))
         return cls(frame, codebooks_of(state))

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from genrec_plugin_sid.autoencoder import Autoencoder
-from genrec_plugin_sid.quantiser import Arrays, Codebooks, codebook_state, codebooks_of, entries
+from genrec_plugin_sid.quantiser import Codebooks, FittedArrays, codebook_state, codebooks_of, entries
 
 NETWORK = "network."
 """The network's arrays are named with this in front."""
@@ -86,7 +86,7 @@ class NonlinearQuantiser:
         return {}
 
     @classmethod
-    def from_state(cls, state: Arrays) -> NonlinearQuantiser:
+    def from_state(cls, state: FittedArrays) -> NonlinearQuantiser:
         """The quantiser that `state()` described."""
         weights = {name.removeprefix(NETWORK): a for name, a in state.items() if name.startswith(NETWORK)}
         scaling = Scaling(state["mean"], state["scale"])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 Codebooks = tuple[NDArray[np.float32], ...]
 """One float32 [K_l, d'] a level; d' is the width of the latent space."""
 
-Arrays = Mapping[str, NDArray[Any]]
+FittedArrays = Mapping[str, NDArray[Any]]
 """Fitted arrays by name, as identifiers keep them."""
 
 
@@ -60,7 +60,7 @@ def codebook_state(codebooks: Codebooks) -> dict[str, NDArray[Any]]:
     return {f"codebook.{level}": book for level, book in enumerate(codebooks)}
 
 
-def codebooks_of(state: Arrays) -> Codebooks:
+def codebooks_of(state: FittedArrays) -> Codebooks:
     """The codebooks that `codebook_state` named."""
     levels = sum(name.startswith("codebook.") for name in state)
     return tuple(state[f"codebook.{level}"] for level in range(levels))

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from genrec_core import Context, Items, View, operational
 from genrec_plugin_sid.linear import Frame, LinearQuantiser
-from genrec_plugin_sid.quantiser import Arrays, Learnt, distinct_rows
+from genrec_plugin_sid.quantiser import FittedArrays, Learnt, distinct_rows
 from genrec_plugin_sid.semantic_ids import SemanticIDs
 
 if TYPE_CHECKING:
@@ -98,6 +98,6 @@ class RQKMeans(SemanticIDs):
             codebooks, codes = fit_levels(frame.apply(vectors), options.levels, cluster, device)
         return Learnt(LinearQuantiser(frame, codebooks), codes)
 
-    def restore(self, state: Arrays, settings: Mapping[str, Any]) -> LinearQuantiser:
+    def restore(self, state: FittedArrays, settings: Mapping[str, Any]) -> LinearQuantiser:
         """The quantiser that identifiers keep."""
         return LinearQuantiser.from_state(state)

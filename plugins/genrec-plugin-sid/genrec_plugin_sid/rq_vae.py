@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from genrec_core import Context, Items, View, operational
-from genrec_plugin_sid.quantiser import Arrays, Learnt, distinct_rows
+from genrec_plugin_sid.quantiser import FittedArrays, Learnt, distinct_rows
 from genrec_plugin_sid.semantic_ids import SemanticIDs
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class RQVAE(SemanticIDs):
         quantiser = NonlinearQuantiser(scaling, trained.network.cpu(), codebooks)
         return Learnt(quantiser, encode(quantiser.latents(vectors), codebooks))
 
-    def restore(self, state: Arrays, settings: Mapping[str, Any]) -> NonlinearQuantiser:
+    def restore(self, state: FittedArrays, settings: Mapping[str, Any]) -> NonlinearQuantiser:
         """The quantiser that identifiers keep."""
         from genrec_plugin_sid.nonlinear import NonlinearQuantiser
 

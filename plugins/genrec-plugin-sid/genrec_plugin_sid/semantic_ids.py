@@ -30,7 +30,7 @@ from genrec_plugin_sid.collisions import POLICIES, PolicyName
 from genrec_plugin_sid.naming import MOST_LEVELS, Naming, check_template, paths_of
 from genrec_plugin_sid.paths import Coded, Paths
 from genrec_plugin_sid.provenance import check_fitted_by, check_made_by, class_name, encoder_identity
-from genrec_plugin_sid.quantiser import Arrays, Learnt, Quantiser, unexplained
+from genrec_plugin_sid.quantiser import FittedArrays, Learnt, Quantiser, unexplained
 from genrec_plugin_sid.unit import unit_rows
 
 USUAL_CODES = 256
@@ -86,7 +86,7 @@ class SemanticIDs(Tokenizer):
         """A quantiser for the items' embeddings (float32 [N, d]), and the codes of these items."""
 
     @abstractmethod
-    def restore(self, state: Arrays, settings: Mapping[str, Any]) -> Quantiser:
+    def restore(self, state: FittedArrays, settings: Mapping[str, Any]) -> Quantiser:
         """The quantiser whose `state()` and `settings()` these are (other names may stand beside)."""
 
     def fit(self, items: Items, train: View, context: Context) -> Identifiers:
@@ -225,7 +225,7 @@ class SemanticIDs(Tokenizer):
         return max(sizes[-1], 2 * (int(paths[:, -1].max(initial=-1)) + 1))
 
 
-def _named(part: str, arrays: Arrays) -> dict[str, NDArray[Any]]:
+def _named(part: str, arrays: FittedArrays) -> dict[str, NDArray[Any]]:
     """Arrays under the names that `Identifiers.learnt` finds again."""
     return {f"{part}.{name}": array for name, array in arrays.items()}
 
@@ -251,10 +251,12 @@ def _settle(coded: Coded, policy: PolicyName, context: Context) -> Paths:
     return paths
 
 
-def _identifiers(naming: Naming, paths: Paths, state: Arrays, settings: Mapping[str, Any]) -> Identifiers:
+def _identifiers(
+    naming: Naming, paths: Paths, state: FittedArrays, settings: Mapping[str, Any]
+) -> Identifiers:
     written, tokens = naming.write(paths), naming.all_tokens()
     return Identifiers.of(written, new_tokens=tokens, state=state, settings=settings)
 
 
-def _same_arrays(one: Arrays, other: Arrays) -> bool:
+def _same_arrays(one: FittedArrays, other: FittedArrays) -> bool:
     return one.keys() == other.keys() and all(np.array_equal(one[name], other[name]) for name in one)

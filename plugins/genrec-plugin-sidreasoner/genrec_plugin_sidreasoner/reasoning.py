@@ -83,7 +83,7 @@ class ReasonedItem(Corpus):
         return Sample(self.options.asked(request.history), task=TASK)
 
 
-class Activation(Corpus):
+class ReasoningActivation(Corpus):
     """Answers that think first, with a teacher's monologue as the thought."""
 
     version = "1"

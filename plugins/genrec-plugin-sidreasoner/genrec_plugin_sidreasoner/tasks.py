@@ -54,7 +54,7 @@ WORDINGS: Mapping[Task, tuple[str, ...]] = {
 }
 
 
-class Tasks(Corpus):
+class SIDTasks(Corpus):
     """Translation between SIDs and titles, and the next item in four directions."""
 
     version = "1"

@@ -5,10 +5,10 @@ from typing import ClassVar
 from genrec_plugin_sidreasoner.align import Align
 from genrec_plugin_sidreasoner.general import General
 from genrec_plugin_sidreasoner.item_enrichment import ItemEnrichment
-from genrec_plugin_sidreasoner.reasoning import Activation, ReasonedItem
+from genrec_plugin_sidreasoner.reasoning import ReasonedItem, ReasoningActivation
 from genrec_plugin_sidreasoner.remainders import Remainders, RemainderSteps
 from genrec_plugin_sidreasoner.reward import Stepwise
-from genrec_plugin_sidreasoner.tasks import Tasks
+from genrec_plugin_sidreasoner.tasks import SIDTasks
 from genrec_plugin_sidreasoner.templates import Templates
 from genrec_plugin_sidreasoner.user_enrichment import UserEnrichment
 
@@ -22,11 +22,11 @@ from genrec_core.testing.contracts import (
 
 
 class TestTasks(CorpusContract):
-    component = Tasks
+    component = SIDTasks
 
 
 class TestSomeTasks(CorpusContract):
-    component = Tasks
+    component = SIDTasks
     options: ClassVar = {"shares": {"titles-to-title": 0.5}, "loss_weights": {"sid-to-title": 0.5}}
 
 
@@ -40,7 +40,7 @@ class TestUserEnrichment(CorpusContract):
 
 
 class TestActivation(CorpusContract):
-    component = Activation
+    component = ReasoningActivation
     options: ClassVar = {"per_user": 2}
 
 

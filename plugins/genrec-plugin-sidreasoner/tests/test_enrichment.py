@@ -13,7 +13,7 @@ from genrec_plugin_sidreasoner.asking import UnusableError
 from genrec_plugin_sidreasoner.item_enrichment import ItemEnrichment
 from genrec_plugin_sidreasoner.marks import names_in, segments_of
 from genrec_plugin_sidreasoner.questions import asked_about, monologue_question
-from genrec_plugin_sidreasoner.reasoning import Activation
+from genrec_plugin_sidreasoner.reasoning import ReasoningActivation
 from genrec_plugin_sidreasoner.templates import Templates
 from genrec_plugin_sidreasoner.thought_text import refuse_tags, spells
 from genrec_plugin_sidreasoner.user_enrichment import UserEnrichment
@@ -93,7 +93,7 @@ def test_a_canary_in_the_targets_fields_is_in_no_call_no_story_and_no_prompt(cat
         own = [asked(teacher, task)[number] for task in ("CUSTOMER MONOLOGUE", "CUSTOMER STORY")]
         assert found(word, map(whole, own)) == []
         shown = {"teacher": Templates(), "fields": ["title", "tags"]}
-        for corpus in (UserEnrichment(**shown), Activation(**shown)):
+        for corpus in (UserEnrichment(**shown), ReasoningActivation(**shown)):
             sample = list(corpus.samples(views.train, shop, Context()))[number]
             texts = [segment.text for segment in sample.segments if isinstance(segment, Text)]
             assert found(word, texts) == []
@@ -106,9 +106,9 @@ def test_a_history_that_holds_the_target_may_be_left_out(catalogue, views):
     rows = Sequences.of([[3, 7, 3], [1, 2, 5]])
     view = View("train", ("a", "b"), rows, None, 10)
     teacher = StubTeacher(answers={"CUSTOMER MONOLOGUE": "I like light things."})
-    kept = list(Activation(teacher=Templates()).samples(view, catalogue, Context()))
+    kept = list(ReasoningActivation(teacher=Templates()).samples(view, catalogue, Context()))
     assert [sample.target for sample in kept] == [3, 5]
-    list(Activation(teacher=teacher, repeats="skip").samples(view, catalogue, Context()))
+    list(ReasoningActivation(teacher=teacher, repeats="skip").samples(view, catalogue, Context()))
     (chat,) = teacher.asked
     assert catalogue.items.value(1, "title") in whole(chat)
 
@@ -170,7 +170,7 @@ def test_new_identifiers_ask_nothing_anew(catalogue, views):
     chats = []
     for shop in (catalogue, toy_catalogue(mirrored=True)):
         teacher = StubTeacher(answers={"CUSTOMER MONOLOGUE": "I like light things."})
-        list(Activation(teacher=teacher).samples(views.train, shop, Context()))
+        list(ReasoningActivation(teacher=teacher).samples(views.train, shop, Context()))
         chats.append(teacher.asked)
     assert chats[0] == chats[1]
 

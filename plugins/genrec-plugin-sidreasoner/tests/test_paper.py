@@ -8,9 +8,9 @@ import pytest
 from genrec_plugin_sid.residual import encode
 from genrec_plugin_sidreasoner.general import General
 from genrec_plugin_sidreasoner.item_enrichment import ItemEnrichment
-from genrec_plugin_sidreasoner.reasoning import Activation, ReasonedItem
+from genrec_plugin_sidreasoner.reasoning import ReasonedItem, ReasoningActivation
 from genrec_plugin_sidreasoner.reward import Stepwise
-from genrec_plugin_sidreasoner.tasks import TASKS, Tasks
+from genrec_plugin_sidreasoner.tasks import TASKS, SIDTasks
 from genrec_plugin_sidreasoner.templates import Templates
 from genrec_plugin_sidreasoner.user_enrichment import UserEnrichment
 
@@ -113,7 +113,7 @@ def learnt(sample):
 
 
 def test_six_tasks_two_of_enrichment_and_general_data(catalogue, views):
-    samples = list(Tasks().samples(views.train, catalogue, Context()))
+    samples = list(SIDTasks().samples(views.train, catalogue, Context()))
     assert {sample.task for sample in samples} == set(TASKS)
     for sample in samples:
         (answer,) = learnt(sample)
@@ -133,7 +133,7 @@ def test_six_tasks_two_of_enrichment_and_general_data(catalogue, views):
     assert others == {"item-enrichment", "user-enrichment", "general"}
     assert all(
         sample.task == "next identifier from identifier"
-        for sample in Tasks().samples(views.valid, catalogue, Context())
+        for sample in SIDTasks().samples(views.valid, catalogue, Context())
     )
 
 
@@ -143,7 +143,7 @@ def test_shares_and_weights_of_tasks(catalogue, views):
         "loss_weights": {"title-to-sid": 2.5},
         "tasks": ["sid-to-title", "title-to-sid"],
     }
-    samples = list(Tasks(**options).samples(views.train, catalogue, Context(seed=1)))
+    samples = list(SIDTasks(**options).samples(views.train, catalogue, Context(seed=1)))
     assert 5 <= sum(sample.task == "sid-to-title" for sample in samples) <= 19
     assert {sample.weight for sample in samples if sample.task == "title-to-sid"} == {2.5}
 
@@ -175,7 +175,7 @@ def test_translation_learns_its_answer_narratives_learn_all_activation_learns_th
         ]
         return marked, rendered
 
-    translation = next(s for s in Tasks(tasks=["title-to-sid"]).samples(views.train, catalogue, Context()))
+    translation = next(s for s in SIDTasks(tasks=["title-to-sid"]).samples(views.train, catalogue, Context()))
     (_, answer), _ = parts(translation)
     assert answer == "".join(catalogue.identifiers.tokens(0)) + "<|end|>"
 
@@ -185,7 +185,7 @@ def test_translation_learns_its_answer_narratives_learn_all_activation_learns_th
     assert all(rendered.learn[1:])
     assert told.endswith("<|end|>")
 
-    shown = next(iter(Activation(teacher=Templates()).samples(views.train, catalogue, Context())))
+    shown = next(iter(ReasoningActivation(teacher=Templates()).samples(views.train, catalogue, Context())))
     (asked, written), _ = parts(shown)
     target = "".join(catalogue.identifiers.tokens(shown.target))
     assert written.startswith("<think>\nI began with ")
@@ -196,7 +196,7 @@ def test_translation_learns_its_answer_narratives_learn_all_activation_learns_th
 
 def test_activation_reinforcement_and_recommending_ask_alike(catalogue, views, model):
     renderer = Renderer(model, catalogue)
-    for shown in Activation(teacher=Templates()).samples(views.train, catalogue, Context()):
+    for shown in ReasoningActivation(teacher=Templates()).samples(views.train, catalogue, Context()):
         history = next(segment.items for segment in shown.segments if hasattr(segment, "items"))
         reinforced = [
             sample

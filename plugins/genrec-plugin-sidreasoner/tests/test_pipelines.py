@@ -10,7 +10,7 @@ import pytest
 from genrec_plugin_sidreasoner.align import Align
 from genrec_plugin_sidreasoner.general import General
 from genrec_plugin_sidreasoner.item_enrichment import ItemEnrichment
-from genrec_plugin_sidreasoner.tasks import Tasks
+from genrec_plugin_sidreasoner.tasks import SIDTasks
 from genrec_plugin_sidreasoner.templates import Templates
 
 from genrec_core import Context, Training
@@ -117,7 +117,7 @@ def test_the_rungs_take_corpora_away(catalogue, views, model, monkeypatch):
 
     seen = []
     monkeypatch.setattr(sft.SFT, "train", lambda self, *_: seen.append(self.options.corpora))
-    corpora = (Tasks(), ItemEnrichment(teacher=Templates()), General(count=5))
+    corpora = (SIDTasks(), ItemEnrichment(teacher=Templates()), General(count=5))
     for rung, count in (("multi-task", 1), ("enriched", 2), ("general", 3)):
         training = Training(views.train, views.valid)
         Align(corpora=corpora, rung=rung).train({"main": model}, catalogue, training, Context())

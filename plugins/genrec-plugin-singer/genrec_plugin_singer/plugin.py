@@ -9,6 +9,6 @@ from genrec_core import Registry, hookimpl
 def genrec_register(registry: Registry) -> None:
     """Register `singer/...`."""
     registry.split("unseen-domain", "genrec_plugin_singer.unseen_domain:UnseenDomain")
-    registry.corpus("tasks", "genrec_plugin_singer.tasks:Tasks")
+    registry.corpus("tasks", "genrec_plugin_singer.tasks:SINGERTasks")
     registry.trainer("sin-rl", "genrec_plugin_singer.sin_rl:SINRL")
     registry.reward("sid-navigated", "genrec_plugin_singer.reward:SIDNavigated")

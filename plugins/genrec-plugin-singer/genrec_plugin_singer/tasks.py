@@ -59,7 +59,7 @@ WORDINGS: Mapping[TaskName, str] = {
 }
 
 
-class Tasks(Corpus):
+class SINGERTasks(Corpus):
     """SINGER's training tasks as one corpus that stays the same from stage to stage."""
 
     version = "1"

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from genrec_plugin_singer.reward import SIDNavigated
 from genrec_plugin_singer.sin_rl import SINRL
-from genrec_plugin_singer.tasks import Tasks
+from genrec_plugin_singer.tasks import SINGERTasks
 from genrec_plugin_singer.unseen_domain import UnseenDomain
 
 from genrec_core.testing.contracts import (
@@ -17,12 +17,12 @@ from genrec_core.testing.toy import COLOURS, THINGS
 
 
 class TestTasks(CorpusContract):
-    component = Tasks
+    component = SINGERTasks
     options: ClassVar = {"stage": "sft"}
 
 
 class TestTasksForReinforcement(CorpusContract):
-    component = Tasks
+    component = SINGERTasks
     options: ClassVar = {"stage": "rl", "align": "sft", "max_per_user": 2}
 
 

@@ -8,7 +8,7 @@ import torch
 from genrec_plugin_singer.curriculum import PrefixCurriculum
 from genrec_plugin_singer.reward import SIDNavigated
 from genrec_plugin_singer.sin_rl import SINRL
-from genrec_plugin_singer.tasks import Tasks
+from genrec_plugin_singer.tasks import SINGERTasks
 from pydantic import ValidationError
 
 from genrec_core import Context, ItemRef, Sample, Text, Training, View
@@ -17,7 +17,7 @@ from genrec_core.engine import DirectAnswers, RolloutStep
 from genrec_core.engine.rl.rounds import generate
 
 START = RolloutStep(step=0, total=100, seed=5)
-OPTIONS = {"corpora": [Tasks(stage="rl")], "reward": [SIDNavigated()], "group": 6}
+OPTIONS = {"corpora": [SINGERTasks(stage="rl")], "reward": [SIDNavigated()], "group": 6}
 
 
 def asking(target, text="Next: ", answer_form="identifier"):
@@ -163,7 +163,7 @@ ABLATIONS = [
 def test_every_ablation_trains(model, catalogue, changed):
     trainer = SINRL(
         reward=SIDNavigated(reward=changed.get("reward", "sid-hard")),
-        corpora=[Tasks(stage="rl", align=changed.get("align", "both"))],
+        corpora=[SINGERTasks(stage="rl", align=changed.get("align", "both"))],
         sampling=changed.get("sampling", "beam+prefix"),
         group=3,
         prompts=16,
@@ -190,7 +190,7 @@ def test_the_reference_stays_what_training_started_from_unless_it_is_set_to_foll
     before = [value.clone() for value in model.network.parameters()]
     trainer = SINRL(
         reward=SIDNavigated(),
-        corpora=[Tasks(stage="rl")],
+        corpora=[SINGERTasks(stage="rl")],
         group=3,
         prompts=8,
         max_steps=2,
@@ -207,13 +207,15 @@ def test_the_reference_stays_what_training_started_from_unless_it_is_set_to_foll
 def test_fine_tuning_and_reinforcement_ask_the_same_bytes(policy, catalogue):
     views, renderer = training(), policy.decoder.renderer
     for stage in ("sft", "rl"):
-        corpus = Tasks(stage=stage)
+        corpus = SINGERTasks(stage=stage)
         for sample in corpus.samples(views.train, catalogue, Context()):
             rendered = renderer.rendered(sample)
             assert list(policy.prompt_of(sample).ids) == rendered.ids[: rendered.prompt_length]
     for request, sample in zip(
-        views.valid.requests(), Tasks(stage="rl").samples(views.valid, catalogue, Context()), strict=True
+        views.valid.requests(),
+        SINGERTasks(stage="rl").samples(views.valid, catalogue, Context()),
+        strict=True,
     ):
-        recommended = Tasks(stage="sft").prompt(request, catalogue, Context())
+        recommended = SINGERTasks(stage="sft").prompt(request, catalogue, Context())
         assert renderer.prompt(recommended) == list(policy.prompt_of(sample).ids)
         assert dataclasses.replace(sample, segments=sample.segments[:-1], target=None) == recommended

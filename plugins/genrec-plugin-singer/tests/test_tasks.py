@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from genrec_plugin_singer.tasks import Tasks
+from genrec_plugin_singer.tasks import SINGERTasks
 from pydantic import ValidationError
 
 from genrec_core import Context, History, ItemRef, View
@@ -26,7 +26,7 @@ ALL = {
 
 
 def samples(view=VIEWS.train, **options):
-    return list(Tasks(**{"stage": "sft", **options}).samples(view, CATALOGUE, Context()))
+    return list(SINGERTasks(**{"stage": "sft", **options}).samples(view, CATALOGUE, Context()))
 
 
 def tasks(**options):
@@ -71,7 +71,7 @@ def test_tasks_can_be_left_out_and_worded_anew():
 @pytest.mark.parametrize("wordings", [{"semantic": ["{item}"]}, {"title-to-sid": []}, {"chat": ["{item}"]}])
 def test_wordings_that_fit_no_task_are_refused(wordings):
     with pytest.raises(ValidationError, match="wordings"):
-        Tasks(stage="sft", wordings=wordings)
+        SINGERTasks(stage="sft", wordings=wordings)
 
 
 HISTORY_OF_ITEMS = "The user has interacted with items {} in chronological order. Can you predict the {}?"
@@ -103,7 +103,7 @@ def test_the_prompts_of_paper_yaml_are_those_of_figures_five_to_ten(stage, task,
     options = written["train"][stage]["corpora"][0]
     assert options.pop("use") == "singer/tasks"
     view = View("train", ("u",), Sequences.of([[0, 1, 2]]), None, 10)
-    found = Tasks(**options).samples(view, CATALOGUE, Context())
+    found = SINGERTasks(**options).samples(view, CATALOGUE, Context())
     shown = next(one for one in found if one.task == task and _history(one) in ([], [0, 1]))
     names = {
         f"{name}{item}": CATALOGUE.write(item, form)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec_core.contracts.dataset import Sequences
-from genrec_core.engine.baselines.histories import batches, padded, windows
+from genrec_core.engine.baselines.histories import batches, history_matrix, windows
 
 rows_of_items = st.lists(st.lists(st.integers(0, 99), max_size=30), max_size=12)
 
@@ -26,7 +26,7 @@ def test_windows_are_cut_from_the_newest_item_backwards():
 
 
 def test_padding_is_at_the_right():
-    matrix, lengths = padded([np.array([1, 2, 3], dtype=np.int32), np.array([4], dtype=np.int32)])
+    matrix, lengths = history_matrix([np.array([1, 2, 3], dtype=np.int32), np.array([4], dtype=np.int32)])
     assert matrix.tolist() == [[1, 2, 3], [4, 0, 0]]
     assert lengths.tolist() == [3, 1]
 

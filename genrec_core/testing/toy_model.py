@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from genrec_core.contracts.backbone import Backbone
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.component import Builder
@@ -12,17 +10,17 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.testing.verdicts import NotApplicable
 
-SMALLEST = {"use": "core/tiny-causal", "hidden": 32, "layers": 1, "heads": 2}
+_SMALLEST = {"use": "core/tiny-causal", "hidden": 32, "layers": 1, "heads": 2}
 
 
-def tiny_model(catalogue: Catalogue, builder: Builder, seed: int = 7) -> LanguageModel:
+def toy_model(catalogue: Catalogue, builder: Builder, seed: int = 7) -> LanguageModel:
     """A fresh tiny causal model that knows the catalogue's new tokens.
 
     Raises:
         NotApplicable: the engine is not installed.
     """
     try:
-        backbone = builder.build("backbone", SMALLEST)
+        backbone = builder.build("backbone", _SMALLEST)
     except GenrecError as error:
         if _engine_installed():
             raise
@@ -31,13 +29,11 @@ def tiny_model(catalogue: Catalogue, builder: Builder, seed: int = 7) -> Languag
     return backbone.build(catalogue, Context(seed=seed))
 
 
-def weights_digest(model: LanguageModel) -> str:
+def model_digest(model: LanguageModel) -> str:
     """Hash of every weight of a model, for comparing two trainings bit by bit."""
-    body = hashlib.sha256()
-    for name, tensor in sorted(model.network.state_dict().items()):
-        body.update(name.encode())
-        body.update(tensor.detach().cpu().contiguous().float().numpy().tobytes())
-    return body.hexdigest()
+    from genrec_core.engine.decoding.free_text import weights_digest
+
+    return weights_digest(model.network)
 
 
 def _engine_installed() -> bool:
