@@ -44,11 +44,23 @@ def test_a_variant_is_compared_with_the_whole_method_seed_by_seed():
     study.gains = {
         "under-trained": dict(enumerate(noise + 0.02)),
         "under-trained, align rl": dict(enumerate(noise)),
+        "under-trained, reward acc": dict(enumerate(noise)),
+    }
+    few, more = np.eye(5, 20), np.ones((5, 20))
+    study.solved_now = {
+        "under-trained": dict(enumerate(more)),
+        "under-trained, align rl": dict(enumerate(few)),
+        "under-trained, reward acc": dict(enumerate(few)),
     }
     found, line = over_seeds(study, "under-trained, align rl")
     assert found["against the whole method"].startswith("-0.0200 [-0.0200, -0.0200], behind")
     assert "5 seeds" in line
     assert "no conclusion against the start" in line
+    assert "newly solved 0.0500 of all prompts" in line
+    assert "newly solved, against the whole method" not in found, "other prompts are hard for another start"
+    found, _ = over_seeds(study, "under-trained, reward acc")
+    assert found["newly solved, against the whole method"].startswith("-0.9500")
+    assert "behind under-trained" in found["newly solved, against the whole method"]
 
 
 @pytest.mark.parametrize(

@@ -289,7 +289,7 @@ def _print_summary(summary: dict[str, Any], splits: dict[str, str]) -> None:
         if name == "notes":
             continue
         for label, number in value.items() if isinstance(value, dict) else [("", value)]:
-            echo(f"{' '.join((name, label)).strip().replace('_', ' '):<32}{_number(number)}")
+            echo(f"{' '.join((name, label)).strip().replace('_', ' '):<38}{_number(number)}")
     for note in summary.get("notes", []):
         echo(f"note: {note}")
     for split, said in splits.items():

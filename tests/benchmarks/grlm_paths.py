@@ -123,6 +123,11 @@ PATHS: dict[str, Callable[[Path], tuple[str, ...]]] = {
 }
 
 
+def figure(metrics: dict[str, float], key: str) -> str:
+    """A metric with its name; `dhr@10`, a share of candidates that reached an item, may be of none."""
+    return f"{key} {metrics[key]:.4f}" if key in metrics else f"{key} none"
+
+
 def row(name: str, seed: int, extra: tuple[str, ...], home: Path) -> Row:
     """Figures of a path and a seed, with what the log says of its terms."""
     finished = ran(TINY, (*FREE, *PATHS[name](home.resolve()), *extra, f"seed={seed}"), home)
@@ -138,7 +143,7 @@ def row(name: str, seed: int, extra: tuple[str, ...], home: Path) -> Row:
         "log": [line for line in events if line["event"] in REPORTED],
         "seconds": seconds(metrics),
     }
-    figures = ", ".join(f"{key} {found['test'][key]:.4f}" for key in ("recall@10", "vr@10", "dhr@10"))
+    figures = ", ".join(figure(found["test"], key) for key in ("recall@10", "vr@10", "dhr@10"))
     shown = [f"{name:34} {figures}  {found['seconds']}"]
     for line in found["log"]:
         shown.append(f"    { {key: value for key, value in line.items() if key != 'time'} }")

@@ -7,8 +7,9 @@ Each variant is `plugins/genrec-plugin-singer/tiny.yaml` with an option or two c
 rows of its own fine-tuned start, so differences are paired. Printed beside them, over `PROMPTS` training
 prompts: of those that the start's beams missed (hard prompts) the share that the trained policy's beams hit,
 and the share of the start's hits that it lost. Stages that variants share are computed once. After the last
-seed of a variant comes its gain over all seeds, and the difference of that gain from the whole method's, both
-paired over users and seeds; a conclusion is printed only where the interval leaves out zero.
+seed of a variant comes its gain over all seeds, the share of all `PROMPTS` that were hard and are hits now,
+and how both differ from the whole method's, paired over users (or prompts) and seeds; a conclusion is printed
+only where the interval leaves out zero.
 Needs the data folder `amazon-industrial`.
 """
 
@@ -55,6 +56,8 @@ VARIANTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "under-trained, align rl": (BARE, BARE),
 }
 """Name → what is changed in the start, and in the whole pipeline."""
+WHOLE = "under-trained"
+"""The variant that the others are compared with."""
 
 
 class Study:
@@ -76,6 +79,7 @@ class Study:
         self.start_file.write_text(yaml.safe_dump(start, sort_keys=False))
         self.ran = cache(self._ran)
         self.gains: dict[str, dict[int, NDArray[np.float64]]] = {}
+        self.solved_now: dict[str, dict[int, NDArray[np.float64]]] = {}
 
     def _ran(self, file: Path, changes: tuple[str, ...], seed: int) -> tuple[Path, dict[str, Any]]:
         every = (*self.extra, *changes, f"seed={seed}")
@@ -112,6 +116,7 @@ class Study:
         self.gains.setdefault(name, {})[seed] = after_users - before_users
         hard = ~self.solved(start)
         now = self.solved(end)
+        self.solved_now.setdefault(name, {})[seed] = (now & hard).astype(np.float64)
         return {
             "variant": name,
             "seed": seed,
@@ -125,16 +130,25 @@ class Study:
         }
 
 
-def over_seeds(study: Study, name: str, whole: str = "under-trained") -> Row:
-    """A variant's gain over all seeds, and how it differs from the whole method's."""
+def over_seeds(study: Study, name: str, whole: str = WHOLE) -> Row:
+    """A variant's gain over all seeds, how it differs from the whole method's, and the same of hard prompts.
+
+    Hard prompts are compared where the start is the whole method's, so that the same ones are hard.
+    """
     gains = np.stack(list(study.gains[name].values()))
+    solved = np.stack(list(study.solved_now[name].values()))
     found = {"variant": name, "seeds": list(study.gains[name]), "gain": float(gains.mean())}
     found["interval"] = interval(gains)
-    parts = [conclusion(gains, "the start")]
+    found["prompts newly solved"] = float(solved.mean()), interval(solved)
+    parts = [conclusion(gains, "the start"), f"newly solved {solved.mean():.4f} of all prompts"]
     other = study.gains.get(whole, {})
     if name != whole and VARIANTS[name][0] and list(other) == list(study.gains[name]):
         found["against the whole method"] = conclusion(gains - np.stack(list(other.values())), whole)
         parts.append(str(found["against the whole method"]))
+        if VARIANTS[name][0] == VARIANTS[whole][0]:
+            difference = solved - np.stack(list(study.solved_now[whole].values()))
+            found["newly solved, against the whole method"] = conclusion(difference, whole)
+            parts.append("newly solved " + str(found["newly solved, against the whole method"]))
     return found, f"{name:42} {len(gains)} seeds  " + "; ".join(parts)
 
 

@@ -144,6 +144,9 @@ def test_what_a_stage_used_is_said_in_words():
         "processor 2.5 s, peak memory of the whole process so far 812 MB"
     )
     assert measured({"answer_tokens": 12}) == "12 answer tokens"
+    assert measured({"tokens": 12, "finish_tokens": 12}) == "12 tokens"
+    thought = {"tokens": 58, "think_tokens": 50, "finish_tokens": 8}
+    assert measured(thought) == "58 tokens, 50 in thoughts, 8 in answers"
 
 
 def test_digests_of_the_protocol_are_shortened(facts, tmp_path):

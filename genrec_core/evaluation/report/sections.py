@@ -322,20 +322,25 @@ def _cost(facts: ReportFacts) -> Section | None:
     )
 
 
+_PHASES = {"think_tokens": "in thoughts", "prefix_tokens": "in prefixes", "finish_tokens": "in answers"}
+"""What recommenders spend tokens on."""
+
+
 def measured(cost: Mapping[str, Any]) -> str:
     """What a stage used besides its time, in words: `processor 12 s, peak memory 812 MB, 4,200,000 tokens`.
 
-    Whether it was reused stands in a column of its own.
+    Whether it was reused stands in a column of its own. Tokens of a phase are told where there are others.
     """
     words = []
+    alone = {key for key in _PHASES if key in cost and cost[key] == cost.get("tokens")}
     if "cpu_seconds" in cost:
         words.append(f"processor {duration(cost['cpu_seconds'])}")
     if "peak_mb" in cost:
         whole = " of the whole process so far" if cost.get("peak_since") == "process" else ""
         words.append(f"peak memory{whole} {count(cost['peak_mb'])} MB")
     for key, value in cost.items():
-        if key not in ("seconds", "cpu_seconds", "peak_mb", "peak_since", "reused"):
-            words.append(f"{plain(value)} {key.replace('_', ' ')}")
+        if key not in {"seconds", "cpu_seconds", "peak_mb", "peak_since", "reused"} | alone:
+            words.append(f"{plain(value)} {_PHASES.get(key, key.replace('_', ' '))}")
     return ", ".join(words)
 
 
