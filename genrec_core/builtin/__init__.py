@@ -52,6 +52,7 @@ def genrec_register(registry: Registry) -> None:
     registry.grounder("rules", "genrec_core.builtin.rules:BusinessRules")
     registry.baseline("popular", "genrec_core.builtin.popular:Popular")
     registry.baseline("transitions", "genrec_core.builtin.transitions:Transitions")
+    registry.baseline("repeats", "genrec_core.builtin.repeats:Repeats")
     registry.baseline("item-knn", "genrec_core.builtin.item_knn:ItemKNN")
     registry.baseline("sasrec", "genrec_core.builtin.sasrec:SASRec")
     registry.baseline("oracle", "genrec_core.builtin.oracle:Oracle")

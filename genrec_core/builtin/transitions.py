@@ -40,6 +40,7 @@ from genrec_core.builtin.item_knn import (
     packed_matrix,
     unpacked_matrix,
 )
+from genrec_core.builtin.repeats import SAMPLE, lowering, repeated_share, training_requests
 from genrec_core.contracts.baseline import Baseline, BaselineSession, Fitted
 from genrec_core.contracts.context import Advance, Context
 from genrec_core.contracts.dataset import Sequences
@@ -54,10 +55,8 @@ if TYPE_CHECKING:
 PAIRS = 1 << 24
 """Pairs counted at a time: bounds memory."""
 
-_SAMPLE, _CHUNK = 4096, 256
-"""Training rows, evenly chosen, that the number for repeated items is learnt from; how many at a time."""
-_MOST = 30.0
-"""The most that repeated items are lowered."""
+_CHUNK = 256
+"""Training rows at a time that the number for repeated items is learned from."""
 
 _WORD = re.compile(r"\w+")
 
@@ -213,20 +212,8 @@ def viewed(requests: Sequence[Request], size: int) -> csr_array:
 
 
 def _repeats(train: View, session: _TransitionsSession) -> float:
-    """What to add to the scores of items of a history, at most 0, that they be as rare as repeated choices.
-
-    Raising them would be too much where they are not rare: what is reached has a flat softmax, and one number
-    for all items of a history lifts those that nobody refills (measured on Amazon Industrial).
-    """
-    values, offsets = train.rows.values, train.rows.offsets
-    users = np.repeat(np.arange(len(train.rows)), train.rows.lengths)
-    distinct = len(np.unique(users * (int(values.max(initial=0)) + 1) + values))
-    targets = len(values) - int((train.rows.lengths > 0).sum())
-    wanted = (len(values) - distinct + 0.5) / (targets + 1)
-    places = np.setdiff1d(np.arange(len(values)), offsets[:-1])
-    chosen = places[np.linspace(0, max(0, len(places) - 1), min(_SAMPLE, len(places))).astype(np.int64)]
-    newest = np.maximum(offsets[users[chosen]], chosen - train.max_history)
-    requests = [Request("", tuple(values[a:b].tolist())) for a, b in zip(newest, chosen, strict=True)]
+    """What makes items of a history as rare as repeated choices when it is added to them, at most 0."""
+    requests = training_requests(train, SAMPLE)
     again, other = np.zeros(len(requests)), np.zeros(len(requests))
     for start in range(0, len(requests), _CHUNK):
         some = requests[start : start + _CHUNK]
@@ -235,21 +222,7 @@ def _repeats(train: View, session: _TransitionsSession) -> float:
         held = reached.multiply(viewed(some, session.items))
         again[start : start + len(some)] = held.sum(axis=1)
         other[start : start + len(some)] = reached.sum(axis=1) - held.sum(axis=1)
-    return _level(again, other, wanted)
-
-
-def _level(again: NDArray[np.float64], other: NDArray[np.float64], wanted: float) -> float:
-    """The b ≤ 0 at which the mean of again · exp(b) / (again · exp(b) + other) is at most `wanted`."""
-    both = (again > 0) & (other > 0)
-    if not both.any():
-        return 0.0
-    odds = np.log(again[both]) - np.log(other[both])
-    low, high = -_MOST, 0.0
-    for _ in range(60):
-        middle = (low + high) / 2
-        share = float(np.mean(1 / (1 + np.exp(-(odds + middle)))))
-        low, high = (middle, high) if share < wanted else (low, middle)
-    return high if high == 0.0 else low
+    return lowering(again, other, repeated_share(train))
 
 
 def _learnt_words(items: Items, options: TextSimilarity) -> dict[str, NDArray[np.generic]]:

@@ -115,6 +115,7 @@ def test_options_that_do_not_fit_are_told_before_any_check_runs(installed):
         ("baseline", "core/popular"),
         ("baseline", "core/item-knn"),
         ("baseline", "core/transitions"),
+        ("baseline", "core/repeats"),
         ("baseline", "core/oracle"),
     ],
 )
