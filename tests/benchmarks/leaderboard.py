@@ -6,8 +6,9 @@
 
 Each file of `examples/leaderboard` is a data set with our own system, asked in seven ways: codes alone, with
 counts as their prior, codes and dense head, with how rare repeats are, the dense head alone, codes or head
-added to counts. Papers' `tiny.yaml` stand beside it on the data they name. Runs share one store, so the command
-may be stopped and started again, and costs nothing where nothing changed. The tables of `docs/leaderboard.md` are written anew from what was run under the same `--home`.
+added to counts. Papers' `tiny.yaml` stand beside it on the data they name. Runs share one store, so the
+command may be stopped and started again, and costs nothing where nothing changed. The tables of
+`docs/leaderboard.md` are written anew from what was run under the same `--home`.
 """
 
 from __future__ import annotations
