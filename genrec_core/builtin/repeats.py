@@ -1,4 +1,4 @@
-"""`core/repeats`: how rare it is that people choose a thing twice; a prior of a search, or a part beside others.
+"""`core/repeats`: how rare it is that people choose a thing twice; the prior of a search, or a part of more.
 
 Models and counts put the items of a history near the top of their lists: they go with it best. Where nothing
 is ever chosen twice those places are lost. This baseline knows one thing, learned from training rows: every
