@@ -176,6 +176,7 @@ def _words(name: str, kind: str) -> dict[str, str]:
         "class": "".join(word.capitalize() for word in name.split("-")) + kind.capitalize(),
         "core": f"genrec-core{extra}",
         "test": ", ".join(f'"{package}"' for package in beside),
+        "asking": "\n    may_ask = True" if kind == "teacher" else "",
         "try": trying if kind in ALONE else f"genrec show {name}/{component}",
         "train": _steps(kind),
         **_PIPELINE,

@@ -31,11 +31,13 @@ class Contract:
         kind: what the component is; set by the contract class.
         component: the class under test.
         options: values as in a pipeline file, or components as in Python.
+        may_ask: whether a teacher may be asked, which can cost money.
     """
 
     kind: ClassVar[str] = ""
     component: ClassVar[type[Component]]
     options: ClassVar[Mapping[str, Any]] = {}
+    may_ask: ClassVar[bool] = False
 
     _made: ClassVar[dict[str, Any]]
     _ran: ClassVar[dict[str, bool]]
@@ -53,7 +55,10 @@ class Contract:
     def test_keeps_its_promise(self, check: Check, tmp_path: Path, record_property: Any) -> None:
         """One promise of the kind."""
         record_property("genrec", f"{self.kind} {self.component.__name__}")
-        subject = Subject(self.kind, self.component, self.options, _installed(), tmp_path, made=self._made)
+        subject = Subject(
+            self.kind, self.component, self.options, _installed(), tmp_path,
+            made=self._made, may_ask=self.may_ask,
+        )  # fmt: skip
         self._ran[check.__name__] = False
         try:
             check(subject)
@@ -91,7 +96,7 @@ class EncoderContract(Contract):
 
 
 class TeacherContract(Contract):
-    """What a `Teacher` promises."""
+    """What a `Teacher` promises; with `may_ask = True` it is asked, which must cost nothing."""
 
     kind = "teacher"
 

@@ -49,6 +49,7 @@ def check_component(
     name: str = "",
     builder: Builder | None = None,
     only: Collection[str] = (),
+    may_ask: bool = False,
 ) -> list[CheckResult]:
     """Run every check of a kind.
 
@@ -59,6 +60,7 @@ def check_component(
         name: what to call it.
         builder: where nested components come from; by default every installed plugin.
         only: names of the checks to run; by default all.
+        may_ask: whether a teacher may be asked, which can cost money.
 
     Raises:
         GenrecError: the component cannot be configured with these options, so nothing can be checked.
@@ -71,7 +73,7 @@ def check_component(
         if only and check.__name__ not in only:
             continue
         with tempfile.TemporaryDirectory(prefix="genrec-check-") as folder:
-            subject = Subject(kind, cls, options or {}, builder, Path(folder), name, made)
+            subject = Subject(kind, cls, options or {}, builder, Path(folder), name, made, may_ask)
             results.append(_run(check, subject))
     return results
 

@@ -29,6 +29,7 @@ class Subject:
         builder: turns nested `{use: ...}` blocks into components; a registry.
         workspace: a folder of this check alone.
         name: what to call the component; by default its class's place.
+        may_ask: whether a teacher may be asked, which can cost money.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Subject:
     workspace: Path
     name: str = ""
     made: dict[str, Any] = field(default_factory=dict, repr=False)
+    may_ask: bool = False
 
     def component(self, **changes: Any) -> Any:
         """A fresh component with the subject's options, some changed.

@@ -11,7 +11,9 @@ from genrec_core.builtin.local_teacher import LocalTeacher, SlotTeacher
 from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.engine.decoding.free_text import chat_prompt
 from genrec_core.store.answers import AnswerStore
+from genrec_core.testing.checks.teacher import CHECKS
 from genrec_core.testing.contracts import TeacherContract
+from genrec_core.testing.runner import check_component
 from genrec_core.testing.toy import toy_catalogue
 
 TEMPLATE = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
@@ -54,6 +56,17 @@ def kept(folder, teacher, chats, context):
 class TestLocalTeacher(TeacherContract):
     component = LocalTeacher
     options = {"path": "nowhere"}
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_it_keeps_the_promises_of_teachers_when_it_is_asked(checkpoint, temperature):
+    options = {"path": str(checkpoint), "device": "cpu", "max_tokens": 6, "temperature": temperature}
+    wanted = [check.__name__ for check in CHECKS]
+    results = check_component("teacher", LocalTeacher, options, only=wanted, may_ask=True)
+    skipped = {result.name for result in results if result.outcome == "skipped"}
+    sampling = {"answers_every_draw_alike_unless_it_samples", "answers_alone_as_among_others"}
+    assert [result for result in results if result.outcome == "failed"] == []
+    assert skipped == (sampling if temperature else set())
 
 
 def test_answers_are_what_the_model_writes_greedily_in_any_company(checkpoint, model):

@@ -21,7 +21,9 @@ from pydantic import ValidationError
 from genrec_core import Answer, Context, ContractError, GenrecError, Message, StageError
 from genrec_core.pipeline.run_log import Meter
 from genrec_core.store.answers import AnswerStore
+from genrec_core.testing.checks.teacher import CHECKS
 from genrec_core.testing.contracts import TeacherContract
+from genrec_core.testing.runner import check_component
 
 WORDS = [f"question {number}" for number in range(20)]
 CHATS = [(Message("user", word),) for word in WORDS]
@@ -50,6 +52,15 @@ def shouted(texts, tried):
 def teacher(server, **options):
     chosen = {"model": "m", "base_url": server.url, "pause": 0.001, "timeout": 5.0} | options
     return OpenAIServer(**chosen)
+
+
+def test_it_keeps_the_promises_of_teachers_when_a_server_answers():
+    wanted = {check.__name__ for check in CHECKS} - {"says_what_was_cut_off"}  # this server knows no limit
+    with StubServer(shouted) as server:
+        options = {"model": "m", "base_url": server.url}
+        results = check_component("teacher", OpenAIServer, options, only=wanted, may_ask=True)
+    assert [result for result in results if result.outcome == "failed"] == []
+    assert sum(result.outcome == "passed" for result in results) >= len(wanted) - 2
 
 
 def logged():
