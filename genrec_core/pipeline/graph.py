@@ -196,8 +196,12 @@ class Graph:
             rules=spec.ground if type(spec.ground).allowed is not Grounder.allowed else None,
             inputs={**inputs, **tuned},
         )
+        yield self._grounding(views)
+
+    def _grounding(self, views: tuple[str, ...]) -> Stage:
+        spec, last = self.spec, self.pipeline.wiring.last
         asked = {slot: last.models[slot] for slot in slots_asked(spec.ground)}
-        yield GroundStage(
+        return GroundStage(
             name="ground",
             asked=asked,
             grounder=spec.ground,

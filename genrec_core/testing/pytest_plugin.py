@@ -1,4 +1,7 @@
-"""Installed with the core as a pytest plugin: says how many contract checks ran, by component.
+"""Installed with the core as a pytest plugin: how many contract checks ran, by component, and `genrec`.
+
+    def test_my_pipeline_checks(genrec):
+        assert "ok" in genrec("check", "tiny.yaml")
 
 It is loaded at every pytest start of whoever has genrec-core installed, so it imports nothing but pytest.
 """
@@ -6,10 +9,27 @@ It is loaded at every pytest start of whoever has genrec-core installed, so it i
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
 _OUTCOMES = ("passed", "failed", "skipped")
+
+
+@pytest.fixture
+def genrec(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Runs a command in this process, which must succeed, and gives what it printed."""
+
+    def go(*arguments: object) -> str:
+        from genrec_core.cli import main
+
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        shown = capsys.readouterr()
+        assert not ended.value.code, shown.err
+        return shown.out
+
+    return go
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -92,7 +92,7 @@ def support_of(network: Any) -> Support:
         GenrecError: no way of decoding gives what plain forward passes give.
     """
     if network not in _measured:
-        with torch.inference_mode(), _evaluating(network):
+        with torch.inference_mode(), evaluating(network):
             _measured[network] = _Measurement(network).support()
     return _measured[network]
 
@@ -349,7 +349,8 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _evaluating(network: Any) -> Iterator[None]:
+def evaluating(network: Any) -> Iterator[None]:
+    """Evaluation mode for the length of a block."""
     training = network.training
     network.eval()
     try:

@@ -11,8 +11,7 @@ dropout would make the ratio between equal policies differ from 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,7 +23,7 @@ from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.constraint import Constraint
 from genrec_core.engine.decoding.decode_state import added_mask
 from genrec_core.engine.decoding.output_head import OutputHead
-from genrec_core.engine.decoding.support import TREES, support_of
+from genrec_core.engine.decoding.support import TREES, evaluating, support_of
 from genrec_core.engine.rl.trees import FREE, PackedTree
 
 LOGITS = 1 << 25
@@ -210,14 +209,3 @@ def _allowed(constraint: Constraint, nodes: Tensor, size: int) -> tuple[Tensor, 
     allowed = torch.zeros((len(nodes), len(columns)), dtype=torch.bool, device=nodes.device)
     allowed[choices.beams, torch.cumsum(used, 0)[choices.tokens] - 1] = True
     return columns, allowed
-
-
-@contextmanager
-def evaluating(network: Any) -> Iterator[None]:
-    """Evaluation mode for the length of a block."""
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)

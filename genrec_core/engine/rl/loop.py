@@ -13,8 +13,9 @@ from typing import Any
 import torch
 
 from genrec_core.contracts.context import Context
+from genrec_core.engine.decoding.support import evaluating
 from genrec_core.engine.models.model import Model
-from genrec_core.engine.rl.log_probabilities import TreeScorer, evaluating
+from genrec_core.engine.rl.log_probabilities import TreeScorer
 from genrec_core.engine.rl.rounds import Round, Rounds
 from genrec_core.engine.rl.settings import GRPOSettings
 from genrec_core.engine.rl.trl_seam import PolicyTrainer, move_towards

@@ -34,6 +34,7 @@ from genrec_core.engine.rendering.renderer import Rendered, Renderer
 from genrec_core.engine.training.loss import IGNORED, target_nodes
 
 CHUNK = 4096
+_Asked = list[tuple[int, ...]]
 """Samples rendered between two steps of the progress bar."""
 
 _POOLED_BATCHES = 100
@@ -105,7 +106,7 @@ def rendered_table(
     context: Context,
     what: str,
     tries: AnswerTries | None = None,
-    questions: list[tuple[int, ...]] | None = None,
+    questions: _Asked | None = None,
     *,
     dense: bool = False,
 ) -> SampleTable:
@@ -121,60 +122,71 @@ def rendered_table(
             nothing is asked.
         dense: whether the table says which items are learnt.
     """
-    ids, learn = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.bool_)]
-    lengths: list[int] = []
-    prompts: list[int] = []
-    weights: list[float] = []
-    starts: list[int] = []
-    catalogues: list[int] = []
-    asking: list[tuple[int, int, int]] = []
-    answers: list[tuple[int, int]] = []
-    total = 0
+    columns = _Columns(tries, questions, dense=dense)
     with context.progress(f"rendering {what}") as advance:
-        for sample in samples:
-            rendered = renderer.rendered(sample)
-            ids.append(np.array(rendered.ids, dtype=np.int32))
-            learn.append(np.array(rendered.learn, dtype=np.bool_))
-            starts += [total + place for place in rendered.starts]
-            if tries is not None:
-                catalogues += [tries.catalogue(sample.stop_text)] * len(rendered.starts)
-            if questions is not None:
-                asking += _questions(rendered, total, questions)
-            if dense:
-                answers += _answers(rendered, total)
-            total += len(rendered.ids)
-            lengths.append(len(rendered.ids))
-            prompts.append(rendered.prompt_length)
-            weights.append(sample.weight)
-            if len(lengths) % CHUNK == 0:
-                ids, learn = [np.concatenate(ids)], [np.concatenate(learn)]
+        for count, sample in enumerate(samples, 1):
+            columns.add(sample, renderer.rendered(sample))
+            if count % CHUNK == 0:
+                columns.pack()
                 advance(CHUNK)
-    flat, learnt = np.concatenate(ids), np.concatenate(learn)
-    nodes = np.full(total, -1, dtype=np.int32)
-    if tries is not None and starts:
-        nodes = target_nodes(tries.trie, flat, learnt, starts, catalogues)
-    asked = np.full(total, -1, dtype=np.int32)
-    for number, start, end in asking:
-        asked[start:end] = number
-    items = np.full(total, -1, dtype=np.int32)
-    if answers:
-        places, chosen = np.asarray(answers).T
+    return columns.table()
+
+
+class _Columns:
+    """A table that grows; arguments as for `rendered_table`."""
+
+    def __init__(self, tries: AnswerTries | None, questions: _Asked | None, *, dense: bool) -> None:
+        self._tries, self._questions, self._dense = tries, questions, dense
+        self._ids, self._learn = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.bool_)]
+        self._lengths, self._prompts, self._weights = list[int](), list[int](), list[float]()
+        self._starts, self._catalogues = list[int](), list[int]()
+        self._asking, self._answers = list[tuple[int, int, int]](), list[tuple[int, int]]()
+        self._total = 0
+
+    def add(self, sample: Sample, rendered: Rendered) -> None:
+        self._ids.append(np.array(rendered.ids, dtype=np.int32))
+        self._learn.append(np.array(rendered.learn, dtype=np.bool_))
+        self._starts += [self._total + place for place in rendered.starts]
+        if self._tries is not None:
+            self._catalogues += [self._tries.catalogue(sample.stop_text)] * len(rendered.starts)
+        if self._questions is not None:
+            self._asking += _questions(rendered, self._total, self._questions)
+        if self._dense:
+            self._answers += _answers(rendered, self._total)
+        self._total += len(rendered.ids)
+        self._lengths.append(len(rendered.ids))
+        self._prompts.append(rendered.prompt_length)
+        self._weights.append(sample.weight)
+
+    def pack(self) -> None:
+        """Join the small arrays of single rows, which take more memory than what they hold."""
+        self._ids, self._learn = [np.concatenate(self._ids)], [np.concatenate(self._learn)]
+
+    def table(self) -> SampleTable:
+        self.pack()
+        (flat,), (learnt,) = self._ids, self._learn
+        nodes = np.full(self._total, -1, dtype=np.int32)
+        if self._tries is not None and self._starts:
+            nodes = target_nodes(self._tries.trie, flat, learnt, self._starts, self._catalogues)
+        asked = np.full(self._total, -1, dtype=np.int32)
+        for number, start, end in self._asking:
+            asked[start:end] = number
+        items = np.full(self._total, -1, dtype=np.int32)
+        places, chosen = np.array(self._answers, dtype=np.int64).reshape(-1, 2).T
         items[places] = chosen
-    return SampleTable(
-        ids=flat,
-        learn=learnt,
-        nodes=nodes,
-        asked=asked,
-        items=items,
-        offsets=_offsets(lengths),
-        prompts=np.array(prompts, dtype=np.int32),
-        weights=np.array(weights, dtype=np.float32),
-    )
+        return SampleTable(
+            ids=flat,
+            learn=learnt,
+            nodes=nodes,
+            asked=asked,
+            items=items,
+            offsets=_offsets(self._lengths),
+            prompts=np.array(self._prompts, dtype=np.int32),
+            weights=np.array(self._weights, dtype=np.float32),
+        )
 
 
-def _questions(
-    rendered: Rendered, before: int, questions: list[tuple[int, ...]]
-) -> Iterator[tuple[int, int, int]]:
+def _questions(rendered: Rendered, before: int, questions: _Asked) -> Iterator[tuple[int, int, int]]:
     """Number, beginning and end of each learnt identifier behind a history, which is added to the questions.
 
     The end token behind an identifier belongs to it; where no trie restricts that, nothing is asked.

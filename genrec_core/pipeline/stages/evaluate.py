@@ -7,7 +7,7 @@ validate    validation rows alone: what a sweep selects by, where nobody has loo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -23,6 +23,7 @@ from genrec_core.evaluation.evaluate import (
     RANKS,
     CatalogueFacts,
     EvaluationInputs,
+    EvaluationResult,
     EvaluationSettings,
     evaluate,
 )
@@ -35,17 +36,11 @@ from genrec_core.pipeline.stages.stage import Stage, StageContext
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateStage(Stage):
-    """Writes `metrics.json`, all but the cost, which belongs to a run and not to a result."""
+class EvaluatingStage(Stage):
+    """How rankings are evaluated, whichever rows they are of."""
 
-    kind: ClassVar[str] = "evaluate"
-    version: ClassVar[str] = "3"
-
-    baselines: tuple[str, ...]
-    """Names of the baselines; the artefact of each is the input `baseline:<name>`."""
     at: tuple[int, ...]
     filter_viewed: bool
-    valid: bool
     resamples: int
     domain_field: str = ""
 
@@ -58,38 +53,56 @@ class EvaluateStage(Stage):
         return {
             "at": list(self.at),
             "filter_viewed": self.filter_viewed,
-            "valid": self.valid,
             "resamples": self.resamples,
-            "baselines": list(self.baselines),
             "domain_field": self.domain_field,
         }
+
+    def inputs_of(self, work: StageContext, view: str) -> EvaluationInputs:
+        """The rows of a view as those to evaluate, and the run's rankings for them."""
+        prepared = work.artifacts.prepared(work.inputs["data"])
+        return EvaluationInputs(
+            test=getattr(prepared.views, view),
+            catalogue=CatalogueFacts(
+                size=len(prepared.items),
+                popularity=popularity_of(prepared.views.train, len(prepared.items)),
+                groups=identifier_groups(work.artifacts.identifiers(work.inputs["identifiers"])),
+            ),
+            protocol=prepared.protocol.asked(self.filter_viewed, self.domain_field).described(),
+            model=_rankings(work, "rankings", view),
+        )
+
+    def evaluated(self, inputs: EvaluationInputs) -> EvaluationResult:
+        """The evaluation of some rows."""
+        return evaluate(inputs, EvaluationSettings(self.at, self.filter_viewed, self.resamples))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateStage(EvaluatingStage):
+    """Writes `metrics.json`, all but the cost, which belongs to a run and not to a result."""
+
+    kind: ClassVar[str] = "evaluate"
+    version: ClassVar[str] = "3"
+
+    baselines: tuple[str, ...]
+    """Names of the baselines; the artefact of each is the input `baseline:<name>`."""
+    valid: bool
+
+    def settings(self) -> Mapping[str, Any]:
+        """How rankings are evaluated, and which."""
+        return {**super().settings(), "valid": self.valid, "baselines": list(self.baselines)}
 
     def run(self, work: StageContext) -> None:
         """Evaluate and keep."""
         prepared = work.artifacts.prepared(work.inputs["data"])
-        identifiers = work.artifacts.identifiers(work.inputs["identifiers"])
-        views = prepared.views
-        ours = work.inputs["rankings"]
-        inputs = EvaluationInputs(
-            test=views.test,
-            catalogue=CatalogueFacts(
-                size=len(prepared.items),
-                popularity=popularity_of(views.train, len(prepared.items)),
-                groups=identifier_groups(identifiers),
-            ),
-            protocol=prepared.protocol.asked(self.filter_viewed, self.domain_field).described(),
-            model=Rankings.load(ours / RANKINGS.format(view="test")),
-            baselines={
-                name: Rankings.load(work.inputs[f"baseline:{name}"] / RANKINGS.format(view="test"))
-                for name in self.baselines
-            },
-            valid=views.valid if self.valid else None,
-            valid_model=Rankings.load(ours / RANKINGS.format(view="valid")) if self.valid else None,
+        inputs = replace(
+            self.inputs_of(work, "test"),
+            baselines={name: _rankings(work, f"baseline:{name}", "test") for name in self.baselines},
+            valid=prepared.views.valid if self.valid else None,
+            valid_model=_rankings(work, "rankings", "valid") if self.valid else None,
         )
-        result = evaluate(inputs, EvaluationSettings(self.at, self.filter_viewed, self.resamples))
-        metrics = {**result.metrics, "identifiers": health(identifiers)}
-        (work.folder / METRICS).write_bytes(orjson.dumps(metrics, option=orjson.OPT_SERIALIZE_NUMPY))
-        result.save_ranks(work.folder / RANKS)
+        result = self.evaluated(inputs)
+        identifiers = work.artifacts.identifiers(work.inputs["identifiers"])
+        _write(work, result, {**result.metrics, "identifiers": health(identifiers)})
         self._recommendations(work, inputs, result.ranks[MODEL_SYSTEM], prepared.items)
 
     def _recommendations(
@@ -103,28 +116,10 @@ class EvaluateStage(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ValidateStage(Stage):
+class ValidateStage(EvaluatingStage):
     """Writes a `metrics.json` whose figures are those of the validation rows, and their ranks."""
 
     kind: ClassVar[str] = "validate"
-
-    at: tuple[int, ...]
-    filter_viewed: bool
-    resamples: int
-    domain_field: str = ""
-
-    def components(self) -> Mapping[str, Component]:
-        """None, as for `evaluate`."""
-        return {}
-
-    def settings(self) -> Mapping[str, Any]:
-        """How rankings are evaluated."""
-        return {
-            "at": list(self.at),
-            "filter_viewed": self.filter_viewed,
-            "resamples": self.resamples,
-            "domain_field": self.domain_field,
-        }
 
     def run(self, work: StageContext) -> None:
         """Evaluate and keep.
@@ -132,29 +127,25 @@ class ValidateStage(Stage):
         Raises:
             DataError: the split leaves no validation rows.
         """
-        prepared = work.artifacts.prepared(work.inputs["data"])
-        views = prepared.views
-        if not len(views.valid):
+        inputs = self.inputs_of(work, "valid")
+        if not len(inputs.test):
             raise DataError(
                 "there are no validation rows to select by", hint="choose a split that holds some out"
             )
-        groups = identifier_groups(work.artifacts.identifiers(work.inputs["identifiers"]))
-        inputs = EvaluationInputs(
-            test=views.valid,
-            catalogue=CatalogueFacts(
-                size=len(prepared.items),
-                popularity=popularity_of(views.train, len(prepared.items)),
-                groups=groups,
-            ),
-            protocol=prepared.protocol.asked(self.filter_viewed, self.domain_field).described(),
-            model=Rankings.load(work.inputs["rankings"] / RANKINGS.format(view="valid")),
-        )
-        result = evaluate(inputs, EvaluationSettings(self.at, self.filter_viewed, self.resamples))
+        result = self.evaluated(inputs)
         metrics = {
             "protocol": result.metrics["protocol"],
             "settings": result.metrics["settings"],
             "valid": result.metrics["test"],
             "intervals": {"valid": result.metrics["intervals"]["test"]},
         }
-        (work.folder / METRICS).write_bytes(orjson.dumps(metrics, option=orjson.OPT_SERIALIZE_NUMPY))
-        result.save_ranks(work.folder / RANKS)
+        _write(work, result, metrics)
+
+
+def _rankings(work: StageContext, role: str, view: str) -> Rankings:
+    return Rankings.load(work.inputs[role] / RANKINGS.format(view=view))
+
+
+def _write(work: StageContext, result: EvaluationResult, metrics: Mapping[str, Any]) -> None:
+    (work.folder / METRICS).write_bytes(orjson.dumps(metrics, option=orjson.OPT_SERIALIZE_NUMPY))
+    result.save_ranks(work.folder / RANKS)

@@ -7,27 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from genrec_core.cli import main
 from genrec_core.testing.chat_checkpoint import save_chat_checkpoint
 
 PLUGIN = Path(__file__).resolve().parents[1]
 SHARED = PLUGIN.parents[2] / "shared" / "data"
 TOOLS = ("hammer", "drill", "clamp", "spanner", "chisel", "plane", "rasp", "mallet")
 SIZES = ("small", "long", "heavy", "folding", "plain")
-
-
-@pytest.fixture
-def genrec(capsys):
-    """Runs a command that must succeed, and gives what it printed."""
-
-    def go(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        shown = capsys.readouterr()
-        assert not ended.value.code, shown.err
-        return shown.out
-
-    return go
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the project's shared data sets")

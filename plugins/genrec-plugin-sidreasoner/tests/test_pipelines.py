@@ -14,27 +14,12 @@ from genrec_plugin_sidreasoner.tasks import SIDTasks
 from genrec_plugin_sidreasoner.templates import Templates
 
 from genrec_core import Context, Training
-from genrec_core.cli import main
 from genrec_core.testing.chat_checkpoint import save_chat_checkpoint
 
 PLUGIN = Path(__file__).resolve().parents[1]
 SHARED = PLUGIN.parents[2] / "shared" / "data" / "amazon-industrial"
 TOOLS = ("hammer", "drill", "clamp", "spanner", "chisel", "plane", "rasp", "mallet")
 TEMPLATES = "{use: sidreasoner/templates}"
-
-
-@pytest.fixture
-def genrec(capsys):
-    """Runs a command that must succeed, and gives what it printed."""
-
-    def go(*arguments):
-        with pytest.raises(SystemExit) as ended:
-            main([str(argument) for argument in arguments])
-        shown = capsys.readouterr()
-        assert not ended.value.code, shown.err
-        return shown.out
-
-    return go
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the project's shared data sets")
