@@ -34,8 +34,8 @@ from genrec_core.engine.rendering.renderer import Rendered, Renderer
 from genrec_core.engine.training.loss import IGNORED, target_nodes
 
 CHUNK = 4096
-_Asked = list[tuple[int, ...]]
 """Samples rendered between two steps of the progress bar."""
+_Asked = list[tuple[int, ...]]
 
 _POOLED_BATCHES = 100
 """Batches sorted by length together: more saves padding, fewer is closer to a plain shuffle."""
