@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import entry_points
 
 import pytest
 
@@ -21,8 +22,7 @@ def genrec(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """Runs a command in this process, which must succeed, and gives what it printed."""
 
     def go(*arguments: object) -> str:
-        from genrec_core.cli import main
-
+        main = entry_points(group="console_scripts")["genrec"].load()
         with pytest.raises(SystemExit) as ended:
             main([str(argument) for argument in arguments])
         shown = capsys.readouterr()
