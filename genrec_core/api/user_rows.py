@@ -181,7 +181,8 @@ class _Reader:
                 before = len(self._users)
                 self._take(line, cells)
             except UnusableValueError as error:
-                self._defects.add(error.what, None, self._place, line, error.hint)
+                value = next((cell for name, cell in cells.items() if f"`{name}`" in error.what), None)
+                self._defects.add(error.what, value, self._place, line, error.hint)
                 continue
             if len(self._users) > before:
                 lines.append(line)

@@ -11,6 +11,7 @@ one message and an exit code; a traceback is shown for `--debug` alone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import shlex
@@ -190,7 +191,8 @@ def _as_known(error: BaseException) -> GenrecError:
             return GenrecError(f"{what}: {error}", hint="`genrec --debug …` shows where it happened")
     if isinstance(error, OSError) and error.strerror:
         named = f"`{error.filename}`: " if error.filename else ""
-        return GenrecError(f"{named}{error.strerror}", hint="`genrec --debug …` shows where it happened")
+        hint = _WAYS_OUT.get(error.errno or 0, "`genrec --debug …` shows where it happened")
+        return GenrecError(f"{named}{error.strerror}", hint=hint)
     frame = traceback.extract_tb(error.__traceback__)[-1]
     unforeseen = GenrecError(
         f"this should not have happened: {type(error).__name__}: {error}",
@@ -200,6 +202,15 @@ def _as_known(error: BaseException) -> GenrecError:
     unforeseen.exit_code = ExitCode.STAGE_FAILED
     return unforeseen
 
+
+_WAYS_OUT = {
+    errno.ENOTDIR: "a part of this path is a file, not a folder: name another place",
+    errno.EACCES: "name a place that you may read and write, or change its rights",
+    errno.EROFS: "this place can only be read: name another",
+    errno.ENOSPC: "make room, or name a place on another disk",
+    errno.ENAMETOOLONG: "name a shorter path",
+}
+"""What to do about an error of the operating system that nobody caught before."""
 
 _BEYOND = {
     RecursionError: "something that was given is nested too deeply",

@@ -93,17 +93,26 @@ def items_from_table(table: Path, columns: ItemColumns, defects: Defects) -> Ite
         defects.add(f"a field called `{RESERVED}` would take the place of the ids", "", table, hint=hint)
         return Items((), {})
     reader = _ItemReader(table, columns, (*fields, *columns.flags), defects)
-    for line, cells in _item_rows(table, columns, fields, defects):
+    present = set(table_columns(table, Defects(), columns.written))
+    paths = {name: column for name, column in fields.items() if "." in column and column not in present}
+    for line, cells in _item_rows(table, columns, fields, paths, defects):
         reader.take(line, cells)
+    for name, path in paths.items():
+        if reader.ids and all(value is None for value in reader.values[name]):
+            hint = (
+                f"check the path: `{path.split('.')[0]}` is a column, and each part behind it a name inside"
+            )
+            defects.add(
+                f"no row holds anything at `{path}`, of which field `{name}` is made", "", table, hint=hint
+            )
     return reader.items()
 
 
-def _item_rows(table: Path, columns: ItemColumns, fields: Mapping[str, str], defects: Defects) -> Any:
-    """(line, id and one value a field); `details.Brand` that no header has is a path into `details`."""
-    present = set(table_columns(table, Defects(), columns.written))
-    paths = {
-        name: column.split(".") for name, column in fields.items() if "." in column and column not in present
-    }
+def _item_rows(
+    table: Path, columns: ItemColumns, fields: Mapping[str, str], chosen: Mapping[str, str], defects: Defects
+) -> Any:
+    """(line, id and one value a field); `chosen` are fields that are paths, as `details.Brand`."""
+    paths = {name: path.split(".") for name, path in chosen.items()}
     wanted = [paths[name][0] if name in paths else column for name, column in fields.items()]
     flags = [column for listed in columns.flags.values() for column in listed]
     for line, row in table_rows(table, (columns.item, *wanted, *flags), defects, columns.written):

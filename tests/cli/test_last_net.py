@@ -31,6 +31,13 @@ KNOWN = {
     "items added below a file": (
         ["items", "add", "runs/quick/latest", "new.jsonl", "--out", "pipeline.yaml/x"], 2, "--out",
     ),
+    "a bundle below a file": (
+        ["bundle", "runs/quick/latest", "--out", "pipeline.yaml/b.zip"], 2, "a part of this path is a file",
+    ),
+    "recommendations below a file": (
+        ["recommend", "runs/quick/latest", "--all", "--out", "pipeline.yaml/r.jsonl"], 2,
+        "a part of this path is a file",
+    ),
     "JSON nested 980 deep": (["check-plugin", "--options", DEEP], 2, "`--options`"),
     "new items nested 980 deep": (
         ["items", "add", "runs/quick/latest", "deep.jsonl"], 2, "deep.jsonl:1: line is nested too deep",

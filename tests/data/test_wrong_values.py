@@ -130,6 +130,15 @@ def test_a_value_inside_a_dictionary_is_chosen_by_its_path(tmp_path: Path) -> No
     assert "brand=details.Brand" in str(refused.exception)
 
 
+def test_a_path_at_which_no_row_holds_anything_is_refused(tmp_path: Path) -> None:
+    fields = ("--item-id-column", "parent_asin", "--item-field", "title=title")
+    refused = with_items(tmp_path, AMAZON, *fields, "--item-field", "brand=details.Brnad")
+    assert "no row holds anything at `details.Brnad`, of which field `brand` is made" in str(
+        refused.exception
+    )
+    assert "check the path: `details` is a column" in str(refused.exception)
+
+
 @pytest.mark.parametrize(("policy", "title"), [("first", "Tent"), ("last", "Tents")])
 def test_repeated_items_follow_the_declared_policy(tmp_path: Path, policy: str, title: str) -> None:
     text = "item_id,title\na,Tent\nb,Lamp\nc,Mug\na,Tents\n"
