@@ -11,10 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
-import os
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,10 +20,9 @@ import numpy as np
 from pydantic import ValidationError
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.testing.elsewhere import ask_elsewhere
 from genrec_core.testing.subject import Subject
 from genrec_core.testing.verdicts import Broken, NotApplicable
-
-_MARK = "genrec-result:"
 
 
 def result_of(subject: Subject) -> Any:
@@ -93,35 +88,25 @@ def result_elsewhere(subject: Subject) -> Any:
         )
     described = component.described()
     options = {name: described[name] for name in subject.options}
-    asked = {
-        "kind": subject.kind, "module": subject.cls.__module__, "class": subject.cls.__qualname__,
-        "options": options, "name": subject.name,
-    }  # fmt: skip
-    code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import answer; answer()"
-    other = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        input=json.dumps(asked),
-        env=dict(os.environ) | {"PYTHONHASHSEED": other},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith(_MARK)]
-    if not lines:
-        last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise Broken(f"in another process it fails: {last[0]}")
-    answered = json.loads(lines[-1].removeprefix(_MARK))
+    answered = ask_elsewhere(
+        "genrec_core.testing.results:answer",
+        {
+            "kind": subject.kind, "module": subject.cls.__module__, "class": subject.cls.__qualname__,
+            "options": options, "name": subject.name,
+        },
+    )  # fmt: skip
+    if "failed" in answered:
+        raise Broken(f"in another process it fails: {answered['failed']}")
     if "unmade" in answered:
         raise NotApplicable(f"cannot be made in another process: {answered['unmade']}")
     return answered["result"]
 
 
-def answer() -> None:
-    """The other process's part: read what is asked from standard input, write the result."""
+def answer(asked: dict[str, Any]) -> dict[str, Any]:
+    """The other process's part: make the component that is asked for, and give its result."""
     from genrec_core.registry.discovery import load_plugins
 
-    asked, registry = json.load(sys.stdin), load_plugins()[0]
+    registry = load_plugins()[0]
     with tempfile.TemporaryDirectory(prefix="genrec-check-") as folder:
         try:
             cls: Any = importlib.import_module(asked["module"])
@@ -132,10 +117,8 @@ def answer() -> None:
             given = {name: getattr(options, name) for name in asked["options"]}
             subject = Subject(asked["kind"], cls, given, registry, Path(folder), asked["name"])
         except (GenrecError, ValidationError, ImportError, AttributeError) as error:
-            answered = {"unmade": str(error).splitlines()[0]}
-        else:
-            answered = {"result": result_of(subject)}
-    print(_MARK + json.dumps(answered))
+            return {"unmade": str(error).splitlines()[0]}
+        return {"result": result_of(subject)}
 
 
 def _checks(kind: str) -> Any:
