@@ -120,12 +120,23 @@ def records(path: Path, defects: Defects, *, literals: bool = False) -> Iterator
 
 
 def _literal(line: bytes) -> dict[str, Any] | None:
-    """A dictionary of constants as Python prints it; nothing is ever run."""
+    """A dictionary of constants as Python prints it; nothing is ever run.
+
+    Python prints names in single quotes, so JSON with a slip in it is not taken for Python, and none twice.
+    """
     try:
-        value = ast.literal_eval(line.decode().strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        text = line.decode().strip()
+        if not text.startswith("{'"):
+            return None
+        tree = ast.parse(text, mode="eval")
+        value = ast.literal_eval(tree)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
-    return value if isinstance(value, dict) and all(isinstance(name, str) for name in value) else None
+    if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
+        return None
+    dictionaries = [node for node in ast.walk(tree) if isinstance(node, ast.Dict)]
+    twice = any(len({ast.dump(name) for name in one.keys if name}) < len(one.keys) for one in dictionaries)
+    return None if twice or _depth(value) > DEEPEST else value
 
 
 def _defect(record: dict[str, Any], line: bytes) -> tuple[str, str] | None:

@@ -271,6 +271,27 @@ def test_lines_of_python_s_dictionaries_are_read_counted_and_never_run(tmp_path:
         imported(tmp_path / "out", text, ImportRules(items=items))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"asin": "b", "title": "L", "price": +1.5}',
+        '{"asin": "b", "title": "L\\1"}',
+        '{"asin": "b", "title": None}',
+        '{"asin": "b", "asin": "c", "price": +1.5}',
+        "{'asin': 'b', 'title': 'L', 'asin': 'c'}",
+        "{'asin': 'b', 'title': 'L', 'd': {'x': 1, 'x': 2}}",
+        "{'asin': 'b', 'title': " + "[" * 40 + "]" * 40 + "}",
+        "{'asin': 'b', 'title': open('x')}",
+        "{['asin']: 'b'}",
+    ],
+)
+def test_json_with_a_slip_is_no_python_and_python_repeats_no_name(tmp_path: Path, line: str) -> None:
+    (tmp_path / "meta.jsonl").write_text('{"asin": "a", "title": "T"}\n' + line + "\n")
+    items = ItemColumns(tmp_path / "meta.jsonl", "asin", {"title": "title"})
+    with pytest.raises(DataError, match=r"meta.jsonl:2: line is not JSON"):
+        imported(tmp_path, "user_id,item_id,timestamp\nu,a,1\nu,a,2\n", ImportRules(items=items))
+
+
 def test_what_a_killed_import_left_is_swept_after_a_day_and_no_other_files(tmp_path: Path) -> None:
     made = Synthetic(items=240, users=10).load(Context(seed=1))
     long_ago = time.time() - 25 * 3600
