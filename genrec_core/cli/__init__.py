@@ -26,7 +26,7 @@ import click
 
 from genrec_core.contracts.errors import ExitCode, GenrecError, PluginError, printable, without_secrets
 from genrec_core.registry.discovery import CORE, PluginReport, load_plugins
-from genrec_core.registry.loading import Registered, is_of_an_extra, load_object, not_installed
+from genrec_core.registry.loading import COMMANDS, Registered, is_of_an_extra, load_object, not_installed
 from genrec_core.registry.problems import did_you_mean
 from genrec_core.registry.registry import Registry
 
@@ -86,6 +86,7 @@ class LazyGroup(click.Group):
         if args and not args[0].startswith("-") and not any(one.name == args[0] for one in _found(args[0])):
             known, reports = _everyones()
             near = did_you_mean(args[0], [one.name for one in known], otherwise=" ").strip()
+            near = f"pip install {COMMANDS[args[0]]}" if args[0] in COMMANDS else near
             lines = [f"there is no command `{args[0]}`" + (f"; {near}" if near else "")]
             broken = [one for one in reports if one.error and (one.name == args[0] or not one.disabled)]
             lines += [f"plugin `{one.name}` is not usable: {one.error}" for one in broken]

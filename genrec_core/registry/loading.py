@@ -34,7 +34,6 @@ _EXTRAS = {
     "datasets": "rl",
     "pyarrow": "parquet",
     "datasketch": "doctor",
-    "optuna": "sweep",
 }
 """Module → the extra of genrec-core that brings it."""
 
@@ -113,6 +112,9 @@ MOVED = {"core/openai": ("teachers/openai", "genrec-contrib-teachers")}
 
 PACKAGES = {"teachers": "genrec-contrib-teachers", "trackers": "genrec-contrib-trackers"}
 """Plugin → its package, where that is not `genrec-plugin-NAME`."""
+
+COMMANDS = {name: f"genrec-contrib-{name}" for name in ("sweep", "serve", "export")}
+"""Command → the package that brings it."""
 
 
 def package_of(plugin: str) -> str:

@@ -111,6 +111,11 @@ def test_a_broken_command_says_why_and_harms_no_other(hello, genrec, command, co
     assert genrec("greet", "me").code == 0
 
 
+def test_a_command_whose_package_is_not_installed_says_what_to_install(genrec):
+    shown = genrec("sweep", "pipeline.yaml")
+    assert (shown.code, "pip install genrec-contrib-sweep" in shown.err) == (2, True)
+
+
 def test_the_command_of_a_plugin_that_is_broken_says_so(hello, genrec, monkeypatch):
     (hello / "hello_plugin.py").write_text("raise ImportError('no such luck')")
     shown = genrec("greet", "you")

@@ -22,10 +22,11 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from genrec_contrib_sweep.page import SweepFacts, TrialFacts, write_sweep
+from genrec_contrib_sweep.space import OptionValues, Over, Proposals, changes_of, combinations
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, RANKS
 from genrec_core.evaluation.intervals import PairedDifference, across_seeds, differences, intervals
-from genrec_core.evaluation.report.sweep import SweepFacts, TrialFacts, write_sweep
 from genrec_core.evaluation.seeds import seed_differences, seed_intervals
 from genrec_core.pipeline.graph import VALIDATE, Graph
 from genrec_core.pipeline.load import Pipeline, load_pipeline
@@ -41,7 +42,6 @@ from genrec_core.pipeline.run_folder import (
 )
 from genrec_core.pipeline.run_log import RunLog
 from genrec_core.pipeline.runner import RunEnvironment, Runner
-from genrec_core.pipeline.sweep_space import OptionValues, Over, Proposals, changes_of, combinations
 from genrec_core.registry.problems import did_you_mean
 from genrec_core.store.content import fingerprint, load_arrays
 from genrec_core.store.references import Claim, note_run

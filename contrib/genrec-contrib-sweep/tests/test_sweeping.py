@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from genrec_contrib_sweep.space import Over, Proposals, changes_of, combinations, parse_over
+from genrec_contrib_sweep.sweeping import SweepRequest, run_sweep
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.pipeline.runner import Runner
-from genrec_core.pipeline.sweep import SweepRequest, run_sweep
-from genrec_core.pipeline.sweep_space import Over, Proposals, changes_of, combinations, parse_over
 from genrec_core.store.references import prune
 
 BEAMS, EPOCHS = "recommend.beams=5,8", "train.count.epochs=1,2,3"
@@ -177,7 +177,6 @@ def test_a_range_needs_optuna():
 
 
 def test_optuna_proposes_finds_the_best_and_the_same_again(sweep, made):
-    pytest.importorskip("optuna")
     swept = sweep("recommend.beams=5..8", "tokenizer.base=4,6", trials=6)
     assert 2 <= len(swept.trials) <= 6
     assert made["validate"] == len(swept.trials), "a combination that comes again is not tried again"
@@ -188,20 +187,12 @@ def test_optuna_proposes_finds_the_best_and_the_same_again(sweep, made):
 
 
 def test_optuna_learns_where_the_best_is():
-    pytest.importorskip("optuna")
     proposals, tried = Proposals([Over("x", (), -1.0, 1.0), Over("log", (), 1e-4, 1.0, True)], 40, 0), []
     for values in proposals:
         tried.append(values["x"])
         proposals.tell(None if values["x"] < -0.9 else -((values["x"] - 0.5) ** 2))
     late = np.abs(np.array(tried[-10:]) - 0.5).mean()
     assert late < np.abs(np.array(tried[:10]) - 0.5).mean()
-
-
-def test_without_optuna_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "optuna", None)
-    with pytest.raises(GenrecError, match="optuna") as caught:
-        Proposals([Over("x", (), 0, 1)], 2, 0)
-    assert caught.value.hint == "pip install 'genrec-core[sweep]'"
 
 
 def test_seeds_of_the_pipeline_are_used(sweep, pipeline_file, environment):

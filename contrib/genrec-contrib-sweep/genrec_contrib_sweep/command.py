@@ -15,7 +15,7 @@ from genrec_core.cli.environment import JSON, SET, StoreAndRuns, environment, fo
 from genrec_core.pipeline.console import echo, echo_json, terminal
 
 if TYPE_CHECKING:
-    from genrec_core.pipeline.sweep import Swept
+    from genrec_contrib_sweep.sweeping import Swept
 
 
 @click.command()
@@ -45,9 +45,9 @@ def sweep(
     Trials are selected by validation rows; test rows are answered once, by the selected one. Stages that
     trials share are made once. A sweep that was stopped goes on when the same command is given again.
     """
+    from genrec_contrib_sweep.space import parse_over
+    from genrec_contrib_sweep.sweeping import SweepRequest, run_sweep
     from genrec_core.cli.run import seeds_of
-    from genrec_core.pipeline.sweep import SweepRequest, run_sweep
-    from genrec_core.pipeline.sweep_space import parse_over
 
     tried = tuple(parse_over(text) for text in overs)
     request = SweepRequest(pipeline, tried, changes, trials or 0, metric, seeds_of(seeds))
@@ -63,9 +63,9 @@ def _print(swept: Swept) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from genrec_contrib_sweep.page import short_options
     from genrec_core.evaluation.report.facts import title
     from genrec_core.evaluation.report.figures import duration, plain
-    from genrec_core.evaluation.report.sweep import short_options
 
     several = any(one.deviation for one in swept.trials)
     heading = f"validation {title(swept.metric)}"

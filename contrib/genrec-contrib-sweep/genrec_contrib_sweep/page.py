@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from genrec_core.evaluation.intervals import PairedDifference
 from genrec_core.evaluation.report.facts import title
 from genrec_core.evaluation.report.figures import Dot, plain
-from genrec_core.evaluation.report.rendering import macro, page, section
+from genrec_core.evaluation.report.rendering import page, section, templated
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,8 @@ def write_sweep(path: Path, facts: SweepFacts) -> None:
     lead += (
         f"Bars and brackets are 95 % intervals over {over}. The best of many is the best partly by chance."
     )
-    content = macro(
-        "sweep.html.jinja",
-        "trials",
+    content = templated(
+        files(__package__).joinpath("templates/trials.html.jinja").read_text(encoding="utf-8"),
         heading=f"{title(facts.metric)}, validation",
         dots=dots,
         metric=title(facts.metric),

@@ -21,7 +21,6 @@ import orjson
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.yaml_source import parse
-from genrec_core.registry.loading import not_installed
 
 OptionValues = Mapping[str, Any]
 """Way to an option → value."""
@@ -114,16 +113,12 @@ class Proposals:
         overs: what to choose.
         trials: how often.
         seed: of the sampler.
-
-    Raises:
-        PluginError: optuna is not installed.
     """
 
     def __init__(self, overs: Sequence[Over], trials: int, seed: int) -> None:
-        try:
-            import optuna
-        except ModuleNotFoundError as error:
-            raise not_installed("`--optuna`", error) from error
+        # It takes a while to import, which combinations need not wait for.
+        import optuna
+
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._overs, self._trials = overs, trials
         sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=min(_AT_RANDOM, max(1, trials // 3)))

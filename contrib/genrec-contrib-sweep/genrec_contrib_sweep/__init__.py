@@ -1,0 +1,1 @@
+"""Sweeps: values of options, tried and selected by validation rows."""
