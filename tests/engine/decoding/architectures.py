@@ -38,6 +38,7 @@ _MAMBA = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_s
 OWN = {
     "falcon": {"head_dim": None}, "dots1": {"n_shared_experts": 1}, "bamba": _MAMBA,
     "granitemoehybrid": {**_MAMBA, "layer_types": ["mamba", "attention"]},
+    "nemotron_h": {"mamba_num_heads": 8, "mamba_head_dim": 8, "n_groups": 1, "ssm_state_size": 8},
     "mamba2": {"num_heads": 8, "head_dim": 8, "n_groups": 1, "state_size": 8},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"]}, "rwkv": {"attention_hidden_size": 32},
     "gpt_neo": {
