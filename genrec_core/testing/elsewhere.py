@@ -35,7 +35,7 @@ def ask_elsewhere(function: str, asked: dict[str, Any]) -> dict[str, Any]:
         function: `module:name` of a function of one JSON object that gives another.
         asked: what it is given.
     """
-    if not _started or not _FORKS:
+    if not _started or not _FORKS or _started[0].poll() is not None:
         _close()
         _started.append(_start())
     process = _started[0]
@@ -50,7 +50,7 @@ def ask_elsewhere(function: str, asked: dict[str, Any]) -> dict[str, Any]:
     line = process.stdout.readline()
     if not line:
         _close()
-        return {"failed": "the process ended"}
+        return {"failed": f"exit code {process.returncode}"}
     answered: dict[str, Any] = json.loads(line)
     return answered
 
