@@ -1,11 +1,12 @@
-"""Writes what follows from the code: docs/cli.md, docs/components.md and the layers in docs/architecture.md.
+"""Writes what follows from the code: pages of commands, components and errors, the layers in architecture.md.
 
     python docs/generate.py            # write them anew
     python docs/generate.py --check    # say which are out of date, exit 1 if any
 
 The first is the `--help` of every command, the second what `genrec show` prints of every component of the
-core and of the SID toolkit; layers are those that import-linter holds, with what each package imports of the
-others. `make check` fails while a page is out of date.
+core and of the SID toolkit, the third (docs/errors.md) the file that `genrec explain-error` reads; layers are
+those that import-linter holds, with what each package imports of the others. `make check` fails while a page
+is out of date.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import click
 
 from genrec_core.cli import cli, core_commands
+from genrec_core.cli.explanations import PAGE as ERRORS
 from genrec_core.cli.show import described
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.registry import KINDS, Registry
@@ -35,6 +37,7 @@ def pages() -> dict[str, str]:
     return {
         "cli.md": _cli_page(),
         "components.md": _components_page(registry),
+        "errors.md": ERRORS.read_text(encoding="utf-8"),
         "architecture.md": _with_layers((DOCS / "architecture.md").read_text(encoding="utf-8")),
     }
 

@@ -8,6 +8,8 @@ compared. Links lead somewhere, and no page names a place on somebody's machine.
 from __future__ import annotations
 
 import ast
+import errno
+import os
 import re
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from genrec_core.cli.explanations import BY_KIND, explanations
 from genrec_core.pipeline.yaml_source import parse
 from genrec_core.registry.registry import KINDS
 
@@ -135,12 +138,16 @@ def test_the_site_shows_every_page():
 
 
 def test_errors_that_are_explained_are_errors_that_are_said():
+    """Words of every section stand in a message, and the page has the anchor that messages name."""
     source = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "genrec_core").rglob("*.py"))
-    page = (ROOT / "docs" / "errors.md").read_text(encoding="utf-8")
-    cells = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
-    said = [message for cell in cells for message in re.findall(r"`([^`]+)`", cell)]
-    assert len(said) > 10
-    assert [message for message in said if message not in source] == []
+    source += os.strerror(errno.ENOSPC)
+    anchors = headings_of(ROOT / "docs" / "errors.md")
+    sections = explanations().values()
+    assert len(sections) > 20
+    assert [one.name for one in sections if one.name not in anchors] == []
+    assert [words for one in sections for words in one.words if words not in source] == []
+    of_kinds = {name for _, name in BY_KIND}
+    assert {one.name for one in sections if not one.words} == of_kinds, "a section that nothing leads to"
 
 
 def test_no_message_and_no_description_of_an_option_points_to_a_file_that_no_wheel_holds():

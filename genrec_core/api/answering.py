@@ -46,7 +46,16 @@ class RankedAnswer:
 
     def how(self, place: int) -> str:
         """How the item at a place of the ranking was reached."""
-        return "popular" if self.popular else How(int(self.ranked.how[place])).name.lower()
+        return self.hows()[place]
+
+    def hows(self) -> list[str]:
+        """How each item of the ranking was reached."""
+        if self.popular:
+            return ["popular"] * len(self.ranked.items)
+        return [_HOW[how] for how in self.ranked.how.tolist()]
+
+
+_HOW = {how.value: how.name.lower() for how in How}
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,9 @@ def write_for_users(
     """
     kind, began = format_of(out), time.monotonic()
     if out.exists() and not overwrite:
-        raise GenrecError(f"`{out}` exists already", hint="name another file, or say that it be overwritten")
+        raise GenrecError(
+            f"`{out}` exists already", hint="name another file, or say `--overwrite` (`overwrite=True`)"
+        )
     parts = out.with_name(f"{out.name}.parts")
     parts.mkdir(parents=True, exist_ok=True)
     try:

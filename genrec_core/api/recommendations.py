@@ -50,7 +50,7 @@ def columns_of(answers: Sequence[RankedAnswer], items: Items, fields: Sequence[s
         columns["user"] += [answer.request.user] * count
         columns["rank"] += range(1, count + 1)
         columns["score"] += ranked.scores.tolist()
-        columns["how"] += [answer.how(place) for place in range(count)]
+        columns["how"] += answer.hows()
     columns["item"] = [items.ids[item] for item in chosen]
     for name in fields:
         values = items.fields[name]

@@ -90,6 +90,9 @@ def _commands(registry: Registry) -> None:
     registry.command(
         "store", "genrec_core.cli.store:store", "Show what a store holds; prune what no run needs."
     )
+    registry.command(
+        "explain-error", "genrec_core.cli.explanations:explain_error", "Say more about an error message."
+    )
     registry.command("new", "genrec_core.cli.new:new", "Start a pipeline that fits your data, or a plugin.")
     registry.command(
         "check-plugin", "genrec_core.cli.check_plugin:check_plugin", "Run the contract kit on a plugin."

@@ -97,7 +97,7 @@ class DenseSession(RecommenderSession):
                 places = np.arange(len(logits), dtype=np.int32)
                 places = places[request.allows(places)] if request.ruled else places
                 top = places[best(logits[places], self._items)]
-                yield Candidates(tuple(catalogue.named(top, logits[top])))
+                yield Candidates(catalogue.named(top, logits[top]))
                 advance(1)
 
     def logits(self, requests: Sequence[Request]) -> Iterator[NDArray[np.float32]]:

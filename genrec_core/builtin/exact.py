@@ -70,13 +70,12 @@ class ExactSession(GrounderSession):
         Raises:
             ContractError: a candidate's score is not a number.
         """
-        buckets = [self._catalogue.meant(beam) for beam in candidates.beams]
-        sizes = np.asarray([len(bucket) for bucket in buckets], dtype=np.int64)
+        columns = self._catalogue.columns(candidates.beams)
+        scores, sizes = columns.scores, columns.counts
+        items, beams = columns.items, columns.numbers.astype(np.int32)
         if self._collisions == "first":
-            buckets = [bucket[:1] for bucket in buckets]
-        items = np.concatenate([*buckets, np.zeros(0, dtype=np.int32)])
-        beams = np.repeat(np.arange(len(buckets), dtype=np.int32), [len(bucket) for bucket in buckets])
-        scores = np.asarray([beam.score for beam in candidates.beams], dtype=np.float64)
+            firsts = (np.cumsum(sizes) - sizes)[sizes > 0]
+            items, beams = items[firsts], beams[firsts]
         if np.isnan(scores).any():
             raise ContractError("a candidate has the score `nan`", hint="a recommender gives finite scores")
         order = self._order(items, scores[beams])
@@ -86,7 +85,7 @@ class ExactSession(GrounderSession):
             items=items[kept],
             scores=scores[beams[kept]].astype(np.float32),
             how=np.full(len(kept), How.DIRECT, dtype=np.uint8),
-            candidates=len(buckets),
+            candidates=len(sizes),
             invalid=int((sizes == 0).sum()),
             beams=beams[kept],
             reached=np.where(sizes > 0, How.DIRECT, How.NONE).astype(np.uint8),

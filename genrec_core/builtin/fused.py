@@ -221,7 +221,7 @@ class FusedSession(RecommenderSession):
         for pool, table, phases in self.pools(requests):
             scores = weights @ table
             order = np.lexsort((pool, -scores))[: self._options.pool]
-            yield Candidates(tuple(self._catalogue.named(pool[order], scores[order])), phases)
+            yield Candidates(self._catalogue.named(pool[order], scores[order]), phases)
 
     def pools(self, requests: Sequence[Request]) -> Iterator[Pool]:
         """What every part says of the pooled items, for each request."""
@@ -248,12 +248,11 @@ class FusedSession(RecommenderSession):
                 yield self._scored(request, row.astype(np.float64))
             return
         for answer in session.recommend(requests):
-            groups = [self._catalogue.meant(beam) for beam in answer.beams]
-            items = np.concatenate([np.zeros(0, dtype=np.int32), *groups])
-            scores = np.repeat([beam.score for beam in answer.beams], [len(group) for group in groups])
+            columns = self._catalogue.columns(answer.beams)
+            items, scores = columns.items, columns.scores[columns.numbers]
             _, first = np.unique(items, return_index=True)
             kept = np.sort(first)[: self._options.pool]
-            yield _Answer(items[kept], scores[kept].astype(np.float64), phases=answer.phases)
+            yield _Answer(items[kept], scores[kept], phases=answer.phases)
 
     def _scored_by(self, session: BaselineSession, requests: Sequence[Request]) -> Iterator[_Answer]:
         chunk = max(1, CELLS // max(1, session.items))

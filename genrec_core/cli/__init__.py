@@ -177,6 +177,7 @@ def _end(error: BaseException, given: list[str]) -> NoReturn:
         sys.exit(128 + (error.number if isinstance(error, Ended) else signal.SIGINT))
     known = _as_known(error)
     _say(f"Error: {known}")
+    _say_where_more_is_said(known)
     _say_how_to_go_on(error, given)
     sys.exit(known.exit_code)
 
@@ -240,6 +241,18 @@ def _signals() -> Iterator[None]:
 
 def _say(text: str) -> None:
     click.echo(printable(without_secrets(text), lines=True), err=True)
+
+
+def _say_where_more_is_said(error: GenrecError) -> None:
+    """Name the sections about an error, if there are any."""
+    from genrec_core.cli.explanations import explained_by
+
+    if names := explained_by(error):
+        _say(f"  more: genrec explain-error {' '.join(names[:MOST])}")
+
+
+MOST = 3
+"""Sections that one message names at most."""
 
 
 def _say_how_to_go_on(error: BaseException, given: list[str]) -> None:

@@ -6,8 +6,11 @@ array([3, 1], dtype=int32)
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import cached_property
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,18 +36,92 @@ class Candidate:
     items: tuple[int, ...] = ()
 
 
+class BeamColumns(Sequence[Candidate]):
+    """Candidates of one answer as columns; they become objects when somebody looks at one.
+
+    A search over a trie knows the items below every end. Most who ask want these alone, and making twenty
+    objects with their tokens for each of thousands of users costs more than the search.
+
+    Args:
+        items: int32 [M], what the K candidates mean, one candidate after another; each in catalogue order.
+        counts: int64 [K], how many items each means.
+        scores: float64 [K], non-increasing.
+        make: gives the candidates themselves, K of them, which mean the same.
+    """
+
+    def __init__(
+        self,
+        items: NDArray[np.int32],
+        counts: NDArray[np.int64],
+        scores: NDArray[np.float64],
+        make: Callable[[], Iterable[Candidate]],
+    ) -> None:
+        self.items, self.counts, self.scores = items, counts, scores
+        self._make = make
+
+    @cached_property
+    def _candidates(self) -> tuple[Candidate, ...]:
+        return tuple(self._make())
+
+    def where(self, keep: NDArray[np.bool_]) -> BeamColumns:
+        """The candidates with those of their items at which `keep` [M] holds, less those left with none."""
+        if keep.all():
+            return self
+        left = np.bincount(self.numbers[keep], minlength=len(self.counts))
+        stay = (left > 0) | (self.counts == 0)
+
+        def make() -> Iterable[Candidate]:
+            ends = np.cumsum(self.counts)
+            for place in np.flatnonzero(stay).tolist():
+                one, begin = self._candidates[place], int(ends[place] - self.counts[place])
+                if left[place] == self.counts[place]:
+                    yield one
+                else:
+                    own = slice(begin, int(ends[place]))
+                    yield replace(one, items=tuple(self.items[own][keep[own]].tolist()))
+
+        return BeamColumns(self.items[keep], left[stay], self.scores[stay], make)
+
+    @property
+    def numbers(self) -> NDArray[np.int64]:
+        """int64 [M], which candidate each item is of."""
+        return np.repeat(np.arange(len(self.counts)), self.counts)
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return iter(self._candidates)
+
+    @overload
+    def __getitem__(self, place: int) -> Candidate: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Candidate, ...]: ...
+    def __getitem__(self, place: int | slice) -> Candidate | tuple[Candidate, ...]:
+        return self._candidates[place]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (tuple, BeamColumns)) and self._candidates == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(self._candidates)
+
+    def __repr__(self) -> str:
+        return repr(self._candidates)
+
+
 @dataclass(frozen=True)
 class Candidates:
     """What a recommender answered to one request, best first.
 
     Attributes:
-        beams: candidates in score order.
+        beams: candidates in score order, a tuple or `BeamColumns`.
         phases: tokens spent in each phase (`think`, `prefix`, `finish`), over all beams; `cut` counts texts
             that were cut off by their limit, not tokens.
         thought: free text written before the identifiers, if any.
     """
 
-    beams: tuple[Candidate, ...]
+    beams: Sequence[Candidate]
     phases: dict[str, int] = field(default_factory=dict)
     thought: str = ""
 

@@ -108,7 +108,8 @@ class Identifiers:
 
     def tokens(self, item: int) -> Tokens:
         """The identifier of one item."""
-        return tuple(self.vocabulary[c] for c in self.codes[self.offsets[item] : self.offsets[item + 1]])
+        vocabulary, codes = self.vocabulary, self.codes[self.offsets[item] : self.offsets[item + 1]]
+        return tuple([vocabulary[code] for code in codes.tolist()])
 
     def text(self, item: int) -> str:
         """The identifier of one item as a model reads and writes it."""

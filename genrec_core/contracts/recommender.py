@@ -67,16 +67,9 @@ def excluding(answer: Candidates, request: Request, catalogue: Catalogue) -> Can
     """
     if not request.ruled:
         return answer
-    beams, meant = [], [catalogue.meant(beam) for beam in answer.beams]
-    allowed = request.allows(np.concatenate([*meant, np.zeros(0, dtype=np.int32)]))
-    ends = np.cumsum([len(items) for items in meant])
-    for beam, items, end in zip(answer.beams, meant, ends, strict=True):
-        left = items[allowed[end - len(items) : end]]
-        if len(left) == len(items):
-            beams.append(beam)
-        elif len(left):
-            beams.append(replace(beam, items=tuple(left.tolist())))
-    return replace(answer, beams=tuple(beams))
+    columns = catalogue.columns(answer.beams)
+    left = columns.where(request.allows(columns.items))
+    return answer if left is columns else replace(answer, beams=left)
 
 
 class Recommender(Component):

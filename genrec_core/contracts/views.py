@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 from genrec_core.contracts.dataset import OracleDistribution, Sequences
 
+_FEW = 4096
+"""Pairs of items that are compared one by one sooner than sorted."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -63,7 +66,9 @@ class Request:
         if self.only is not None:
             members = _members(self.only)
             allowed = (items < len(members)) & members[np.minimum(items, len(members) - 1)]
-        if self.exclude:
+        if self.exclude and len(items) * len(self.exclude) <= _FEW:
+            allowed &= (items[:, None] != np.asarray(self.exclude)).all(axis=1)
+        elif self.exclude:
             allowed &= ~np.isin(items, self.exclude)
         return allowed
 

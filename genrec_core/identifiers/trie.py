@@ -118,6 +118,12 @@ class Trie:
         """Items whose identifier ends at this node, in catalogue order."""
         return self.items[self.starts[node] : self.starts[node] + self.ends[node]]
 
+    def items_of_nodes(self, nodes: NDArray[np.integer]) -> tuple[Ints, NDArray[np.int64]]:
+        """Items whose identifiers end at some nodes, one node after another, and how many each has."""
+        counts = self.ends[nodes].astype(np.int64)
+        shift = self.starts[nodes] - (np.cumsum(counts) - counts)
+        return self.items[np.repeat(shift, counts) + np.arange(int(counts.sum()))], counts
+
     def items_under(self, node: int) -> Ints:
         """Items at or under this node."""
         return self.items[self.starts[node] : self.starts[node] + self.leaves[node]]

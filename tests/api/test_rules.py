@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import orjson
 import pytest
 
 
@@ -29,6 +30,22 @@ def test_k_items_come_back_wherever_k_are_allowed(small, only, allowed, k):
         items = found.items(request)
         assert len(items) == len(set(items)) == min(k, len(left))
     assert any("fewer than" in note for note in found.notes) == (len(left) < k)
+
+
+def test_a_batch_gives_what_one_call_a_user_gives(small, tmp_path):
+    """Histories of all lengths side by side, each user with others' items left out."""
+    users = small.users[:40]
+    small.recommend_users(users, 5, out=tmp_path / "recs.jsonl", exclude_viewed=True, fields=["brand"])
+    rows = [orjson.loads(line) for line in (tmp_path / "recs.jsonl").read_bytes().splitlines()]
+    alone = [
+        row
+        for user in users
+        for row in small.recommend(users=[user], k=5, exclude_viewed=True, fields=["brand"])
+    ]
+    assert len(rows) == len(alone) == 5 * len(users)
+    for found, expected in zip(rows, alone, strict=True):
+        assert found.pop("score") == pytest.approx(expected.pop("score"), abs=1e-4)
+        assert found == {name: value for name, value in expected.items() if name != "request"}
 
 
 def test_any_thread_may_ask_and_gets_what_it_would_alone(small):

@@ -15,7 +15,7 @@ def test_a_run_is_bundled_unbundled_and_asked(genrec, tmp_path):
     for name in ("runs", "store"):
         shutil.rmtree(tmp_path / name)
     packed = genrec("recommend", "shop.zip", "--history", "i0,i1")
-    assert (packed.code, packed.err.strip().rpartition("→ ")[2]) == (2, "genrec unbundle shop.zip")
+    assert (packed.code, "→ genrec unbundle shop.zip\n" in packed.err) == (2, True)
     assert genrec("unbundle", "shop.zip").out == "shop: unpacked, and every file is as it was written\n"
     assert genrec("recommend", "shop", "--history", "i0,i1", "--json").out == before
     assert genrec("unbundle", "shop").out == "shop: every file is as it was written\n"

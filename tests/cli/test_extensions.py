@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 
 import pytest
@@ -92,7 +93,7 @@ def test_help_lists_plugins_commands_without_importing_them(hello, monkeypatch):
 
 
 def test_help_says_what_a_plugins_command_does(hello, genrec):
-    assert "greet         Greet somebody." in genrec("--help").out
+    assert re.search(r"^  greet +Greet somebody\.$", genrec("--help").out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -154,7 +154,7 @@ def test_a_damaged_artefact_is_told_with_the_command_that_makes_it_again(genrec,
         file.unlink()
     shown = genrec("recommend", run, "--history", "i1")
     assert shown.code == 2
-    again = shown.err.strip().rpartition("→ ")[2]
+    again = shown.err.rpartition("→ ")[2].splitlines()[0]
     assert again.startswith("genrec items add")
     assert genrec(*again.split()[1:]).code == 0
     assert genrec("recommend", run, "--history", "n0").code == 0

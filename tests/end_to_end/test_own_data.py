@@ -7,6 +7,7 @@ import json
 import random
 import re
 import shlex
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.end_to_end.processes import genrec
 DOC = (Path(__file__).parents[2] / "docs" / "own-data.md").read_text()
 KINDS = ("kettle", "camping chair", "notebook", "lamp", "rucksack", "blanket", "teapot", "pencil")
 PRODUCTS, CUSTOMERS = 40, 60
+EPOCHS = ("--set", "train.sft.epochs=2")
 
 
 def blocks(language):
@@ -25,6 +27,11 @@ def blocks(language):
 
 def commands():
     return [shlex.split(line)[1:] for block in blocks("sh") for line in block.splitlines()]
+
+
+def typed():
+    """The lines that the transcript of a new user shows as typed."""
+    return [line[2:] for block in blocks("console") for line in block.splitlines() if line.startswith("$ ")]
 
 
 def names():
@@ -94,3 +101,19 @@ def test_rules_leave_one_product_and_everyone_is_in_the_file(shop):
         had = {(row["customer"], row["product"]) for row in csv.DictReader(file)}
     assert len({row["user"] for row in rows}) == CUSTOMERS
     assert not had & {(row["user"], row["item"]) for row in rows}
+
+
+def test_the_transcript_of_a_new_user_leads_to_recommendations_in_a_file(shop, tmp_path):
+    """Every line but those that install, on the document's made-up table and for two epochs."""
+    lines = typed()
+    assert len(lines) <= 10
+    here = [shlex.split(line)[1:] for line in lines if line.startswith("genrec ")]
+    others = [line.split()[0] for line in lines if not line.startswith("genrec ")]
+    assert others == ["python3.11", ".", "pip", "pip"]
+    shutil.copy(shop[0] / "shop.csv", tmp_path)
+    told = [genrec(tmp_path, *words, *(EPOCHS if words[0] == "run" else ())) for words in here]
+    assert f"wrote shop.yaml: {CUSTOMERS} users" in told[1]
+    assert "next: genrec run shop.yaml" in told[1]
+    assert f"{5 * CUSTOMERS} recommendations for {CUSTOMERS} users in recs.csv" in told[-1]
+    with (tmp_path / "recs.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 5 * CUSTOMERS

@@ -127,7 +127,7 @@ def search(
         gained = log_probabilities(head, flat, choices, settings.scoring, settings.temperature)
         if settings.prior is not None:
             gained = gained + _prior_gain(settings.prior, beams.nodes, choices)
-        choices, gained = constraint.permitted(choices, gained, len(prompts))
+        choices, gained = constraint.permitted(choices, gained, beams.nodes)
         scores = beams.scores.reshape(-1)[choices.beams] + gained
         keys = _perturbed(scores, beams.keys, choices, settings.noise) if settings.noise else scores
         table, place = _by_row(keys, choices, len(prompts))
@@ -201,4 +201,4 @@ def _perturbed(scores: Tensor, parents: Tensor, choices: Choices, noise: torch.G
     shift = target - raw + torch.log1p(-torch.exp((raw - highest).clamp(max=-1e-7)))
     shift = torch.where(raw == highest, -torch.inf, shift)
     keys = target - shift.relu() - torch.log1p(torch.exp(-shift.abs()))
-    return torch.where(raw == highest, target, keys)
+    return torch.where(raw == highest, target, keys).masked_fill_(raw == -torch.inf, -torch.inf)

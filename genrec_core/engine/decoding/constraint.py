@@ -15,6 +15,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import torch
@@ -55,12 +56,14 @@ class Restriction:
         named: int64, ascending: row × (N + 1) + place in the trie's items, of every item that the row itself
             names: those of its set that it may not be answered with all the same, or those that alone it may.
         only: bool [R], whether the named items are the ones allowed; then the row's set does not count.
+        excluding: whether nothing else is asked than that each row leaves out the items it names.
     """
 
     counts: Tensor
     sets: Tensor
     named: Tensor
     only: Tensor
+    excluding: bool = False
 
     def allows(self, rows: Tensor, starts: Tensor, leaves: Tensor) -> Tensor:
         """Whether some item of the run `starts … starts + leaves` is allowed, bool of their shape."""
@@ -75,6 +78,8 @@ class Restriction:
 
 KEPT_SETS = 16
 """Sets of allowed items whose counts a constraint keeps."""
+PAIRS = 4
+"""Pairs of beam and excluded item that are looked at for each choice at most; beyond, every choice is."""
 FEW = 64
 """A set of less than one in so many items is named item by item: rows may each have one of their own."""
 
@@ -95,6 +100,7 @@ class Constraint:
         self._tokens = torch.from_numpy(trie.tokens).to(device).long()
         self._starts = torch.from_numpy(trie.starts).to(device).long()
         self._leaves = torch.from_numpy(trie.leaves).to(device).long()
+        self._depths = torch.from_numpy(trie.depths).to(device).long()
         self._restriction: Restriction | None = None
         self._counts: dict[frozenset[int] | None, Tensor] = {}
         self._counting = threading.Lock()
@@ -104,6 +110,20 @@ class Constraint:
         """Items ascending, and the place of each in the trie's own order."""
         order = np.argsort(self.trie.items, kind="stable").astype(np.int32)
         return self.trie.items[order], order
+
+    @cached_property
+    def _paths(self) -> Tensor:
+        """Int64 [N, depth + 1]: the node at each depth above every place in the trie's items, -1 below."""
+        trie, end = self.trie, np.flatnonzero(self.trie.ends)
+        nodes = np.full((len(trie.items), self.depth + 1), -1, dtype=np.int64)
+        counts = trie.ends[end].astype(np.int64)
+        shift = trie.starts[end] - (np.cumsum(counts) - counts)
+        at, places = np.repeat(end, counts), np.repeat(shift, counts) + np.arange(int(counts.sum()))
+        while len(at):
+            nodes[places, trie.depths[at]] = at
+            above = trie.parents[at].astype(np.int64)
+            at, places = above[above >= 0], places[above >= 0]
+        return torch.from_numpy(nodes).to(self.device)
 
     def for_rows(
         self, exclude: Sequence[Sequence[int]], only: Sequence[frozenset[int] | None] | None = None
@@ -118,6 +138,8 @@ class Constraint:
             only: item indices that alone are allowed for each row, less those excluded; None for all. What a
                 large set allows is counted once and kept, so rows with the same rule share one set.
         """
+        if only is None or all(kept is None for kept in only):
+            return self._excluding(exclude)
         items, order = self._by_item
         allowed = only if only is not None else [None] * len(exclude)
         few = [kept is not None and len(kept) * FEW < len(order) for kept in allowed]
@@ -142,6 +164,26 @@ class Constraint:
         )
         return restricted
 
+    def _excluding(self, exclude: Sequence[Sequence[int]]) -> Constraint:
+        """The same trie for rows that are asked nothing else than to leave some items out."""
+        items, order = self._by_item
+        rows = np.repeat(np.arange(len(exclude)), [len(left_out) for left_out in exclude])
+        named = np.fromiter(chain.from_iterable(exclude), dtype=np.int64, count=len(rows))
+        first, last = (np.searchsorted(items, named, side) for side in ("left", "right"))
+        counts = last - first
+        runs = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
+        keys = np.unique(order[runs].astype(np.int64) + np.repeat(rows, counts) * (len(order) + 1))
+        device = self._first.device
+        restricted = copy.copy(self)
+        restricted._restriction = Restriction(
+            self._counted(None)[None],
+            torch.zeros(len(exclude), dtype=torch.long, device=device),
+            torch.from_numpy(keys).to(device),
+            torch.zeros(len(exclude), dtype=torch.bool, device=device),
+            excluding=True,
+        )
+        return restricted
+
     def _counted(self, allowed: frozenset[int] | None) -> Tensor:
         """How many of the trie's first n items a set allows, int64 [N + 1]; None allows all."""
         with self._counting:  # sessions of several threads share a trie
@@ -156,16 +198,47 @@ class Constraint:
                 self._counts[allowed] = counts.long().to(self._first.device)
             return self._counts[allowed]
 
-    def permitted(self, choices: Choices, gained: Tensor, rows: int) -> tuple[Choices, Tensor]:
-        """The choices that the rows' items allow, with their values; probabilities stay those of the trie."""
-        if self._restriction is None:
+    def permitted(self, choices: Choices, gained: Tensor, nodes: Tensor) -> tuple[Choices, Tensor]:
+        """The choices that the rows' items allow, with their values; probabilities stay those of the trie.
+
+        Args:
+            choices: the legal steps from `nodes`.
+            gained: of each, what it adds to the score. Of one that is left in though it is not allowed, -inf.
+            nodes: int64 [B, W], where the beams stand.
+        """
+        restriction = self._restriction
+        if restriction is None:
             return choices, gained
-        width = len(choices.counts) // rows
+        if restriction.excluding and len(restriction.named) * nodes.shape[1] <= PAIRS * len(gained):
+            return choices, self._without_excluded(restriction, choices, gained, nodes)
         starts, leaves = self._starts[choices.nodes], self._leaves[choices.nodes]
-        kept = self._restriction.allows(choices.beams // width, starts, leaves)
+        kept = restriction.allows(choices.beams // nodes.shape[1], starts, leaves)
         beams = choices.beams[kept]
         counts = torch.bincount(beams, minlength=len(choices.counts))
         return Choices(beams, choices.nodes[kept], choices.tokens[kept], counts), gained[kept]
+
+    def _without_excluded(
+        self, restriction: Restriction, choices: Choices, gained: Tensor, nodes: Tensor
+    ) -> Tensor:
+        """Gains with -inf where a step leads to a node under which every item is left out.
+
+        Instead of every choice, the few items that are left out are looked at: on which beam of its row each
+        lies, and to which of the beam's choices. A node that all its items lead to is lost.
+        """
+        rows = restriction.named // restriction.counts.shape[1]
+        places = restriction.named % restriction.counts.shape[1]
+        begin = self._starts[nodes][rows]
+        live = choices.counts.reshape(nodes.shape)[rows] > 0
+        over = live & (begin <= places[:, None]) & (places[:, None] < begin + self._leaves[nodes][rows])
+        which, beams = over.nonzero(as_tuple=True)
+        rows, places = rows[which], places[which]
+        parents = nodes[rows, beams]
+        below = self._paths[places, self._depths[parents] + 1]
+        offsets = (choices.counts.cumsum(0) - choices.counts)[rows * nodes.shape[1] + beams]
+        led_to = (offsets + below - self._first[parents])[below >= 0]
+        entry, counts = led_to.unique(return_counts=True)  # type: ignore[no-untyped-call]
+        lost = entry[counts == self._leaves[choices.nodes[entry]]]
+        return gained.index_fill(0, lost, -torch.inf)
 
     def choices(self, nodes: Tensor, live: Tensor) -> Choices:
         """The legal steps from `nodes` int64 [B, W]; beams that are not `live` have none."""

@@ -17,14 +17,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from genrec_core.contracts.candidates import Candidate, Candidates
+from genrec_core.contracts.candidates import BeamColumns, Candidate, Candidates
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Tokens
@@ -38,8 +38,10 @@ from genrec_core.engine.decoding.constraint import Constraint, answer_end, answe
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.decoding.prior import Prior
 from genrec_core.engine.decoding.support import decode_state_for
+from genrec_core.engine.models.dense_head import DenseHead
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.identifiers.trie import Trie
 
 
 @dataclass(frozen=True)
@@ -226,45 +228,67 @@ class Decoder:
     def written(self, found: Found, form: str = IDENTIFIER, stop_text: str = "") -> list[Candidates]:
         """What a search found, as candidates, one a row."""
         trie = self.constraint(form, stop_text).trie
-        answers = []
-        dense = None
+        nodes, scores = found.nodes.cpu().numpy(), found.scores.cpu().numpy().astype(np.float64)
+        spent = np.where(nodes >= 0, trie.depths[nodes], 0).sum(axis=1).tolist()
         if self.settings.dense and form == IDENTIFIER:
-            dense = (self.settings.dense * self.item_logs(found.begun)).cpu().numpy()
-        for row, (nodes, scores) in enumerate(zip(found.nodes.tolist(), found.scores.tolist(), strict=True)):
-            pairs = [(node, score) for node, score in zip(nodes, scores, strict=True) if node >= 0]
-            groups = [trie.items[trie.starts[node] :][: trie.ends[node]].tolist() for node, _ in pairs]
-            values = [score for _, score in pairs]
-            if dense is not None:
-                beams = self._by_item(groups, values, dense[row])
-            else:
-                best = list(zip(groups, values, strict=True))[: self.settings.beams]
-                beams = [self._candidate(items, score, form) for items, score in best]
-            written = sum(int(trie.depths[node]) for node, _ in pairs)
-            answers.append(Candidates(tuple(beams), {"finish": written}))
-        return answers
+            beams = self._by_item(trie, nodes, scores, found.begun)
+        else:
+            beams = [self._by_node(trie, *row, form) for row in zip(nodes, scores, strict=True)]
+        return [Candidates(one, {"finish": tokens}) for one, tokens in zip(beams, spent, strict=True)]
 
-    def _candidate(self, items: list[int], score: float, form: str) -> Candidate:
-        if form == IDENTIFIER:
-            return Candidate(self.catalogue.identifiers.tokens(items[0]), score)
-        return Candidate((), score, self.catalogue.write(items[0], form), tuple(items))
+    def _by_node(
+        self, trie: Trie, nodes: NDArray[np.int64], scores: NDArray[np.float64], form: str
+    ) -> BeamColumns:
+        """The best answers of a row, each for all items under its node."""
+        kept = np.flatnonzero(nodes >= 0)[: self.settings.beams]
+        values, items, counts = scores[kept], *trie.items_of_nodes(nodes[kept])
+
+        def make() -> Iterator[Candidate]:
+            edges = [0, *np.cumsum(counts).tolist()]
+            groups = [items[begin:end].tolist() for begin, end in pairwise(edges)]
+            for score, group in zip(values.tolist(), groups, strict=True):
+                if form == IDENTIFIER:
+                    yield Candidate(self.catalogue.identifiers.tokens(group[0]), score)
+                else:
+                    yield Candidate((), score, self.catalogue.write(group[0], form), tuple(group))
+
+        return BeamColumns(items, counts, values, make)
 
     def _by_item(
-        self, groups: Sequence[list[int]], scores: Sequence[float], dense: NDArray[np.float32]
-    ) -> list[Candidate]:
+        self, trie: Trie, nodes: NDArray[np.int64], scores: NDArray[np.float64], begun: Tensor
+    ) -> list[BeamColumns]:
         """Every item of what was found, ranked by the score of its identifier and that of its own row."""
-        items = np.concatenate([np.zeros(0, dtype=np.int32), *map(np.asarray, groups)]).astype(np.int32)
-        both = np.repeat(np.asarray(scores), list(map(len, groups))) + dense[items]
-        order = np.lexsort((items, -both))[: self.settings.beams]
-        return list(self.catalogue.named(items[order], both[order]))
+        rows, places = np.nonzero(nodes >= 0)
+        items, counts = trie.items_of_nodes(nodes[rows, places])
+        rows, values = np.repeat(rows, counts), np.repeat(scores[rows, places], counts)
+        values += self.settings.dense * self._logs_at(begun, rows, items)
+        order = np.lexsort((items, -values, rows))
+        edges = np.searchsorted(rows, np.arange(len(nodes) + 1)).tolist()
+        best = [order[begin:end][: self.settings.beams] for begin, end in pairwise(edges)]
+        return [self.catalogue.named(items[one], values[one]) for one in best]
+
+    @torch.inference_mode()
+    def _logs_at(
+        self, states: Tensor, rows: NDArray[np.int64], items: NDArray[np.int32]
+    ) -> NDArray[np.float32]:
+        """Log-probabilities under the dense head of some items, each behind one of the states [R, H]."""
+        head = self.model.dense
+        assert head is not None
+        at = (torch.from_numpy(rows).to(states.device), torch.from_numpy(items).long().to(states.device))
+        return head.log_softmax_at(states, self._dense_rows(head), *at).cpu().numpy()
+
+    def _dense_rows(self, head: DenseHead) -> Tensor:
+        """The dense head's rows of all items, worked out once."""
+        if self._rows is None:
+            self._rows = head.rows(head.written(self.renderer.answer_ids()))
+        return self._rows
 
     @torch.inference_mode()
     def item_logs(self, states: Tensor) -> Tensor:
         """Log-probabilities float32 [R, N] of all items under the dense head, from states [R, H]."""
         head = self.model.dense
         assert head is not None
-        if self._rows is None:
-            self._rows = head.rows(head.written(self.renderer.answer_ids()))
-        return head.log_softmax(states, self._rows)
+        return head.log_softmax(states, self._dense_rows(head))
 
     def item_scores(self, samples: Iterable[Sample]) -> Iterator[NDArray[np.float32]]:
         """What the dense head says of every item, log-probabilities float32 [N] for each prompt, in order."""

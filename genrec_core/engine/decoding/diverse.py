@@ -151,8 +151,9 @@ class _Paths:
     def legal(self, logs: Tensor, running: Tensor) -> Tensor:
         """The log-probabilities [R, W, V] with -inf for what may not be written."""
         flat = logs.reshape(-1, logs.shape[2])
-        choices = self._constraint.choices(self._nodes.clamp(min=0), running)
-        choices, gained = self._constraint.permitted(choices, _gained(flat, choices), self._rows)
+        nodes = self._nodes.clamp(min=0)
+        choices = self._constraint.choices(nodes, running)
+        choices, gained = self._constraint.permitted(choices, _gained(flat, choices), nodes)
         self._children = torch.full(flat.shape, -1, dtype=torch.long, device=logs.device)
         self._children[choices.beams, choices.tokens] = choices.nodes
         kept = torch.full_like(flat, -torch.inf)

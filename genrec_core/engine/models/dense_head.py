@@ -126,6 +126,14 @@ class DenseHead(nn.Module):
         """Log-probabilities float32 [R, N] of all items with these rows."""
         return (self.queries(states) @ rows.T).float().log_softmax(dim=1)
 
+    def log_softmax_at(self, states: Tensor, rows: Tensor, which: Tensor, items: Tensor) -> Tensor:
+        """Log-probabilities float32 [M] of some items, each behind the state [R, H] that `which` names.
+
+        The same as `log_softmax` at those places, which writes a number for every item.
+        """
+        scores = (self.queries(states) @ rows.T).float()
+        return scores[which, items] - scores.logsumexp(dim=1)[which]
+
 
 def shared_parts(rows: Tensor, written: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
     """Rows [N, H] as what items share by their tokens, [tokens, H], and what is left to each, [N, H].

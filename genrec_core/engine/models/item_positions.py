@@ -214,6 +214,29 @@ class ItemPositions(nn.Module):
             added = dropped(added, rate)
         return cast("Tensor", self.norm(states + rows + added))
 
+    def cascade_beams(self, states: Tensor, parents: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:
+        """`cascade` for beams [B, W, H], without computing alike what beams share.
+
+        Args:
+            states: [B, P, H], of the beams before.
+            parents: int64 [B, W], which of them each beam goes on from.
+            rows: [V, H], of all tokens.
+            tokens: int64 [B, W], what each beam writes.
+        """
+        width = states.shape[-1]
+        named, place = tokens.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        written = nn.functional.embedding(named, rows)
+        before, behind = self.enter.weight[:, :width], self.enter.weight[:, width:]
+        begun, ended = nn.functional.linear(states, before), nn.functional.linear(written, behind)
+        gate, up = (_beams_of(begun, parents) + ended[place]).chunk(2, dim=-1)
+        added = self.leave(nn.functional.silu(gate) * up)
+        return cast("Tensor", self.norm(_beams_of(states, parents) + written[place] + added))
+
+
+def _beams_of(values: Tensor, parents: Tensor) -> Tensor:
+    """Values [B, P, H] of the beams that some beams go on from, [B, W, H]."""
+    return values.gather(1, parents[..., None].expand(-1, -1, values.shape[-1]))
+
 
 class _ReadsItems:
     """Beside the class of a stack of blocks: reads token ids by item. See `read_by_item`."""
@@ -318,13 +341,11 @@ class ItemState:
 
     def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
         """Hidden states [B, W, H] after `tokens` [B, W], each written behind beam `parents` [B, W]."""
-        width = self._hidden.shape[-1]
-        before = self._hidden.gather(1, parents[..., None].expand(-1, -1, width))
         path = self._written.gather(1, parents[..., None].expand(-1, -1, self._written.shape[2]))
         self._written = torch.cat([path, tokens[..., None]], dim=2)
         inside, self._nodes, _ = self._items.step(self._nodes.gather(1, parents), tokens)
-        rows = nn.functional.embedding(tokens, self._decoder.embed_tokens.weight)
-        hidden = self._items.cascade(before, rows).to(before.dtype)
+        rows = self._decoder.embed_tokens.weight
+        hidden = self._items.cascade_beams(self._hidden, parents, rows, tokens).to(self._hidden.dtype)
         whole = (~inside).nonzero().tolist()
         if whole:
             paths = [[*self._prompts[row], *self._written[row, beam].tolist()] for row, beam in whole]

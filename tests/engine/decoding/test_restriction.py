@@ -53,6 +53,20 @@ def test_excluded_items_leave_the_order_and_scores_of_the_others(name, way, scor
         assert scores == pytest.approx([score for _, score in expected], abs=1e-4)
 
 
+@pytest.mark.parametrize("pairs", [0, 10**6])
+@pytest.mark.parametrize("beams", [2, 8, 60])
+def test_excluded_items_are_found_from_either_side(beams, pairs, monkeypatch):
+    """By the choices, and by the items; alone and with a set of allowed ones that holds everything."""
+    excluded = [[], [3], RANDOM.permutation(40)[:9].tolist(), list(range(40))]
+    name, how = FAMILIES[0], SearchSettings(beams, "legal")
+    everything = [frozenset(range(40))] * len(excluded)
+    expected = found(name, how, Constraint(TRIE, CPU).for_rows(excluded, everything))
+    monkeypatch.setattr("genrec_core.engine.decoding.constraint.PAIRS", pairs)
+    result = found(name, how, Constraint(TRIE, CPU).for_rows(excluded))
+    assert result.nodes.tolist() == expected.nodes.tolist()
+    assert result.scores.tolist() == expected.scores.tolist()
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("beams", [1, 3, 8])
 def test_as_many_beams_come_back_as_legal_answers_exist(name, beams):
