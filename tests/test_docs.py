@@ -139,8 +139,9 @@ def test_the_site_shows_every_page():
 
 def test_errors_that_are_explained_are_errors_that_are_said():
     """Words of every section stand in a message, and the page has the anchor that messages name."""
-    source = " ".join(path.read_text(encoding="utf-8") for path in (ROOT / "genrec_core").rglob("*.py"))
-    source += os.strerror(errno.ENOSPC)
+    packages = [ROOT / "genrec_core", *ROOT.glob("plugins/*/genrec_*"), *ROOT.glob("contrib/*/genrec_*")]
+    files = [path for package in packages for path in package.rglob("*.py")]
+    source = " ".join(path.read_text(encoding="utf-8") for path in files) + os.strerror(errno.ENOSPC)
     anchors = headings_of(ROOT / "docs" / "errors.md")
     sections = explanations().values()
     assert len(sections) > 20

@@ -248,10 +248,10 @@ def _say_where_more_is_said(error: GenrecError) -> None:
     from genrec_core.cli.explanations import explained_by
 
     if names := explained_by(error):
-        _say(f"  more: genrec explain-error {' '.join(names[:MOST])}")
+        _say(f"  more: genrec explain-error {' '.join(names[:SECTIONS_NAMED])}")
 
 
-MOST = 3
+SECTIONS_NAMED = 3
 """Sections that one message names at most."""
 
 

@@ -78,7 +78,7 @@ class Restriction:
 
 KEPT_SETS = 16
 """Sets of allowed items whose counts a constraint keeps."""
-PAIRS = 4
+PAIRS_A_CHOICE = 4
 """Pairs of beam and excluded item that are looked at for each choice at most; beyond, every choice is."""
 FEW = 64
 """A set of less than one in so many items is named item by item: rows may each have one of their own."""
@@ -209,7 +209,7 @@ class Constraint:
         restriction = self._restriction
         if restriction is None:
             return choices, gained
-        if restriction.excluding and len(restriction.named) * nodes.shape[1] <= PAIRS * len(gained):
+        if restriction.excluding and len(restriction.named) * nodes.shape[1] <= PAIRS_A_CHOICE * len(gained):
             return choices, self._without_excluded(restriction, choices, gained, nodes)
         starts, leaves = self._starts[choices.nodes], self._leaves[choices.nodes]
         kept = restriction.allows(choices.beams // nodes.shape[1], starts, leaves)

@@ -61,7 +61,7 @@ def test_excluded_items_are_found_from_either_side(beams, pairs, monkeypatch):
     name, how = FAMILIES[0], SearchSettings(beams, "legal")
     everything = [frozenset(range(40))] * len(excluded)
     expected = found(name, how, Constraint(TRIE, CPU).for_rows(excluded, everything))
-    monkeypatch.setattr("genrec_core.engine.decoding.constraint.PAIRS", pairs)
+    monkeypatch.setattr("genrec_core.engine.decoding.constraint.PAIRS_A_CHOICE", pairs)
     result = found(name, how, Constraint(TRIE, CPU).for_rows(excluded))
     assert result.nodes.tolist() == expected.nodes.tolist()
     assert result.scores.tolist() == expected.scores.tolist()
