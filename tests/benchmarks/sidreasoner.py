@@ -1,16 +1,18 @@
 """SIDReasoner's ladder: each rung of alignment before and after reinforcement, on real data.
 
     python -m tests.benchmarks.sidreasoner --seeds 1 2 3
-    python -m tests.benchmarks.sidreasoner --only general --set train.align.max_steps=350
+    python -m tests.benchmarks.sidreasoner --rows 1000 --only general --set train.align.max_steps=350
 
 Each rung is `plugins/genrec-plugin-sidreasoner/tiny.yaml` with `train.align.rung` set, once as it stands and
 once without the step `reinforce`; both are judged on the same test rows, so the gain is paired. What a
-thought is worth at the same input is `tests.benchmarks.thoughts`, asked of a run of this study. Needs the
-data folder `amazon-industrial`.
+thought is worth at the same input is `tests.benchmarks.thoughts`, asked of a run of this study. `--rows`
+judges on so many of the test rows, evenly chosen. Needs the data folder `amazon-industrial`.
 """
 
 from __future__ import annotations
 
+import gzip
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from genrec_core.engine.training.validation import evenly
 from genrec_core.evaluation.compare import load_run
 from genrec_core.evaluation.metrics import worth
 from tests.benchmarks.study import PLUGINS, SHARED, Row, conclusion, parser, ran, report, seconds
@@ -27,6 +30,20 @@ TINY = PLUGINS / "genrec-plugin-sidreasoner" / "tiny.yaml"
 RUNGS = ("vanilla", "multi-task", "enriched", "general")
 FLOAT = ("train.align.precision=float32", "train.activate.precision=float32")
 REINFORCE = "train.reinforce"
+DATA = SHARED / "amazon-industrial"
+
+
+def fewer_rows(rows: int, home: Path) -> Path:
+    """A copy of the data folder with `rows` of its test rows, evenly chosen."""
+    folder = home / f"rows-{rows}"
+    shutil.copytree(DATA, folder, dirs_exist_ok=True)
+    file = folder / "test.jsonl.gz"
+    with gzip.open(DATA / file.name, "rt", encoding="utf-8") as source:
+        lines = source.readlines()
+    # Without the time of writing in it, the same rows are the same file.
+    with gzip.GzipFile(file, "wb", mtime=0) as kept:
+        kept.write("".join(lines[place] for place in evenly(len(lines), rows)).encode())
+    return folder
 
 
 def before_reinforcement(home: Path) -> Path:
@@ -40,10 +57,10 @@ def before_reinforcement(home: Path) -> Path:
 
 
 def gains(
-    rung: str, seed: int, home: Path, extra: tuple[str, ...]
+    rung: str, seed: int, home: Path, data: Path, extra: tuple[str, ...]
 ) -> tuple[dict[str, Any], NDArray[np.float64]]:
     """The figures of a rung before and after, and the gain in NDCG@10 of each test row."""
-    changes = [f"data.source.path={SHARED / 'amazon-industrial'}", "evaluate.valid=false", *FLOAT, *extra]
+    changes = [f"data.source.path={data.resolve()}", "evaluate.valid=false", *FLOAT, *extra]
     changes += [f"train.align.rung={rung}", f"seed={seed}"]
     before = ran(before_reinforcement(home), [one for one in changes if not one.startswith(REINFORCE)], home)
     after = ran(TINY, changes, home)
@@ -67,12 +84,14 @@ def main() -> None:
     """Run the study."""
     options = parser(__doc__, "sidreasoner-study")
     options.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    options.add_argument("--rows", type=int, help="test rows, evenly chosen; all by default")
     chosen = options.parse_args()
+    data = fewer_rows(chosen.rows, chosen.home) if chosen.rows else DATA
 
     def rows(rung: str) -> Iterator[Row]:
         every = []
         for seed in chosen.seeds:
-            found, gain = gains(rung, seed, chosen.home, tuple(chosen.set))
+            found, gain = gains(rung, seed, chosen.home, data, tuple(chosen.set))
             every.append(gain)
             parts = [
                 f"{name} {found['before'][name]:.4f} -> {found['after'][name]:.4f}"

@@ -10,8 +10,10 @@ model that answers at once must add n numbers in the few layers it has, and one 
 two numbers at a time. The right answer is certain, so an oracle's recall is 1, and a model that knows the
 colours but not the sums gets one in as many as there are digits.
 
-`sidreasoner/remainder-steps` is asked for customers' monologues like any teacher and answers with the digits,
-each with the sum so far: `3 3; 4 2; 4 1; 2 3`.
+`sidreasoner/remainder-steps` is asked for customers' monologues like any teacher and answers with the items,
+each with the sum so far: `3 red 3; 4 blue 2; 4 red 1; 2 blue 3`. The thought holds all that the answer needs:
+of sums alone the answer's colour would have to be fetched from behind the whole thought, and of all that a
+small model has to learn, that was what it learnt last.
 """
 
 from __future__ import annotations
@@ -102,9 +104,9 @@ def _rows(prefix: str, histories: NDArray[np.int64], targets: NDArray[np.int64])
 
 
 class RemainderSteps(Teacher):
-    """Running sums of the digits of a history: the intermediate results that the world's rule needs."""
+    """Items with running sums of their digits: the intermediate results that the world's rule needs."""
 
-    version = "1"
+    version = "2"
     seeded = False
 
     class Options(Teacher.Options):
@@ -126,12 +128,13 @@ class RemainderSteps(Teacher):
     def _steps(self, chat: Chat) -> str:
         asked = asked_about(chat)
         lines = asked[1].splitlines() if asked is not None and asked[0] == MONOLOGUE else []
-        found = [re.fullmatch(r"\d+\. (\d) \w+", line) for line in lines]
-        digits = [int(one[1]) for one in found if one is not None]
-        if not digits or len(digits) < len(lines):
+        found = [re.fullmatch(r"\d+\. (\d) (\w+)", line) for line in lines]
+        bought = [(int(one[1]), one[2]) for one in found if one is not None]
+        if not bought or len(bought) < len(lines):
             raise StageError(
                 f"teacher `{self.name}` answers only about histories of `sidreasoner/remainders`",
                 hint="use another teacher for other data, such as sidreasoner/templates",
             )
-        sums = np.cumsum(digits) % self.options.digits
-        return "; ".join(f"{digit} {total}" for digit, total in zip(digits, sums.tolist(), strict=True))
+        sums = np.cumsum([digit for digit, _ in bought]) % self.options.digits
+        steps = zip(bought, sums.tolist(), strict=True)
+        return "; ".join(f"{digit} {colour} {total}" for (digit, colour), total in steps)

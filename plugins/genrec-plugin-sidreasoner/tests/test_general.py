@@ -107,6 +107,6 @@ def test_the_worlds_teacher_writes_running_sums():
     (answer,) = RemainderSteps(digits=10).complete(
         [monologue_question(["3 red", "9 blue", "4 red", "7 blue"])], Context()
     )
-    assert answer == "3 3; 9 2; 4 6; 7 3"
+    assert answer == "3 red 3; 9 blue 2; 4 red 6; 7 blue 3"
     with pytest.raises(StageError, match="answers only about histories of `sidreasoner/remainders`"):
         RemainderSteps().complete([monologue_question(["3 red", "tent"])], Context())
