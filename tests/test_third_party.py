@@ -12,6 +12,7 @@ from tests.testing.installing import GENREC, ROOT, install, run
 EXAMPLES = ROOT / "examples" / "third_party"
 EXAMPLE = EXAMPLES / "genrec-plugin-title-words"
 TWO_MODELS = EXAMPLES / "genrec-plugin-two-models"
+QUICK = ("--set", "data.source.users=40", "--set", "evaluate.resamples=20")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_its_own_tests_pass_against_the_wheel(packages, tmp_path):
 
 def test_its_pipeline_runs_end_to_end(packages, tmp_path):
     (tmp_path / "pipeline.yaml").write_text((EXAMPLE / "pipeline.yaml").read_text())
-    done = run("-c", GENREC, "run", "pipeline.yaml", packages=packages, folder=tmp_path)
+    done = run("-c", GENREC, "run", "pipeline.yaml", *QUICK, packages=packages, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     (written,) = (tmp_path / "runs" / "title-words" / "latest").glob("metrics.json")
     metrics = json.loads(written.read_text())
@@ -64,8 +65,7 @@ def test_a_trainer_with_two_models_and_a_recommender_with_a_session_pass_their_o
 
 def test_two_models_train_and_recommend_in_one_pipeline(packages, tmp_path):
     (tmp_path / "pipeline.yaml").write_text((TWO_MODELS / "pipeline.yaml").read_text())
-    quick = ["--set", "data.source.users=40", "--set", "evaluate.resamples=20"]
-    done = run("-c", GENREC, "run", "pipeline.yaml", *quick, packages=packages, folder=tmp_path)
+    done = run("-c", GENREC, "run", "pipeline.yaml", *QUICK, packages=packages, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     plan = json.loads((tmp_path / "runs" / "two-models" / "latest" / "plan.json").read_text())
     assert {"train.teach", "train.distil", "recommend"} <= {stage["name"] for stage in plan["stages"]}
