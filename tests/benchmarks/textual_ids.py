@@ -56,7 +56,7 @@ def taught(items: Items, epochs: int) -> Generator:
 
     tags = item_tags(items, tag_fields(items), 5, fits)
     settings = SFTSettings(epochs=epochs, learning_rate=4e-3, batch_size=64, keep="last", patience=None)
-    teach(Generator(model, items, WRITING, tags=tags), settings, Context(seed=1))
+    teach(Generator(model, items, WRITING, tags=[tags]), settings, Context(seed=1))
     print(f"taught for {epochs} epochs in {time.process_time() - begin:.0f} processor seconds", flush=True)
     return Generator(model, items, WRITING)
 

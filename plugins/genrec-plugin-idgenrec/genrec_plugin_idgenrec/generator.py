@@ -45,8 +45,9 @@ class Generator:
         model: the language model φ.
         items: the catalogue.
         writing: what is read and written.
-        tags: what the model is taught to write of each item, beside its metadata; nothing outside of
-        teaching. batch_tokens: prompt and beam tokens of one batch.
+        tags: what the model is taught to write of each item, beside its metadata; several rows for
+            several answers, none outside of teaching.
+        batch_tokens: prompt and beam tokens of one batch.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Generator:
         items: Items,
         writing: Writing,
         *,
-        tags: Sequence[str] = (),
+        tags: Sequence[Sequence[str]] = (),
         batch_tokens: int = 16384,
     ) -> None:
         # Checking and explaining a pipeline must not import torch.
@@ -64,7 +65,8 @@ class Generator:
         self.model: Model = Model.of(model)
         self.writing, self.batch_tokens = writing, batch_tokens
         texts = self._cut([writing.metadata(items, item) for item in range(len(items))])
-        fields = {METADATA: texts, **({TAGS: list(tags)} if tags else {})}
+        fields = {METADATA: texts, **{tags_form(draw): list(row) for draw, row in enumerate(tags)}}
+        self.tag_forms = tuple(map(tags_form, range(len(tags))))
         # Nothing here is written as an identifier; the renderer only wants a catalogue that has some.
         self.catalogue = Catalogue(Items(items.ids, fields), Identifiers.of([("-",)] * len(items)))
         self.renderer: Renderer = Renderer(self.model, self.catalogue)
@@ -182,5 +184,6 @@ class Generator:
         return range(len(self.catalogue.items))
 
 
-TAGS = "tags"
-"""The form that teaching shows the generator as its answer."""
+def tags_form(draw: int) -> str:
+    """The form that teaching shows the generator as one of its answers."""
+    return f"tags {draw}"

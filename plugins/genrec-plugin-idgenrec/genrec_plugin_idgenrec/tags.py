@@ -6,6 +6,12 @@ brand and categories, in the order in which they stand there. So the generator b
 words; which of them serve recommending, alternate training has to find out.
 
     "Red folding tent for two" among tents and lamps   →   red folding two
+
+A generator that is nearly sure of those words hardly feels any gradient towards another: a token's share of
+it is proportional to the token's probability. Taught on words *drawn* from the item, others each time, it
+spreads its probability over all of them, and alternate training has only to move it.
+
+    "Red folding tent for two"   →   tent for, two red, folding tent …
 """
 
 from __future__ import annotations
@@ -14,6 +20,8 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from genrec_core import Items
 
@@ -56,3 +64,27 @@ def _tagged(
             return text
         best.pop()
     return ""
+
+
+def drawn_tags(
+    items: Items,
+    fields: Sequence[str],
+    count: int,
+    fits: Callable[[str], bool],
+    generator: np.random.Generator,
+) -> list[str]:
+    """One draw of tags: of every item different words in any order; "" for an item without words.
+
+    Args:
+        items, fields, fits: as for `item_tags`; of a text that is too long the last words are left out.
+        count: words of an item, all of them where it has fewer.
+        generator: draws.
+    """
+    tags = []
+    for item in range(len(items)):
+        words = list(dict.fromkeys(_WORD.findall(items.text(item, fields).lower())))
+        drawn = [words[place] for place in generator.permutation(len(words))[:count].tolist()]
+        while drawn and not fits(" ".join(drawn)):
+            drawn.pop()
+        tags.append(" ".join(drawn))
+    return tags

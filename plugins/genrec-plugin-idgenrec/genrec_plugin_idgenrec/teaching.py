@@ -11,22 +11,23 @@ import numpy as np
 
 from genrec_core import Catalogue, Context, Corpus, ItemRef, Sample, Sequences, Training, View
 from genrec_core.engine import SFTSettings
-from genrec_plugin_idgenrec.generator import TAGS, Generator
+from genrec_plugin_idgenrec.generator import Generator
 
 
 class Tagging(Corpus):
-    """One sample an item: its metadata, and the tags to write."""
+    """One sample for an item and an answer of its own: its metadata, and the tags to write."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
         self._generator = generator
 
     def samples(self, view: View, catalogue: Catalogue, context: Context) -> Iterator[Sample]:
-        """Items with tags, in catalogue order."""
-        for item in range(len(catalogue.items)):
-            if catalogue.items.value(item, TAGS):
-                answer = ItemRef(item, form=TAGS, learn=True, turn="assistant")
-                yield Sample((*self._generator.asked([item]), answer), answer_form=TAGS, task="tags")
+        """Items with tags, in catalogue order, once for each row of tags."""
+        for form in self._generator.tag_forms:
+            for item in range(len(catalogue.items)):
+                if catalogue.items.value(item, form):
+                    answer = ItemRef(item, form=form, learn=True, turn="assistant")
+                    yield Sample((*self._generator.asked([item]), answer), answer_form=form, task="tags")
 
 
 def teach(generator: Generator, settings: SFTSettings, context: Context) -> None:

@@ -34,9 +34,12 @@ from genrec_core import (
 from genrec_core.contracts.options import operational
 from genrec_core.engine import SFTSettings
 from genrec_plugin_idgenrec.generator import Generator
-from genrec_plugin_idgenrec.tags import item_tags, tag_fields
+from genrec_plugin_idgenrec.tags import drawn_tags, item_tags, tag_fields
 from genrec_plugin_idgenrec.unique import PENALTIES, UniqueTexts
 from genrec_plugin_idgenrec.writing import Writing
+
+_DRAWN = 1
+"""Purpose of the generator that draws words for teaching."""
 
 
 class Textual(Tokenizer):
@@ -59,6 +62,12 @@ class Textual(Tokenizer):
         """Fields that tags are made of; by default title, brand, categories and the like."""
         tags: int = Field(5, ge=1, le=100)
         """Most words of an item's tags."""
+        tag_words: Literal["telling", "drawn"] = "telling"
+        """Which words tags are: the most telling ones by TF-IDF, or any of the item's, `drawn` by the seed. A
+        generator that was taught drawn words can point at every word of an item and prefers none yet; which
+        to write is then left to alternate training."""
+        tag_draws: int = Field(1, ge=1, le=1_000)
+        """Tags of each item that are drawn and taught (`tag_words: drawn`)."""
         identifiers: Literal["written", "given"] = "written"
         """`written` by the generator, or `given` by an item field; the generator then names only items whose
         text is empty or taken, and is taught to write what is given."""
@@ -89,7 +98,7 @@ class Textual(Tokenizer):
         if options.teach is not None:
             from genrec_plugin_idgenrec.teaching import teach
 
-            taught = self._generator(model, items, self._taught(model, items))
+            taught = self._generator(model, items, self._taught(model, items, context))
             teach(taught, options.teach, context)
         generator = self._generator(model, items)
         given = self._given(generator, items, ())
@@ -119,20 +128,24 @@ class Textual(Tokenizer):
     def _writing(self) -> Writing:
         return Writing(**{name: getattr(self.options, name) for name in Writing.model_fields})
 
-    def _generator(self, model: LanguageModel, items: Items, tags: Sequence[str] = ()) -> Generator:
+    def _generator(self, model: LanguageModel, items: Items, tags: Sequence[Sequence[str]] = ()) -> Generator:
         writing, options = self._writing(), self.options
         return Generator(model, items, writing, tags=tags, batch_tokens=options.batch_tokens)
 
-    def _taught(self, model: LanguageModel, items: Items) -> list[str]:
-        """What the generator is taught to write of each item."""
+    def _taught(self, model: LanguageModel, items: Items, context: Context) -> list[list[str]]:
+        """What the generator is taught to write of each item: one row of texts, or several."""
         options, writing = self.options, self._writing()
         if options.identifiers == "given":
-            return [writing.tidied(items.value(item, options.given)) for item in range(len(items))]
+            return [[writing.tidied(items.value(item, options.given)) for item in range(len(items))]]
 
         def fits(text: str) -> bool:
             return len(model.tokenise([text])[0]) < options.window
 
-        return item_tags(items, tag_fields(items, options.tag_fields), options.tags, fits)
+        fields = tag_fields(items, options.tag_fields)
+        if options.tag_words == "telling":
+            return [item_tags(items, fields, options.tags, fits)]
+        draws = context.generator(_DRAWN)
+        return [drawn_tags(items, fields, options.tags, fits, draws) for _ in range(options.tag_draws)]
 
     def _given(self, generator: Generator, items: Items, taken: Sequence[str]) -> list[str]:
         """The given text of each item; "" where there is none, or another item has it."""

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 from genrec_plugin_idgenrec.generator import Generator
-from genrec_plugin_idgenrec.tags import item_tags, tag_fields
+from genrec_plugin_idgenrec.tags import drawn_tags, item_tags, tag_fields
 from genrec_plugin_idgenrec.textual import Textual
 from genrec_plugin_idgenrec.writing import Writing, writing_of
 
@@ -99,6 +99,39 @@ def test_tags_are_the_telling_words_in_reading_order():
     assert found == ["red folding", "folding tent", "red lamp", "oil lamp"]
     assert item_tags(shop, ("title",), 3, lambda text: " " not in text)[0] == "red"
     assert tag_fields(Items(("a",), {"note": ["x"]})) == ("note",)
+
+
+def test_drawn_tags_are_any_words_of_the_item():
+    titles = ["Red folding tent red", "Lamp", ""]
+    shop, draws = Items(tuple("abc"), {"title": titles}), np.random.default_rng(5)
+    drawn = [drawn_tags(shop, ("title",), 2, lambda text: True, draws) for _ in range(200)]
+    assert {tags[0] for tags in drawn} == {
+        *("red folding", "folding red", "red tent", "tent red", "folding tent", "tent folding")
+    }
+    assert {tuple(tags[1:]) for tags in drawn} == {("lamp", "")}
+    short = drawn_tags(shop, ("title",), 3, lambda text: " " not in text, np.random.default_rng(5))
+    assert short[0] in ("red", "folding", "tent")
+
+
+def test_a_generator_is_taught_every_draw(items, seq2seq, monkeypatch):
+    from genrec_plugin_idgenrec import teaching
+
+    taught = []
+
+    def teach(generator, settings, context):
+        for sample in teaching.Tagging(generator).samples(None, generator.catalogue, context):
+            answer = sample.segments[-1]
+            taught.append((answer.item, generator.catalogue.items.value(answer.item, answer.form)))
+
+    monkeypatch.setattr(teaching, "teach", teach)
+    shop = items.subset(range(4))
+    tokenizer = Textual(generator=seq2seq, tag_words="drawn", tag_draws=5, tags=2, extensions=9)
+    tokenizer.fit(shop, None, Context(seed=1))
+    assert len(taught) == 20
+    assert len({text for item, text in taught if item == 0}) > 1
+    for item, text in taught:
+        own = shop.text(item, ("title", "brand")).lower().split()
+        assert set(text.split()) <= {word.strip(".,") for word in own}
 
 
 def test_metadata_is_one_line_of_named_fields_and_is_cut_to_fit(named, items):
