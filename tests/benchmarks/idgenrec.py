@@ -1,6 +1,7 @@
 """IDGenRec's ablations: does it pay that identifiers are learnt?
 
     python -m tests.benchmarks.idgenrec --only shop                  # the made-up shop, three seeds
+    python -m tests.benchmarks.idgenrec --only zero-shot             # its models in another shop
     python -m tests.benchmarks.idgenrec --only industrial            # a part of Amazon Industrial
     python -m tests.benchmarks.idgenrec --only movielens             # a part of MovieLens-100K
 
@@ -8,7 +9,8 @@ Each variant is `plugins/genrec-plugin-idgenrec/tiny.yaml` in float32, made smal
 trained changed: the recommender alone on the first identifiers, the generator alone, or both in turn.
 Variants of a seed share tokenizer and first models. After the last seed come the differences in Recall@10
 from the recommender alone, paired over users and seeds; a conclusion is printed only where the interval
-leaves out zero.
+leaves out zero. `zero-shot` asks what alternate training in the made-up shop left, without any training,
+about a second shop: other items and users, other words that say nothing, the same words for kinds.
 """
 
 from __future__ import annotations
@@ -22,37 +24,48 @@ import orjson
 from genrec_plugin_idgenrec.report import AFTER, BEFORE, MOVED
 from numpy.typing import NDArray
 
+from genrec_core.engine import Model
 from genrec_core.evaluation.compare import load_run
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
-from tests.benchmarks.made_up_shop import write_shop
+from tests.benchmarks.made_up_shop import share_telling, write_shop
 from tests.benchmarks.study import PLUGINS, SHARED, Row, conclusion, interval, parser, ran, report, seconds
 
 FOLDER = PLUGINS / "genrec-plugin-idgenrec"
-TINY = FOLDER / "tiny.yaml"
+TINY, ZERO_SHOT = FOLDER / "tiny.yaml", FOLDER / "zero_shot.yaml"
+TRAINED = "train.alternate"
+"""The stage that trains; a run that asks models of another one has none."""
+
+OTHER_SHOP = 202
+"""Seed of the shop that no model was trained in."""
+
 VARIANTS = ("recommender", "generator", "alternate")
 
 SMALL = "{use: core/tiny-seq2seq, hidden: 48, layers: 2, intermediate: 96, vocabulary: %d}"
 SIZES: dict[str, dict[str, Any]] = {
     "shop": {
-        "model": SMALL % 600,
-        "tokenizer.generator": SMALL % 600,
-        "tokenizer.fields": "[title, description]",
-        "tokenizer.tag_fields": "[title]",
+        "model": SMALL % 700,
+        "tokenizer.generator": SMALL % 700,
+        "tokenizer.fields": "[keywords]",
+        "tokenizer.tag_words": "drawn",
+        "tokenizer.tag_draws": 4,
         "tokenizer.tags": 2,
-        "tokenizer.teach.epochs": 16,
-        "tokenizer.teach.learning_rate": 0.005,
+        "tokenizer.extensions": 9,
+        "tokenizer.teach.epochs": 20,
+        "tokenizer.teach.learning_rate": 0.004,
+        "tokenizer.teach.batch_size": 64,
         "data.split": "{use: core/leave-one-out}",
         "data.max_history": 5,
-        "train.alternate.rounds": 2,
-        "train.alternate.epochs": 5,
+        "train.alternate.rounds": 3,
+        "train.alternate.epochs": 14,
         "train.alternate.learning_rate": 0.004,
         "train.alternate.batch_size": 32,
         "train.alternate.corpora.0.fixed": 0,
-        "tokenizer.extensions": 9,
-        "train.alternate.id_generator.batch_size": 32,
-        "train.alternate.id_generator.learning_rate": 0.0005,
-        "train.alternate.id_generator.newest": 2,
+        "train.alternate.id_generator.epochs": 100,
+        "train.alternate.id_generator.max_steps": 100,
+        "train.alternate.id_generator.batch_size": 64,
+        "train.alternate.id_generator.learning_rate": 0.001,
+        "train.alternate.id_generator.newest": 3,
     },
     "industrial": {
         "model": SMALL % 1500,
@@ -87,7 +100,7 @@ class Study:
         """The run of one variant, its folder and metrics."""
         place = PLACES.get(data, self.home / "shop")
         own = {**SIZES[data], "data.source.path": place, "train.alternate.train": variant, "seed": seed}
-        own |= {"evaluate.valid": "false", "evaluate.baselines": "[core/popular]", "recommend.beams": 10}
+        own |= {"evaluate.valid": "false", "evaluate.baselines": "[core/popular]", "recommend.beams": 20}
         changes = [f"{path}={value}" for path, value in own.items()]
         finished = ran(TINY, [*changes, *self.extra], self.home)
         assert finished.folder is not None
@@ -99,7 +112,7 @@ class Study:
         ranks = load_run(folder).ranks
         assert ranks is not None
         self.hits.setdefault(variant, {})[seed] = ((ranks > 0) & (ranks <= 10)).astype(np.float64).reshape(-1)
-        moved, losses = self.learnt(folder)
+        moved, losses, telling = self.learnt(folder)
         found = {
             "data": data,
             "variant": variant,
@@ -108,19 +121,57 @@ class Study:
             "popular": metrics["baselines"]["core/popular"],
             "moved": moved,
             "losses": losses,
+            "telling": telling,
             "seconds": seconds(metrics),
         }
         line = f"{data:12} {variant:12} seed {seed}  Recall@10 {metrics['test']['recall@10']:.4f}"
         line += f"  popular {metrics['baselines']['core/popular']['recall@10']:.4f}  moved {moved}"
-        return found, f"{line}  loss on new identifiers {losses}"
+        line += f"  loss on new identifiers {losses}"
+        return found, line if telling is None else f"{line}  kind in identifiers {telling:.2f}"
 
-    def learnt(self, folder: Path) -> tuple[list[int], list[tuple[float, float]]]:
-        """How many identifiers moved in each round, and the loss before and after each recommender's step."""
+    def zero_shot(self, seed: int) -> Row:
+        """Both models of the made-up shop, asked about another one."""
+        other, models = self.home / "other-shop", self.home / f"models-{seed}"
+        if not other.is_dir():
+            write_shop(other, seed=OTHER_SHOP)
+        trained, _ = self.run("shop", "alternate", seed)
+        opened = open_run(trained, load_plugins()[0], None)
+        for slot in ("main", "generator"):
+            Model.of(opened.model(slot)).save(models / slot)
+        own = {name: SIZES["shop"][name] for name in ("data.max_history", "tokenizer.extensions")}
+        own |= {"data.source.path": other, "model.path": models / "main", "seed": seed}
+        own |= {"tokenizer.generator.path": models / "generator", "tokenizer.fields": "[keywords]"}
+        finished = ran(ZERO_SHOT, [f"{path}={value}" for path, value in own.items()], self.home)
+        assert finished.folder is not None
+        ranks, metrics = load_run(finished.folder).ranks, finished.metrics
+        assert ranks is not None
+        hits = ((ranks > 0) & (ranks <= 10)).astype(np.float64).reshape(1, -1)
+        low, high = interval(hits)
+        popular = metrics["baselines"]["core/popular"]["recall@10"]
+        bounds = metrics["intervals"]["baselines"]["core/popular"]["recall@10"]
+        _, _, telling = self.learnt(finished.folder)
+        found = {"seed": seed, "recall@10": float(hits.mean()), "interval": [low, high]}
+        found |= {"popular": popular, "popular interval": bounds, "telling": telling}
+        line = f"zero-shot    seed {seed}  Recall@10 {hits.mean():.4f} [{low:.4f}, {high:.4f}]"
+        line += f"  popular {popular:.4f} {[round(bound, 4) for bound in bounds]}"
+        line += f"  by chance {10 / metrics['identifiers']['items']:.4f}  kind in identifiers {telling}"
+        return found, line
+
+    def learnt(self, folder: Path) -> tuple[list[int], list[tuple[float, float]], float | None]:
+        """How many identifiers moved in each round, the loss before and after each recommender's step, and in
+        the made-up shop the share of long texts whose identifier holds the word that tells."""
         opened = open_run(folder, load_plugins()[0], None)
-        curves = orjson.loads((opened.artefact("train.alternate") / "curves.json").read_bytes())
+        curves = {}
+        if any(stage["name"] == TRAINED for stage in opened.plan["stages"]):
+            curves = orjson.loads((opened.artefact(TRAINED) / "curves.json").read_bytes())
         pairs = zip(curves.get(BEFORE, ()), curves.get(AFTER, ()), strict=True)
         losses = [(round(before, 3), round(after, 3)) for (_, before), (_, after) in pairs]
-        return [int(count) for _, count in curves.get(MOVED, ())], losses
+        items, identifiers = opened.catalogue.items, opened.catalogue.identifiers
+        telling = None
+        if "keywords" in items.text_fields:
+            names = [identifiers.text(item) for item in range(len(items))]
+            telling = share_telling([items.value(item, "keywords") for item in range(len(items))], names)
+        return [int(count) for _, count in curves.get(MOVED, ())], losses, telling
 
     def compared(self, data: str) -> Iterator[Row]:
         """Every variant's difference from the recommender alone, over seeds and users."""
@@ -145,12 +196,15 @@ def main() -> None:
 
     def rows(name: str) -> Iterator[Row]:
         study = Study(chosen.home, tuple(chosen.set), chosen.seeds)
+        if name == "zero-shot":
+            yield from map(study.zero_shot, chosen.seeds)
+            return
         for seed in chosen.seeds:
             for variant in chosen.variants:
                 yield study.row(name, variant, seed)
         yield from study.compared(name)
 
-    report(chosen, SIZES, rows)
+    report(chosen, [*SIZES, "zero-shot"], rows)
 
 
 if __name__ == "__main__":

@@ -71,6 +71,16 @@ def test_a_soft_embedding_is_the_average_under_probabilities():
     assert soft_embeddings(logits, table, temperature=1e6).item() == pytest.approx(2.0, abs=1e-4)
 
 
+def test_a_token_feels_as_much_gradient_as_it_has_probability():
+    # Of the average a = Σ p·e by a logit: p·(e − a), here ¼·(1 − 2.5) and ¾·(3 − 2.5).
+    logits = torch.tensor([0.0, math.log(3)], requires_grad=True)
+    soft_embeddings(logits, torch.tensor([[1.0], [3.0]])).sum().backward()
+    assert logits.grad.tolist() == pytest.approx([-0.375, 0.375], abs=1e-6)
+    sure = torch.tensor([0.0, 20.0], requires_grad=True)
+    soft_embeddings(sure, torch.tensor([[1.0], [3.0]])).sum().backward()
+    assert float(sure.grad.abs().max()) < 1e-6
+
+
 @pytest.mark.parametrize("backbone", [TinySeq2Seq, TinyCausal])
 def test_certain_logits_give_the_loss_of_the_identifiers_themselves(backbone, catalogue, training, shape):
     # IDGenRec check 5.
@@ -157,7 +167,8 @@ def texts(identifiers):
 
 def test_the_generator_s_step_moves_the_generator_alone(main, named, catalogue, training):
     # IDGenRec check 4.
-    result = trained(main, named.model, catalogue, training, train="generator")
+    rate = {"learning_rate": 1e-3}
+    result = trained(main, named.model, catalogue, training, train="generator", id_generator=rate)
     assert model_digest(result.models["main"]) == model_digest(main)
     assert model_digest(result.models["generator"]) != model_digest(named.model)
     assert result.identifiers.version == named.identifiers.version + 1
