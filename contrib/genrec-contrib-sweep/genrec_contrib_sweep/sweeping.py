@@ -137,6 +137,7 @@ def run_sweep(request: SweepRequest, environment: RunEnvironment) -> Swept:
     for trial in _tried(request, environment, seeds, metric, home):
         _refuse_other_protocol(trials, trial)
         trials.append(trial)
+        home.mkdir(parents=True, exist_ok=True)
         write_readable(home / SWEEP, _record(metric, trials, None, {}))
     done = [trial for trial in trials if not trial.failed]
     if not done:
@@ -172,9 +173,7 @@ def _folder(
 ) -> Path:
     """`sweep-<hash>`, the same for the same request."""
     asked = [base.spec.described(0), [vars(over) for over in request.overs], request.trials, metric, seeds]
-    folder = environment.runs / base.spec.name / f"sweep-{fingerprint(asked)[:8]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return environment.runs / base.spec.name / f"sweep-{fingerprint(asked)[:8]}"
 
 
 def _pipeline(request: SweepRequest, environment: RunEnvironment, values: OptionValues) -> Pipeline:

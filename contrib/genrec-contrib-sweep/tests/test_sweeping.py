@@ -120,10 +120,11 @@ def test_a_trial_that_fails_is_told_and_the_others_are_selected_from(sweep, caps
         sweep("train.count.fail=value")
 
 
-def test_what_is_wrong_with_a_combination_is_said_before_anything_runs(sweep, made):
+def test_what_is_wrong_with_a_combination_is_said_before_anything_runs(sweep, made, environment):
     with pytest.raises(GenrecError, match="epochs"):
         sweep("train.count.epochs=1,none")
     assert not made
+    assert not list(environment.runs.rglob("sweep-*"))
 
 
 def test_trials_that_are_not_measured_alike_select_nothing(sweep):
