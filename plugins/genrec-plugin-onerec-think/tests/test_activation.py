@@ -135,7 +135,9 @@ def test_without_a_filter_it_is_plain_fine_tuning(build, catalogue, training):
     assert all(torch.equal(value, weights(one)[name]) for name, value in weights(other).items())
 
 
-@pytest.mark.parametrize(("corpora", "named"), [([PlainNextItem()], "next_item.PlainNextItem"), ([], "missing")])
+@pytest.mark.parametrize(
+    ("corpora", "named"), [([PlainNextItem()], "next_item.PlainNextItem"), ([], "missing")]
+)
 def test_the_first_corpus_must_give_first_corpus(corpora, named):
     with pytest.raises(GenrecError, match="must give rationales") as refused:
         Activation(corpora=corpora).refuse_unusable()
