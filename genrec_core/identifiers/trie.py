@@ -37,6 +37,16 @@ from genrec_core.contracts.errors import ContractError, GenrecError
 Ints = NDArray[np.int32]
 
 
+def runs(starts: NDArray[np.integer], counts: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The places of runs, one run after another.
+
+    >>> runs(np.array([5, 0]), np.array([2, 3])).tolist()
+    [5, 6, 0, 1, 2]
+    """
+    counts = counts.astype(np.int64)
+    return np.repeat(starts - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
+
+
 @dataclass(frozen=True)
 class Trie:
     """Identifiers as arrays: M nodes, N items, C catalogues.
@@ -121,8 +131,7 @@ class Trie:
     def items_of_nodes(self, nodes: NDArray[np.integer]) -> tuple[Ints, NDArray[np.int64]]:
         """Items whose identifiers end at some nodes, one node after another, and how many each has."""
         counts = self.ends[nodes].astype(np.int64)
-        shift = self.starts[nodes] - (np.cumsum(counts) - counts)
-        return self.items[np.repeat(shift, counts) + np.arange(int(counts.sum()))], counts
+        return self.items[runs(self.starts[nodes], counts)], counts
 
     def items_under(self, node: int) -> Ints:
         """Items at or under this node."""
@@ -149,9 +158,7 @@ class Trie:
         """Number of tokens of the longest identifier."""
         nodes, depth = self.roots.astype(np.int64), -1
         while len(nodes):
-            counts = self.count[nodes].astype(np.int64)
-            shift = self.first[nodes] - (np.cumsum(counts) - counts)
-            nodes, depth = np.arange(int(counts.sum())) + np.repeat(shift, counts), depth + 1
+            nodes, depth = runs(self.first[nodes], self.count[nodes]), depth + 1
         return depth
 
     def restrict(self, keep: NDArray[np.bool_]) -> Trie:

@@ -26,7 +26,7 @@ from genrec_core.contracts.samples import IDENTIFIER
 from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.identifiers.trie import Ints, Trie, compile_trie, forest
+from genrec_core.identifiers.trie import Ints, Trie, compile_trie, forest, runs
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,7 @@ class Constraint:
         """Int64 [N, depth + 1]: the node at each depth above every place in the trie's items, -1 below."""
         trie, end = self.trie, np.flatnonzero(self.trie.ends)
         nodes = np.full((len(trie.items), self.depth + 1), -1, dtype=np.int64)
-        counts = trie.ends[end].astype(np.int64)
-        shift = trie.starts[end] - (np.cumsum(counts) - counts)
-        at, places = np.repeat(end, counts), np.repeat(shift, counts) + np.arange(int(counts.sum()))
+        at, places = np.repeat(end, trie.ends[end]), runs(trie.starts[end], trie.ends[end])
         while len(at):
             nodes[places, trie.depths[at]] = at
             above = trie.parents[at].astype(np.int64)
@@ -140,21 +138,17 @@ class Constraint:
         """
         if only is None or all(kept is None for kept in only):
             return self._excluding(exclude)
-        items, order = self._by_item
-        allowed = only if only is not None else [None] * len(exclude)
-        few = [kept is not None and len(kept) * FEW < len(order) for kept in allowed]
-        counted = [None if small else kept for kept, small in zip(allowed, few, strict=True)]
+        items = len(self.trie.items)
+        few = [kept is not None and len(kept) * FEW < items for kept in only]
+        counted = [None if small else kept for kept, small in zip(only, few, strict=True)]
         distinct, device = list(dict.fromkeys(counted)), self._first.device
         keys: list[NDArray[np.int64]] = []
-        for row, (left_out, kept) in enumerate(zip(exclude, allowed, strict=True)):
+        for row, (left_out, kept) in enumerate(zip(exclude, only, strict=True)):
             named = set(left_out) if kept is None else kept.intersection(left_out)
             if few[row] and kept is not None:
                 named = kept.difference(left_out)
-            indices = np.fromiter(named, dtype=np.int64, count=len(named))
-            first, last = (np.searchsorted(items, indices, side) for side in ("left", "right"))
-            counts = last - first
-            runs = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
-            keys.append(np.sort(order[runs].astype(np.int64)) + row * (len(order) + 1))
+            places, _ = self._places(np.fromiter(named, dtype=np.int64, count=len(named)))
+            keys.append(np.sort(places) + row * (items + 1))
         restricted = copy.copy(self)
         restricted._restriction = Restriction(
             torch.stack([self._counted(one) for one in distinct]) if distinct else torch.zeros((0, 1)),
@@ -166,13 +160,11 @@ class Constraint:
 
     def _excluding(self, exclude: Sequence[Sequence[int]]) -> Constraint:
         """The same trie for rows that are asked nothing else than to leave some items out."""
-        items, order = self._by_item
         rows = np.repeat(np.arange(len(exclude)), [len(left_out) for left_out in exclude])
-        named = np.fromiter(chain.from_iterable(exclude), dtype=np.int64, count=len(rows))
-        first, last = (np.searchsorted(items, named, side) for side in ("left", "right"))
-        counts = last - first
-        runs = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
-        keys = np.unique(order[runs].astype(np.int64) + np.repeat(rows, counts) * (len(order) + 1))
+        places, counts = self._places(
+            np.fromiter(chain.from_iterable(exclude), dtype=np.int64, count=len(rows))
+        )
+        keys = np.unique(places + np.repeat(rows, counts) * (len(self.trie.items) + 1))
         device = self._first.device
         restricted = copy.copy(self)
         restricted._restriction = Restriction(
@@ -183,6 +175,12 @@ class Constraint:
             excluding=True,
         )
         return restricted
+
+    def _places(self, named: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Places in the trie's own order of some items, one item after another, and how many each has."""
+        items, order = self._by_item
+        first, last = (np.searchsorted(items, named, side) for side in ("left", "right"))
+        return order[runs(first, last - first)].astype(np.int64), last - first
 
     def _counted(self, allowed: frozenset[int] | None) -> Tensor:
         """How many of the trie's first n items a set allows, int64 [N + 1]; None allows all."""

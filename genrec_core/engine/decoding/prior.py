@@ -23,7 +23,7 @@ from torch import Tensor
 
 from genrec_core.contracts.baseline import BaselineSession
 from genrec_core.contracts.views import Request
-from genrec_core.identifiers.trie import Trie
+from genrec_core.identifiers.trie import Trie, runs
 
 LOWEST = -600.0
 """Smallest log-probability of an item that differs from probability 0: float64 ends at about -708."""
@@ -60,8 +60,6 @@ class Prior:
             while len(nodes):
                 starts = trie.starts[nodes].astype(np.int64)
                 levels.append((nodes, np.stack([starts, starts + trie.leaves[nodes]], axis=1).ravel()))
-                counts = trie.count[nodes].astype(np.int64)
-                shift = trie.first[nodes] - (np.cumsum(counts) - counts)
-                nodes = np.arange(int(counts.sum())) + np.repeat(shift, counts)
+                nodes = runs(trie.first[nodes], trie.count[nodes])
             self._sums[id(trie)] = (trie, levels)
         return self._sums[id(trie)][1]

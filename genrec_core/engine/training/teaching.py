@@ -24,7 +24,7 @@ from torch import Tensor
 from genrec_core.contracts.baseline import CELLS, BaselineSession
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.views import Request
-from genrec_core.identifiers.trie import Trie
+from genrec_core.identifiers.trie import Trie, runs
 
 
 def expected_items(
@@ -121,13 +121,9 @@ def _layout(
     nodes = trie.roots.astype(np.int64)
     for level in range(deepest + 1):
         depth[nodes] = level
-        runs = trie.leaves[nodes].astype(np.int64)
-        shift = trie.starts[nodes] - (np.cumsum(runs) - runs)
-        above[level, np.arange(int(runs.sum())) + np.repeat(shift, runs)] = np.repeat(nodes, runs)
-        counts = trie.count[nodes].astype(np.int64)
-        children = np.arange(int(counts.sum())) + np.repeat(
-            trie.first[nodes] - (np.cumsum(counts) - counts), counts
-        )
+        leaves, counts = trie.leaves[nodes], trie.count[nodes]
+        above[level, runs(trie.starts[nodes], leaves)] = np.repeat(nodes, leaves)
+        children = runs(trie.first[nodes], counts)
         catalogue[children] = np.repeat(catalogue[nodes], counts)
         nodes = children
     size = max(items, int(trie.items.max(initial=0)) + 1)

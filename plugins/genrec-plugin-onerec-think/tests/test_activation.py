@@ -138,7 +138,7 @@ def test_without_a_filter_it_is_plain_fine_tuning(build, catalogue, training):
 @pytest.mark.parametrize(
     ("corpora", "named"), [([PlainNextItem()], "next_item.PlainNextItem"), ([], "missing")]
 )
-def test_the_first_corpus_must_give_first_corpus(corpora, named):
+def test_the_first_corpus_must_give_rationales(corpora, named):
     with pytest.raises(GenrecError, match="must give rationales") as refused:
         Activation(corpora=corpora).refuse_unusable()
     assert named in str(refused.value)
