@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from genrec_core.engine.baselines.fitting import fit_sasrec
     from genrec_core.engine.baselines.settings import SASRecSettings
     from genrec_core.engine.decoding.constraint import Constraint
-    from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings, finish, prefixes
+    from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
     from genrec_core.engine.decoding.diverse import DiverseSettings, write_diversely
     from genrec_core.engine.decoding.free_beam import FreeDecoder, FreeDecoderSettings
     from genrec_core.engine.decoding.thoughts import (
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         merged,
         think_then_beam,
     )
+    from genrec_core.engine.decoding.two_models import finish, prefixes
     from genrec_core.engine.models.backbone import ExtendedBackbone
     from genrec_core.engine.models.model import Model, chosen_device, load_model
     from genrec_core.engine.models.tiny import Shape, tiny_model
@@ -86,7 +87,8 @@ _HOME = {
     "models.tiny": "Shape tiny_model",
     "rendering.renderer": "Rendered Renderer Span",
     "decoding.constraint": "Constraint",
-    "decoding.decoder": "Decoder DecoderSettings finish prefixes",
+    "decoding.decoder": "Decoder DecoderSettings",
+    "decoding.two_models": "finish prefixes",
     "decoding.diverse": "DiverseSettings write_diversely",
     "decoding.free_beam": "FreeDecoder FreeDecoderSettings",
     "training.best_tracker": "BestTracker",

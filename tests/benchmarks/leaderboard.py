@@ -6,7 +6,8 @@
 
 Each file of `examples/leaderboard` is a data set with our own system, asked in seven ways: codes alone, with
 counts as their prior, codes and dense head, with how rare repeats are, the dense head alone, codes or head
-added to counts. Papers' `tiny.yaml` stand beside it on the data they name. Runs share one store, so the
+added to counts. Papers' `tiny.yaml` stand beside it on the data they name, as they are and with a dense head
+or with counts as a prior of their beams. Runs share one store, so the
 command may be stopped and started again, and costs nothing where nothing changed. The tables of
 `docs/leaderboard.md` are written anew from what was run under the same `--home`.
 """
@@ -44,7 +45,27 @@ WAYS = {
     "baselines: [core/transitions]}",
     "codes and counts": "",
 }
-PAPERS = {"beauty": {"GRLM, tiny": "grlm"}, "industrial": {"SINGER, tiny": "singer"}}
+PRIOR = ("recommend.prior=core/transitions",)
+DENSE = ("train.sft.dense={start: co-occurrence}",)
+TABLE = ("evaluate.baselines=[core/popular, core/item-knn, core/transitions]",)
+PAPERS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
+    "beauty": {
+        "GRLM, tiny": ("grlm", ()),
+        "GRLM, tiny, dense head": ("grlm", DENSE),
+        "GRLM, tiny, counts as its prior": ("grlm", PRIOR),
+    },
+    "industrial": {
+        "SINGER, tiny": ("singer", ()),
+        "SINGER, tiny, by item, dense head": ("singer", (*DENSE, "model.positions=item")),
+        "SINGER, tiny, counts as its prior": ("singer", PRIOR),
+    },
+    "ml-100k": {
+        "OneRec-Think, tiny": ("onerec-think", ()),
+        "OneRec-Think, tiny, counts as its prior": ("onerec-think", PRIOR),
+    },
+}
+"""Data set → name → plugin, and what of its `tiny.yaml` is changed: a paper's method as it is, and with what
+the core adds to any."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +113,9 @@ def entries() -> Iterator[Entry]:
         place = f"data.source.path={SHARED / FOLDERS[data]}"
         for name, way in WAYS.items():
             yield Entry(data, name, file, (place, *([way] if way else [])))
-        for name, plugin in PAPERS.get(data, {}).items():
-            yield Entry(data, name, PLUGINS / f"genrec-plugin-{plugin}" / "tiny.yaml", (place,))
+        for name, (plugin, changes) in PAPERS.get(data, {}).items():
+            tiny = PLUGINS / f"genrec-plugin-{plugin}" / "tiny.yaml"
+            yield Entry(data, name, tiny, (place, *TABLE, *changes))
 
 
 def lines(entry: Entry, home: Path) -> Iterator[Line]:

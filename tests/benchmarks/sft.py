@@ -33,9 +33,10 @@ from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.dense_head import DenseHead, attach
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.dataset import Collator, rendered_table
+from genrec_core.engine.training.batch_plan import Collator
 from genrec_core.engine.training.dense_loss import DenseLoss
 from genrec_core.engine.training.loss import LegalLoss, batch_loss
+from genrec_core.engine.training.sample_table import rendered_table
 from tests.benchmarks.measuring import arguments, machine, ratio, write
 
 ITEMS, CODES, USERS, HISTORY, SIZE = 12_101, 256, 128, 20, 1024

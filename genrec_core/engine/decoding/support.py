@@ -34,7 +34,8 @@ from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttenti
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.batches import TokenIds
 from genrec_core.engine.decoding.decode_state import CopiedState, DecodeState, EncoderDecoderState, TreeState
-from genrec_core.engine.models.item_positions import ItemState, item_positions
+from genrec_core.engine.decoding.item_state import ItemState
+from genrec_core.engine.models.item_positions import item_positions
 
 Way = Literal["items", "tree", "tree-added", "copies", "plain"]
 

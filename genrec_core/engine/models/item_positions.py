@@ -40,7 +40,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import ContractError, GenrecError, examples
-from genrec_core.engine.batches import TokenIds, padded
+from genrec_core.engine.batches import padded
 from genrec_core.engine.models.layers import RATE, dropped
 from genrec_core.identifiers.trie import compile_trie
 
@@ -208,11 +208,7 @@ class ItemPositions(nn.Module):
 
     def cascade(self, states: Tensor, rows: Tensor, rate: float = 0.0) -> Tensor:
         """States [n, H] after one more token of an identifier, from those before it and the token's rows."""
-        gate, up = self.enter(torch.cat([states, rows], dim=-1)).chunk(2, dim=-1)
-        added = self.leave(nn.functional.silu(gate) * up)
-        if self.training:
-            added = dropped(added, rate)
-        return cast("Tensor", self.norm(states + rows + added))
+        return self._gone_on(states, rows, self.enter(torch.cat([states, rows], dim=-1)), rate)
 
     def cascade_beams(self, states: Tensor, parents: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:
         """`cascade` for beams [B, W, H], without computing alike what beams share.
@@ -228,9 +224,16 @@ class ItemPositions(nn.Module):
         written = nn.functional.embedding(named, rows)
         before, behind = self.enter.weight[:, :width], self.enter.weight[:, width:]
         begun, ended = nn.functional.linear(states, before), nn.functional.linear(written, behind)
-        gate, up = (_beams_of(begun, parents) + ended[place]).chunk(2, dim=-1)
+        entered = _beams_of(begun, parents) + ended[place]
+        return self._gone_on(_beams_of(states, parents), written[place], entered)
+
+    def _gone_on(self, states: Tensor, rows: Tensor, entered: Tensor, rate: float = 0.0) -> Tensor:
+        """The cascade behind its first layer: states and rows [..., H], `entered` [..., 2H] of both."""
+        gate, up = entered.chunk(2, dim=-1)
         added = self.leave(nn.functional.silu(gate) * up)
-        return cast("Tensor", self.norm(_beams_of(states, parents) + written[place] + added))
+        if self.training:
+            added = dropped(added, rate)
+        return cast("Tensor", self.norm(states + rows + added))
 
 
 def _beams_of(values: Tensor, parents: Tensor) -> Tensor:
@@ -316,49 +319,6 @@ class _EncoderReadsItems(_ReadsItems):
         lines = torch.arange(len(states), device=states.device)[:, None].expand_as(layout.place)
         place = layout.place.clamp(max=states.shape[1] - 1)
         return BaseModelOutputWithPast(last_hidden_state=states[lines, place])
-
-
-class ItemState:
-    """The state of a search in a causal model that reads items: see `DecodeState`.
-
-    Inside an identifier a step is the cascade alone. A beam that goes on behind a whole item is read again.
-    """
-
-    def __init__(self, network: Any, pad_id: int) -> None:
-        self._decoder, self._pad = network.get_decoder(), pad_id
-        self._items: ItemPositions = getattr(self._decoder, ITEMS_ATTRIBUTE)
-
-    def start(self, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds] | None = None) -> Tensor:
-        """Hidden states [B, 1, H] after prompts of any lengths, each followed by its supplied prefix."""
-        if prefixes is not None:
-            prompts = [[*prompt, *prefix] for prompt, prefix in zip(prompts, prefixes, strict=True)]
-        self._prompts = [list(prompt) for prompt in prompts]
-        self._hidden = self._last(self._prompts)[:, None]
-        ids, _ = padded(self._prompts, self._pad, self._hidden.device)
-        self._nodes = self._items.layout(ids, self._pad).nodes[:, None]
-        self._written = torch.zeros((len(prompts), 1, 0), dtype=torch.long, device=self._hidden.device)
-        return self._hidden
-
-    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
-        """Hidden states [B, W, H] after `tokens` [B, W], each written behind beam `parents` [B, W]."""
-        path = self._written.gather(1, parents[..., None].expand(-1, -1, self._written.shape[2]))
-        self._written = torch.cat([path, tokens[..., None]], dim=2)
-        inside, self._nodes, _ = self._items.step(self._nodes.gather(1, parents), tokens)
-        rows = self._decoder.embed_tokens.weight
-        hidden = self._items.cascade_beams(self._hidden, parents, rows, tokens).to(self._hidden.dtype)
-        whole = (~inside).nonzero().tolist()
-        if whole:
-            paths = [[*self._prompts[row], *self._written[row, beam].tolist()] for row, beam in whole]
-            at = torch.tensor(whole, device=hidden.device)
-            hidden = hidden.index_put((at[:, 0], at[:, 1]), self._last(paths))
-        self._hidden = hidden
-        return hidden
-
-    def _last(self, paths: Sequence[TokenIds]) -> Tensor:
-        """The last states [n, H] of some token sequences."""
-        ids, lengths = padded(paths, self._pad, self._decoder.embed_tokens.weight.device)
-        states = self._decoder(input_ids=ids, use_cache=False).last_hidden_state
-        return cast("Tensor", states[torch.arange(len(paths), device=ids.device), lengths - 1])
 
 
 def stack_of(network: Any) -> Any:

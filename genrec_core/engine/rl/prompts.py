@@ -20,7 +20,7 @@ from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.samples import History, Sample
 from genrec_core.contracts.views import View
-from genrec_core.engine.training.dataset import drawn
+from genrec_core.engine.training.batch_plan import drawn
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from genrec_core.contracts.context import Context
 from genrec_core.engine.batches import by_rows
 from genrec_core.engine.models.freezing import MasterWeights
 from genrec_core.engine.models.model import Model
-from genrec_core.engine.training.dataset import BatchPlan, Collator, SampleTable
+from genrec_core.engine.training.batch_plan import BatchPlan, Collator
 from genrec_core.engine.training.dense_loss import DenseLoss
 from genrec_core.engine.training.loss import LegalLoss, batch_loss, learnt_losses
+from genrec_core.engine.training.sample_table import SampleTable
 from genrec_core.engine.training.settings import SFTSettings
 from genrec_core.engine.training.trainer_seam import PlannedTrainer
 from genrec_core.engine.training.validation import SearchValidation

@@ -41,11 +41,12 @@ from genrec_core.engine.models.loading import quiet
 from genrec_core.engine.models.model import Model
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.arithmetic import chosen_precision
+from genrec_core.engine.training.batch_plan import BatchPlan, Mixture, plan_batches
 from genrec_core.engine.training.checkpoints import resumable, work_folder
-from genrec_core.engine.training.dataset import BatchPlan, Mixture, SampleTable, plan_batches, rendered_table
 from genrec_core.engine.training.dense_loss import DenseLoss
 from genrec_core.engine.training.loop import SFTLoop, SFTParts
 from genrec_core.engine.training.loss import LegalLoss
+from genrec_core.engine.training.sample_table import SampleTable, rendered_table
 from genrec_core.engine.training.settings import DenseSettings, SFTSettings
 from genrec_core.engine.training.teaching import TrieTeacher, expected_items
 from genrec_core.engine.training.trainer_seam import loop_arguments

@@ -9,8 +9,9 @@ from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings, finish, prefixes
+from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.thoughts import ThinkSettings, think_then_beam
+from genrec_core.engine.decoding.two_models import finish, prefixes
 from genrec_core.testing.sessions import ask
 
 TITLES = ["red tent", "red tent large", "blue lamp", "green boots", "warm socks", "blue lamp"]

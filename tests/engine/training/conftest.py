@@ -13,7 +13,7 @@ from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Training, View
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.dataset import rendered_table
+from genrec_core.engine.training.sample_table import rendered_table
 
 ITEMS, STEP, HISTORY = 60, 7, 4
 

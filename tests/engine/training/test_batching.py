@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genrec_core.engine.batches import by_rows
-from genrec_core.engine.training.dataset import Collator, Mixture, SampleTable, plan_batches
+from genrec_core.engine.training.batch_plan import Collator, Mixture, plan_batches
 from genrec_core.engine.training.loss import IGNORED
+from genrec_core.engine.training.sample_table import SampleTable
 
 
 def table_of(lengths):

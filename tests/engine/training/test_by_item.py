@@ -18,8 +18,9 @@ from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.item_positions import item_positions
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.dataset import Collator, rendered_table
+from genrec_core.engine.training.batch_plan import Collator
 from genrec_core.engine.training.loss import LegalLoss, learnt_losses
+from genrec_core.engine.training.sample_table import rendered_table
 from genrec_core.testing.sessions import ask
 
 SHAPE = {"hidden": 64, "layers": 2, "heads": 2, "intermediate": 96, "vocabulary": 280, "device": "cpu"}

@@ -26,9 +26,10 @@ from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.models.dense_head import DenseHead, attach
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.dataset import Collator, rendered_table
+from genrec_core.engine.training.batch_plan import Collator
 from genrec_core.engine.training.dense_loss import DenseLoss
 from genrec_core.engine.training.loss import learnt_losses
+from genrec_core.engine.training.sample_table import rendered_table
 from genrec_core.engine.training.teaching import TrieTeacher
 from genrec_core.identifiers.trie import compile_trie
 

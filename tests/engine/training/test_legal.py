@@ -17,8 +17,9 @@ from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.model import load_model
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.dataset import Collator, rendered_table
+from genrec_core.engine.training.batch_plan import Collator
 from genrec_core.engine.training.loss import LegalLoss, learnt_losses, target_nodes
+from genrec_core.engine.training.sample_table import rendered_table
 from genrec_core.identifiers.trie import compile_trie
 from genrec_core.testing.sessions import ask
 

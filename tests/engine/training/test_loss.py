@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from genrec_core.engine.training.dataset import Collator
+from genrec_core.engine.training.batch_plan import Collator
 from genrec_core.engine.training.loss import IGNORED, batch_loss, learnt_losses
 
 

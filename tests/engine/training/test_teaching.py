@@ -16,8 +16,9 @@ from genrec_core.contracts.context import Context
 from genrec_core.engine.decoding.constraint import AnswerTries
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.rendering.renderer import Renderer
-from genrec_core.engine.training.dataset import Collator, rendered_table
+from genrec_core.engine.training.batch_plan import Collator
 from genrec_core.engine.training.loss import LegalLoss, learnt_losses
+from genrec_core.engine.training.sample_table import rendered_table
 from genrec_core.engine.training.teaching import TrieTeacher, expected_items
 from genrec_core.identifiers.trie import compile_trie, forest
 
