@@ -24,7 +24,7 @@ from torch import Tensor
 from genrec_core.engine.batches import RowNumbers, by_rows, pooled
 from genrec_core.engine.models.model import Family
 from genrec_core.engine.training.loss import IGNORED
-from genrec_core.engine.training.sample_table import SampleTable, joined
+from genrec_core.engine.training.sample_table import SampleTable, concatenated
 
 _POOLED_BATCHES = 100
 """Batches sorted by length together: more saves padding, fewer is closer to a plain shuffle."""
@@ -47,7 +47,7 @@ class Mixture:
     @classmethod
     def of(cls, tables: Sequence[SampleTable], weights: Sequence[float]) -> Mixture:
         """From one table a corpus."""
-        return cls(joined(tables), tuple(map(len, tables)), tuple(weights))
+        return cls(concatenated(tables), tuple(map(len, tables)), tuple(weights))
 
     def epoch(self, number: int, seed: int) -> NDArray[np.int64]:
         """Rows of the table that one epoch takes, corpora after one another, not yet shuffled."""

@@ -200,7 +200,7 @@ def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
     return offsets
 
 
-def joined(tables: Sequence[SampleTable]) -> SampleTable:
+def concatenated(tables: Sequence[SampleTable]) -> SampleTable:
     """The samples of several tables after one another."""
     return SampleTable(
         ids=np.concatenate([table.ids for table in tables]),
