@@ -35,6 +35,7 @@ from genrec_core.engine.decoding.decode_state import DecodeState
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.engine.models.model import Model
+from genrec_core.engine.normaliser import log_sum_exp_
 from genrec_core.engine.rendering.renderer import Renderer
 
 
@@ -116,7 +117,7 @@ def _continued(
     logits = head.logits(hidden.reshape(rows * width, -1))
     most = min(settings.beams + len(settings.stop), logits.shape[1])
     best, tokens = logits.topk(most, dim=1)
-    gained = best - logits.logsumexp(dim=1, keepdim=True)
+    gained = best - log_sum_exp_(logits)[:, None]
     totals = (scores.reshape(-1, 1) + gained).reshape(rows, width * most)
     parents = torch.arange(width, device=hidden.device).repeat_interleave(most).expand(rows, -1)
     totals, order = totals.topk(min(2 * settings.beams + len(settings.stop), totals.shape[1]), dim=1)

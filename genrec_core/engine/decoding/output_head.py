@@ -14,6 +14,7 @@ from torch import Tensor
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.support import own_logits, support_of
+from genrec_core.engine.normaliser import log_sum_exp_
 
 _BLOCK = 4096
 """Columns of one block: with a few hundred beams its logits stay in the cache."""
@@ -65,9 +66,9 @@ class OutputHead:
 
     def normaliser(self, hidden: Tensor, temperature: float = 1.0) -> Tensor:
         """Log of the sum of exp(logit / temperature) over the whole vocabulary, float32 [R]."""
-        if not self.linear:
-            return (self.logits(hidden) / temperature).logsumexp(dim=1)
-        blocks = (slice(start, start + _BLOCK) for start in range(0, self.size, _BLOCK))
-        return torch.stack(
-            [(self.logits(hidden, block) / temperature).logsumexp(dim=1) for block in blocks]
-        ).logsumexp(dim=0)
+        width = _BLOCK if self.linear else self.size  # the network's own code gives all logits at once
+        sums = []
+        for start in range(0, self.size, width):
+            logits = self.logits(hidden, slice(start, start + width))
+            sums.append(log_sum_exp_(logits if temperature == 1.0 else logits.div_(temperature)))
+        return sums[0] if len(sums) == 1 else torch.stack(sums).logsumexp(dim=0)

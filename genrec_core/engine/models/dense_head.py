@@ -25,6 +25,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from genrec_core.engine.normaliser import log_sum_exp_
+
 DENSE_ATTRIBUTE = "genrec_dense"
 """What the head is called in its network."""
 
@@ -132,7 +134,8 @@ class DenseHead(nn.Module):
         The same as `log_softmax` at those places, which writes a number for every item.
         """
         scores = (self.queries(states) @ rows.T).float()
-        return scores[which, items] - scores.logsumexp(dim=1)[which]
+        found = scores[which, items]
+        return found - log_sum_exp_(scores)[which]
 
 
 def shared_parts(rows: Tensor, written: Tensor, tokens: int) -> tuple[Tensor, Tensor]:
