@@ -202,8 +202,10 @@ def _reasons(opened: Run, answer: RankedAnswer) -> list[dict[str, Any]]:
     """Why each item was recommended."""
     explainer, ids = opened.explainer, opened.items.ids
     reasons = []
-    for place, item in enumerate(answer.ranked.items.tolist()):
-        near, beam = explainer.near(item, answer.request.history), explainer.beam(answer, place)
+    items = answer.ranked.items.tolist()
+    (nearest,) = explainer.near([(items, answer.request.history)])
+    for place, (item, near) in enumerate(zip(items, nearest, strict=True)):
+        beam = explainer.beam(answer, place)
         lines = [
             f"near {_called(opened, one.item)}: {one.both:,} training users had both, "
             f"identifiers begin with {one.alike} equal tokens"
