@@ -11,7 +11,9 @@ beams of one model, trained for one epoch, because speed does not depend on what
   one after another. The difference of the medians is what the server adds.
 - *one at a time*: `--max-batch 1`; *batched*: `--max-batch 32`. Both are asked by 1 to 32 connections without
   a pause. Batched requests a second are compared with those of one at a time where the 95th percentile of
-  the time to an answer is no worse.
+  the time to an answer is no worse. Beside them stand the milliseconds of the processor that a request takes
+  of the server and of this process: the second is no part of what is compared, but it takes one of the cores
+  away while it lasts.
 - *plain*: `core/beam`; *think-ahead*: `onerec-think/finish` over a store that `genrec think-ahead` filled;
   *full-think*: `core/think`, a thought of at most 128 tokens before the beams. They take turns, request by
   request.
@@ -62,6 +64,11 @@ class Server:
 
     process: subprocess.Popen[str]
     port: int
+
+    def processor(self) -> float:
+        """Seconds of the processor that it took so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
@@ -122,28 +129,32 @@ class Connection:
 
 @dataclass
 class Load:
-    """What came of some connections that asked without a pause."""
+    """What came of some connections that asked without a pause; `server` and `client`: processor seconds."""
 
     connections: int
     seconds: float = 0.0
+    server: float = 0.0
+    client: float = 0.0
     times: list[float] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
 
     def row(self) -> dict[str, float]:
         """Requests a second, percentiles, mean batch."""
         p50, p95 = np.percentile(self.times, [50, 95]).tolist()
+        count = len(self.times)
         return {
-            "connections": self.connections, "rps": len(self.times) / self.seconds, "p50": p50, "p95": p95,
-            "batch": statistics.mean(self.batches),
+            "connections": self.connections, "rps": count / self.seconds, "p50": p50, "p95": p95,
+            "batch": statistics.mean(self.batches), "server": self.server / count,
+            "client": self.client / count,
         }  # fmt: skip
 
 
-async def loaded(port: int, bodies: Sequence[bytes], connections: int, seconds: float) -> Load:
+async def loaded(server: Server, bodies: Sequence[bytes], connections: int, seconds: float) -> Load:
     """Ask for some seconds over some connections."""
     load, end = Load(connections), time.perf_counter() + seconds
 
     async def client(number: int) -> None:
-        connection = await Connection.open(port)
+        connection = await Connection.open(server.port)
         place = number
         while time.perf_counter() < end:
             took, answer = await connection.recommend(bodies[place % len(bodies)])
@@ -152,9 +163,10 @@ async def loaded(port: int, bodies: Sequence[bytes], connections: int, seconds: 
             place += connections
         connection.writer.close()
 
-    begin = time.perf_counter()
+    begin = time.perf_counter(), server.processor(), time.process_time()
     await asyncio.gather(*[client(number) for number in range(connections)])
-    load.seconds = time.perf_counter() - begin
+    load.seconds = time.perf_counter() - begin[0]
+    load.server, load.client = server.processor() - begin[1], time.process_time() - begin[2]
     return load
 
 
@@ -234,7 +246,7 @@ def batching(run: Path, bodies: Sequence[bytes], seconds: float) -> list[dict[st
     with served(run, "--max-batch", "1") as single, served(run, "--max-batch", "32") as batched:
         for connections in CONNECTIONS:
             for name, server in (("one at a time", single), ("batched", batched)):
-                load = asyncio.run(loaded(server.port, bodies, connections, seconds))
+                load = asyncio.run(loaded(server, bodies, connections, seconds))
                 rows.append({"what": name, **load.row()})
     return rows
 
@@ -272,6 +284,10 @@ def main() -> None:
         for name, taken in zip(names, times, strict=True)
     ]
     more, at = gain(load)
+    spent = {
+        name: min(row["server"] for row in load if row["what"] == name)
+        for name in ("one at a time", "batched")
+    }
     plain, ahead, full = (row["p95"] for row in turns)
     ratios = {
         "served over open session, p50 in s": ratio(
@@ -279,6 +295,9 @@ def main() -> None:
         ),
         "requests a second, batched": ratio(
             more, f"one at a time over {at} connections, equal p95", BATCHING
+        ),
+        "requests a processor second, batched": ratio(
+            spent["one at a time"] / spent["batched"], "one at a time"
         ),
         "p95 of think-ahead": ratio(ahead / plain, "plain", AHEAD),
         "p95 of full-think": ratio(full / ahead, "think-ahead", FULL),
@@ -297,7 +316,9 @@ def _print(
     for row in load:
         print(
             f"{row['what']:>14}  {row['connections']:>2} connections  {row['rps']:6.1f} requests/s  "
-            f"p50 {1000 * row['p50']:6.1f} ms  p95 {1000 * row['p95']:6.1f} ms  batches of {row['batch']:.1f}"
+            f"p50 {1000 * row['p50']:6.1f} ms  p95 {1000 * row['p95']:6.1f} ms  "
+            f"batches of {row['batch']:4.1f}  "
+            f"processor {1000 * row['server']:.2f} ms, client {1000 * row['client']:.2f} ms"
         )
     for name, value in ratios.items():
         print(f"{name}: {value['value']} against {value['against']} (goal {value['goal']})")

@@ -35,6 +35,7 @@ from genrec_contrib_serve.bodies import (
     RecommendRequests,
     ReloadRequest,
 )
+from genrec_contrib_serve.body_route import BodyRoute
 from genrec_contrib_serve.gate import Gate, RefusedError, problem
 from genrec_contrib_serve.metrics import Metrics
 from genrec_contrib_serve.runs import ReloadingError, Runs
@@ -114,10 +115,10 @@ class Service:
             await asyncio.gather(*[asyncio.wrap_future(one) for one in futures], return_exceptions=True)
         )
         answers: list[dict[str, Any] | Exception] = []
-        for asked, question in zip(several, prepared, strict=True):
+        for question in prepared:
             done = question if isinstance(question, Exception) else next(found)
             if isinstance(done, BatchedAnswer):
-                body = run.body(asked, question, done, request_id)
+                body = run.body(question, done, request_id)
                 self.metrics.answers.labels(body["made_by"]).inc()
                 answers.append(body)
             elif isinstance(done, Exception):
@@ -154,6 +155,7 @@ def application(settings: Settings, folder: Path, store: Path | None = None) -> 
         lifespan=lifespan, responses=_PROBLEMS,
     )  # fmt: skip
     app.state.service = service
+    app.router.route_class = BodyRoute
     app.add_middleware(Gate, settings=settings, metrics=service.metrics)
     _handle_errors(app)
     app.post("/recommend", response_model=Recommended, summary="Recommend items to one user")(recommend)
@@ -304,9 +306,9 @@ def _handle_errors(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
+        first, *others = error.errors()
         where = ".".join(str(part) for part in first["loc"] if part != "body")
-        more = f" (and {len(error.errors()) - 1} more)" if len(error.errors()) > 1 else ""
+        more = f" (and {len(others)} more)" if others else ""
         message = printable(str(first["msg"]).removeprefix("Value error, ")) + more
         return answered(request, 422, message, where=printable(where)[:200], hint="`/docs` has the form")
 

@@ -25,20 +25,37 @@ from typing import Protocol
 from genrec_contrib_serve.metrics import Metrics
 from genrec_core import ContractError, Request
 from genrec_core.api.answering import RankedAnswer
+from genrec_core.api.explaining import Near
 
 
 @dataclass(frozen=True)
 class TopKRequest:
-    """A request, and how many items are wanted."""
+    """A request, and what is wanted of its answer.
+
+    Attributes:
+        request: whom to recommend to.
+        k: how many items.
+        why: name the nearest items of the history, where there is no thought.
+        explain: name them always, and the beams.
+    """
 
     request: Request
     k: int
+    why: bool = False
+    explain: bool = False
+
+
+@dataclass(frozen=True)
+class ExplainedAnswer(RankedAnswer):
+    """An answer; where that was asked for, beside each item the nearest ones of the history."""
+
+    near: Sequence[Sequence[Near]] | None = None
 
 
 class Answerer(Protocol):
     """What a batcher needs of a run."""
 
-    def answers(self, questions: Sequence[TopKRequest]) -> list[RankedAnswer]:
+    def answers(self, questions: Sequence[TopKRequest]) -> list[ExplainedAnswer]:
         """One answer a question."""
 
     def close(self) -> None:
@@ -72,7 +89,7 @@ class BatchedAnswer:
         batch: requests that were answered with it.
     """
 
-    answer: RankedAnswer
+    answer: ExplainedAnswer
     queued: float
     seconds: float
     batch: int
@@ -209,7 +226,7 @@ class Batcher:
             else:
                 job.future.set_result(BatchedAnswer(answer, begin - job.came, seconds, len(asked)))
 
-    def _found(self, asked: list[_Job]) -> list[RankedAnswer | BaseException]:
+    def _found(self, asked: list[_Job]) -> list[ExplainedAnswer | BaseException]:
         """The answer to each request, or what went wrong with it alone."""
         run = asked[0].run
         try:
@@ -220,7 +237,7 @@ class Batcher:
         except Exception as error:  # whatever a model raises, the thread and the other requests go on
             if len(asked) == 1:
                 return [error]
-        found: list[RankedAnswer | BaseException] = []
+        found: list[ExplainedAnswer | BaseException] = []
         for job in asked:
             found += self._found([job])
         return found

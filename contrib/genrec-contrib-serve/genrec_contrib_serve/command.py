@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
 
 import click
 
@@ -21,12 +19,6 @@ from genrec_contrib_serve.settings import TOKEN_VARIABLE, Settings
 from genrec_core.pipeline.console import echo
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
-
-if TYPE_CHECKING:
-    import uvicorn
-
-_DRAIN = 30
-"""Seconds that requests which are going on get at the end."""
 
 
 @click.command()
@@ -98,15 +90,13 @@ def _listen(run: Path, settings: Settings, store: Path | None) -> None:
     import uvicorn
 
     from genrec_contrib_serve.app import application
+    from genrec_contrib_serve.listening import bound, configured
     from genrec_contrib_serve.logs import set_up_logs
 
     set_up_logs()
     app = application(settings, run, store)
-    config = uvicorn.Config(
-        app, settings.host, settings.port, log_config=None, access_log=False, server_header=False,
-        date_header=False, timeout_graceful_shutdown=_DRAIN, lifespan="on",
-    )  # fmt: skip
-    opened = listening(config)
+    config = configured(app, settings)
+    opened = bound(config)
     echo(f"listening on http://{_shown(settings.host)}:{opened.getsockname()[1]}")
     server, runs = uvicorn.Server(config), app.state.service.runs
     wrong: list[Exception] = []
@@ -130,19 +120,6 @@ def _listen(run: Path, settings: Settings, store: Path | None) -> None:
     server.run(sockets=[opened])
     if wrong:
         raise wrong[0]
-
-
-def listening(config: uvicorn.Config) -> socket.socket:
-    """The bound socket; who connects from now on waits, and is not refused.
-
-    Head and body of an answer are two packets, and the kernel would keep the second one back until the client
-    confirms the first, which clients put off for 40 ms. asyncio switches that off (TCP_NODELAY) only for
-    sockets that it made itself; connections inherit it from the socket that they came in by.
-    """
-    opened = config.bind_socket()
-    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    opened.listen(config.backlog)
-    return opened
 
 
 def _shown(host: str) -> str:

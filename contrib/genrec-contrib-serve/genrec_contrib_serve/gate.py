@@ -18,7 +18,7 @@ import uuid
 from typing import Any
 
 import orjson
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,13 +41,17 @@ UNHURRIED = {"/admin/reload"}
 """What may take longer than the time limit."""
 
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
+_HEADERS = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+]
+"""Of every answer; no route sets them itself."""
 
 
 class RefusedError(Exception):
@@ -166,10 +170,8 @@ class _Passing:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            headers = MutableHeaders(scope=message)
-            headers["X-Request-ID"] = self._request_id
-            for name, value in _HEADERS.items():
-                headers.setdefault(name, value)
+            own = (b"x-request-id", self._request_id.encode())
+            message["headers"] = [*message["headers"], own, *_HEADERS]
         await self._send(message)
 
     async def answer(self, status: int, body: bytes) -> None:

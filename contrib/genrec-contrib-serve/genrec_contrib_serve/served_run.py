@@ -5,7 +5,7 @@
     asked = RecommendRequest(history=["i12", "Red tent"], k=5)
     question = run.question(asked)
     answer = run.answers([question])[0]
-    run.body(asked, question, done, "request-1")
+    run.body(question, done, "request-1")
 
 Rules, users' histories and popular items come from `genrec_core.api`, so the server answers what
 `genrec recommend` and Python answer.
@@ -16,15 +16,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from genrec_contrib_serve.batching import BatchedAnswer, TopKRequest
+from genrec_contrib_serve.batching import BatchedAnswer, ExplainedAnswer, TopKRequest
 from genrec_contrib_serve.bodies import RecommendRequest
 from genrec_contrib_serve.item_index import ItemIndex
-from genrec_core import Candidates, GenrecError, Request
+from genrec_core import Candidates, Catalogue, GenrecError, Request
 from genrec_core.api.answering import Answering, RankedAnswer
 from genrec_core.api.explaining import Explainer
 from genrec_core.evaluation.report.facts import item_title
@@ -37,6 +38,8 @@ _SHORT = 12
 """Characters of a fingerprint that answers carry."""
 _FIELD = 200
 """Characters of a field that answers carry."""
+_DESCRIBED = 16_384
+"""Items whose description is kept, those that were asked for last."""
 
 
 class ServedRun:
@@ -53,6 +56,8 @@ class ServedRun:
         self._answering = Answering(reader)
         self._answering.prepare()
         self._explainer = Explainer(self.catalogue, reader.prepared.views.train)
+        self._described = lru_cache(_DESCRIBED)(partial(_described, self.catalogue))
+        """What answers say of an item whoever it is recommended to."""
 
     @classmethod
     def open(cls, folder: Path, store: Path | None = None) -> ServedRun:
@@ -101,9 +106,10 @@ class ServedRun:
         exclude = tuple(sorted(set(self.items.all_named(asked.exclude, "exclude"))))
         attributes = answering.histories.attributes(user)
         more = {"message": asked.message, "domain": asked.domain, "attributes": attributes}
-        return TopKRequest(replace(ruled, exclude=exclude, only=only).request(user, history, **more), asked.k)
+        request = replace(ruled, exclude=exclude, only=only).request(user, history, **more)
+        return TopKRequest(request, asked.k, asked.why, asked.explain)
 
-    def answers(self, questions: Sequence[TopKRequest]) -> list[RankedAnswer]:
+    def answers(self, questions: Sequence[TopKRequest]) -> list[ExplainedAnswer]:
         """One answer a question. Those that one session can answer are answered together."""
         most = self.reader.pipeline.spec.recommend.most_candidates()
         groups: dict[int, list[int]] = {}
@@ -114,7 +120,24 @@ class ServedRun:
             requests = [questions[row].request for row in rows]
             answers = self._answering.answers(requests, max(questions[row].k for row in rows))
             found.update(zip(rows, answers, strict=True))
-        return [found[row] for row in range(len(questions))]
+        return self._explained(questions, [found[row] for row in range(len(questions))])
+
+    def _explained(
+        self, questions: Sequence[TopKRequest], answers: Sequence[RankedAnswer]
+    ) -> list[ExplainedAnswer]:
+        explained = [ExplainedAnswer(**vars(answer)) for answer in answers]
+        rows = [
+            row
+            for row, (question, answer) in enumerate(zip(questions, answers, strict=True))
+            if question.explain or (question.why and not _thought(answer))
+        ]
+        asked = [
+            (answers[row].ranked.items[: questions[row].k].tolist(), answers[row].request.history)
+            for row in rows
+        ]
+        for row, near in zip(rows, self._explainer.near(asked), strict=True):
+            explained[row] = replace(explained[row], near=near)
+        return explained
 
     def close(self) -> None:
         """Let go of the sessions."""
@@ -122,23 +145,20 @@ class ServedRun:
 
     def named(self, item: int) -> dict[str, str]:
         """An item as answers name it."""
-        return {"item": self.catalogue.items.ids[item], "title": item_title(self.catalogue, item)}
+        described = self._described(item)
+        return {"item": described["item"], "title": described["title"]}
 
-    def body(
-        self, asked: RecommendRequest, question: TopKRequest, done: BatchedAnswer, request_id: str
-    ) -> dict[str, Any]:
+    def body(self, question: TopKRequest, done: BatchedAnswer, request_id: str) -> dict[str, Any]:
         """The answer to a question as JSON values."""
         answer, request = done.answer, question.request
-        thought = answer.written.thought if answer.written else ""
-        near = asked.explain or (asked.why and not thought)
         count = min(question.k, len(answer.ranked.items))
         body: dict[str, Any] = {
             "request_id": request_id,
             "made_by": _made_by(answer),
-            "items": [self._entry(answer, place, near=near) for place in range(count)],
+            "items": self._entries(answer, count),
             "note": "" if count == question.k else self._why_fewer(request, count, question.k),
             "history": [self.named(item) for item in request.history],
-            "thought": thought,
+            "thought": _thought(answer),
             "versions": self.versions,
             "ms": {
                 "queued": round(1000 * done.queued, 2),
@@ -146,7 +166,7 @@ class ServedRun:
                 "batch": done.batch,
             },
         }
-        if asked.explain:
+        if question.explain:
             body["beams"] = self._beams(answer.written) if answer.written else []
         return body
 
@@ -155,21 +175,17 @@ class ServedRun:
         why = "no more are allowed" if count == allowed else "the model reached no more items"
         return f"only {count} of {wanted}: {why}"
 
-    def _entry(self, answer: RankedAnswer, place: int, *, near: bool) -> dict[str, Any]:
-        item = int(answer.ranked.items[place])
-        values = {name: column[item] for name, column in self.catalogue.items.fields.items()}
-        return {
-            **self.named(item),
-            "score": float(answer.ranked.scores[place]),
-            "how": answer.how(place),
-            "identifier": self.catalogue.identifiers.text(item),
-            "fields": {name: _shown(value) for name, value in values.items() if value is not None},
-            **({"why": {"near": self._near(item, answer.request)}} if near else {}),
-        }
-
-    def _near(self, item: int, request: Request) -> list[dict[str, Any]]:
-        near = self._explainer.near(item, request.history)
-        return [{**self.named(one.item), "both": one.both, "alike": one.alike} for one in near]
+    def _entries(self, answer: ExplainedAnswer, count: int) -> list[dict[str, Any]]:
+        items, scores = answer.ranked.items[:count].tolist(), answer.ranked.scores[:count].tolist()
+        entries: list[dict[str, Any]] = [
+            {**self._described(item), "score": score, "how": how}
+            for item, score, how in zip(items, scores, answer.hows()[:count], strict=True)
+        ]
+        if answer.near is not None:
+            for entry, near in zip(entries, answer.near, strict=True):
+                found = [{**self.named(one.item), "both": one.both, "alike": one.alike} for one in near]
+                entry["why"] = {"near": found}
+        return entries
 
     def _beams(self, candidates: Candidates) -> list[dict[str, Any]]:
         ids = self.catalogue.items.ids
@@ -193,6 +209,20 @@ def _versions(reader: RunReader) -> dict[str, str]:
         "model": "+".join(read),
         "identifiers": reader.catalogue.identifiers.digest[:_SHORT],
     }
+
+
+def _described(catalogue: Catalogue, item: int) -> dict[str, Any]:
+    values = {name: column[item] for name, column in catalogue.items.fields.items()}
+    return {
+        "item": catalogue.items.ids[item],
+        "title": item_title(catalogue, item),
+        "identifier": catalogue.identifiers.text(item),
+        "fields": {name: _shown(value) for name, value in values.items() if value is not None},
+    }
+
+
+def _thought(answer: RankedAnswer) -> str:
+    return answer.written.thought if answer.written else ""
 
 
 def _made_by(answer: RankedAnswer) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 
 from genrec_core import GenrecError
 
@@ -65,6 +66,7 @@ class Settings:
         return not self.token or (scheme.lower() == "bearer" and right)
 
 
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach an address.
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import uvicorn
 from genrec_contrib_serve.app import application
+from genrec_contrib_serve.listening import configured
 from genrec_contrib_serve.settings import Settings
 
 from genrec_core.pipeline.load import load_pipeline
@@ -81,7 +82,7 @@ class Server:
     def __init__(self, run: Path, settings: Settings) -> None:
         self.app, self.settings = application(settings, run), settings
         self.service = self.app.state.service
-        config = uvicorn.Config(self.app, "127.0.0.1", 0, log_config=None, access_log=False, lifespan="on")
+        config = configured(self.app, Settings(port=0))
         self.socket = config.bind_socket()
         self.port = self.socket.getsockname()[1]
         self.uvicorn = uvicorn.Server(config)

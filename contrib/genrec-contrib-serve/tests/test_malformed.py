@@ -8,6 +8,7 @@ import random
 import socket
 
 import pytest
+from genrec_contrib_serve.listening import LONGEST_HEAD
 
 SEED = 17
 ODD = [
@@ -98,7 +99,7 @@ def test_a_thousand_malformed_requests_get_4xx_with_a_message_and_no_traceback(s
         ("GET", "/recommend", 405),
         ("DELETE", "/items", 405),
         ("POST", "/health", 405),
-        ("BREW", "/items", 405),
+        ("PROPFIND", "/items", 405),
         ("GET", "/no/such", 404),
         ("GET", "/page/../settings.py", 404),
         ("GET", "/page/%2e%2e/settings.py", 404),
@@ -119,6 +120,7 @@ def test_odd_methods_paths_and_queries_are_told_so(server, method, path, status)
         b"\x16\x03\x01\x02\x00",
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
+        b"BREW /items HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"POST /recommend HTTP/1.1\r\n\r\n",
         b"GET /items HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 200_000 + b"\r\n\r\n",
         b"POST /recommend HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
@@ -134,3 +136,36 @@ def test_what_is_no_http_gets_a_400_or_is_hung_up_on(server, sent):
             answer = b""
     assert answer == b"" or b" 4" in answer.split(b"\r\n")[0]
     assert server.ask("GET", "/health").status == 200
+
+
+CHUNKED = b"POST /items HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "piece"),
+    [
+        (b"GET /items?query=", b"y" * 1000),
+        (b"GET /items HTTP/1.1\r\nHost: localhost\r\nX: ", b"y" * 1000),
+        (b"GET /items HTTP/1.1\r\nHost: localhost\r\n", b"X: y\r\n" * 100),
+        (CHUNKED + b"X: ", b"y" * 1000),
+    ],
+)
+def test_a_head_that_never_ends_is_hung_up_on(server, begin, piece):
+    def flood(connection):
+        connection.sendall(begin)
+        for _ in range(10_000):
+            connection.sendall(piece)
+
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=10)
+    with connection, pytest.raises(ConnectionError):
+        flood(connection)
+    assert server.ask("GET", "/health").status == 200
+
+
+def test_a_long_body_is_no_long_head(server):
+    history = [f"i{number:03}" for number in range(240)] * 4
+    answer = server.ask("POST", "/recommend", {"history": history}, X_Long="y" * 60_000)
+    assert answer.status == 200
+    body = {"requests": [{"history": history}] * 10}
+    assert len(json.dumps(body)) > LONGEST_HEAD
+    assert server.ask("POST", "/recommend/batch", body).status == 200

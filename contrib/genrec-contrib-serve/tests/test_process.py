@@ -14,7 +14,7 @@ import time
 
 import pytest
 import uvicorn
-from genrec_contrib_serve.command import listening
+from genrec_contrib_serve.listening import bound
 
 GENREC = "from genrec_core.cli import main; main()"
 
@@ -108,7 +108,7 @@ def test_killed_and_started_again_it_is_ready_by_itself_and_hangup_takes_the_new
 
 def test_no_packet_of_an_answer_waits_for_the_clients_confirmation():
     with contextlib.ExitStack() as stack:
-        door = stack.enter_context(contextlib.closing(listening(uvicorn.Config(app="", port=0))))
+        door = stack.enter_context(contextlib.closing(bound(uvicorn.Config(app="", port=0))))
         stack.enter_context(socket.create_connection(door.getsockname()))
         accepted = stack.enter_context(door.accept()[0])
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
