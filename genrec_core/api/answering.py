@@ -163,8 +163,7 @@ class Answering:
             with self._pool.session(k) as session:
                 pairs = session.answers([requests[row] for row in asked])
                 for row, (written, ranked) in zip(asked, pairs, strict=True):
-                    kept = ranked.where(np.arange(len(ranked.items)) < k)
-                    found[row] = RankedAnswer(requests[row], kept, written)
+                    found[row] = RankedAnswer(requests[row], ranked.first(k), written)
         return [
             found[row] if row in found else RankedAnswer(one, self._popular(one, k), popular=True)
             for row, one in enumerate(requests)

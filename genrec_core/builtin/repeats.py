@@ -18,11 +18,12 @@ ranks nothing. It is the prior of a search, or a part beside others, which needs
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from genrec_core.contracts.baseline import Baseline, BaselineSession, Fitted
+from genrec_core.contracts.baseline import Baseline, BaselineSession, Exceptions, Fitted
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request, Training, View
@@ -61,6 +62,13 @@ class _RepeatsSession(BaselineSession):
         for row, request in enumerate(requests):
             scores[row, list(request.history)] = self._lowered
         return scores
+
+    def exceptions(self, requests: Sequence[Request]) -> Exceptions:
+        """The items of each history."""
+        held = [set(request.history) for request in requests]
+        rows = np.repeat(np.arange(len(held)), list(map(len, held)))
+        items = np.fromiter(chain.from_iterable(held), np.int64, len(rows))
+        return Exceptions(rows, items, np.full(len(rows), self._lowered, dtype=np.float64))
 
 
 def repeated_share(train: View) -> float:

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,20 @@ Fitted = Mapping[str, NDArray[Any]]
 
 CELLS = 1 << 24
 """Scores computed at a time by `BaselineSession.rank`: 64 MB of them."""
+
+
+class Exceptions(NamedTuple):
+    """Logits that are not 0, each of a request and an item once.
+
+    Attributes:
+        rows: int64 [E], numbers of requests.
+        items: int64 [E], the items.
+        logits: float64 [E], finite.
+    """
+
+    rows: NDArray[np.int64]
+    items: NDArray[np.int64]
+    logits: NDArray[np.float64]
 
 
 class BaselineSession(Session, ABC):
@@ -66,6 +80,13 @@ class BaselineSession(Session, ABC):
         For priors and fusions, whose weights are chosen on validation; by default the scores.
         """
         return self.scores(requests)
+
+    def exceptions(self, requests: Sequence[Request]) -> Exceptions | None:
+        """The logits of those few items that differ from all others, whose logits are 0.
+
+        None, the default, where more than a few do. A prior has then less to compute than with `logits`.
+        """
+        return None
 
     def rank(self, requests: Sequence[Request], k: int) -> Iterator[Ranked]:
         """The best k items for each request, in order, equal scores by item index.

@@ -160,6 +160,8 @@ class Ranked:
 
     def where(self, keep: NDArray[np.bool_]) -> Ranked:
         """The ranking of the items at which `keep` [k] holds; what was written stays as it was counted."""
+        if keep.all():
+            return self
         return replace(
             self,
             items=self.items[keep],
@@ -167,6 +169,10 @@ class Ranked:
             how=self.how[keep],
             beams=self.beams[keep] if len(self.beams) else self.beams,
         )
+
+    def first(self, count: int) -> Ranked:
+        """The ranking of the best `count` items; what was written stays as it was counted."""
+        return self if len(self.items) <= count else self.where(np.arange(len(self.items)) < count)
 
     def at(self, order: NDArray[np.integer], scores: NDArray[np.floating]) -> Ranked:
         """The ranking in another order [k], with the scores, non-increasing, that it has then."""

@@ -243,7 +243,7 @@ class RunSession(Session):
                     hint=f"domains are: {', '.join(sorted(self._domains)[:10])}",
                 )
             request = request.within(self._domains[request.domain])
-        return replace(request, history=request.history[oldest:])
+        return replace(request, history=request.history[oldest:]) if oldest else request
 
     def close(self) -> None:
         """Close both."""

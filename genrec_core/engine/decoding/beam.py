@@ -126,7 +126,7 @@ def search(
         flat = hidden.reshape(-1, hidden.shape[-1])
         gained = log_probabilities(head, flat, choices, settings.scoring, settings.temperature)
         if settings.prior is not None:
-            gained = gained + _prior_gain(settings.prior, beams.nodes, choices)
+            gained += _prior_gain(settings.prior, beams.nodes, choices)
         choices, gained = constraint.permitted(choices, gained, beams.nodes)
         scores = beams.scores.reshape(-1)[choices.beams] + gained
         keys = _perturbed(scores, beams.keys, choices, settings.noise) if settings.noise else scores
@@ -154,7 +154,7 @@ def search(
 def _prior_gain(prior: Tensor, parents: Tensor, choices: Choices) -> Tensor:
     """What the prior adds for each choice, float32 [C]: the child's share less its parent's."""
     rows = choices.beams // parents.shape[1]
-    return prior[rows, choices.nodes] - prior[rows, parents.reshape(-1)[choices.beams]]
+    return prior[rows, choices.nodes].sub_(prior.gather(1, parents).reshape(-1)[choices.beams])
 
 
 def _start_nodes(constraint: Constraint, starts: Tensor | None, rows: int, device: torch.device) -> Tensor:

@@ -262,7 +262,9 @@ def log_probabilities(
     used[choices.tokens] = True
     columns = used.nonzero().squeeze(1)
     place = torch.cumsum(used, 0)[choices.tokens] - 1
-    logits = head.logits(hidden, columns)[choices.beams, place] / temperature
+    logits = head.logits(hidden, columns)[choices.beams, place]
+    if temperature != 1.0:
+        logits /= temperature
     if scoring == "full":
         return logits - head.normaliser(hidden, temperature)[choices.beams]
     return logits - _normaliser_by_beam(logits, choices)[choices.beams]

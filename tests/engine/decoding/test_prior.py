@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from genrec_core.builtin.beam import Beam
 from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.popular import Popular
 from genrec_core.builtin.tiny_backbones import TinyCausal
-from genrec_core.contracts.baseline import BaselineSession
+from genrec_core.contracts.baseline import BaselineSession, Exceptions
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.views import Example
 from genrec_core.engine.decoding.prior import Prior
@@ -86,6 +87,41 @@ def test_an_item_without_any_probability_stays_finite():
     trie = compile_trie([[5, 7], [5, 8], [6, 7]])
     table = Prior(Fixed([0.0, 0.0, -3000.0]), 1.0).nodes(trie, REQUESTS[:1], torch.device("cpu"))
     assert torch.isfinite(table).all()
+
+
+class FewDiffer(BaselineSession):
+    """Random logits for some items of each history, 0 for all others."""
+
+    def __init__(self, items, low, high):
+        super().__init__(items)
+        self._low, self._high = low, high
+
+    def exceptions(self, requests):
+        rows = [row for row, one in enumerate(requests) for _ in set(one.history)]
+        items = [item for one in requests for item in set(one.history)]
+        values = np.random.default_rng(0).uniform(self._low, self._high, len(rows)).astype(np.float32)
+        return Exceptions(np.array(rows, int), np.array(items, int), values.astype(np.float64))
+
+    def scores(self, requests):
+        found = np.zeros((len(requests), self.items), dtype=np.float32)
+        rows, items, values = self.exceptions(requests)
+        found[rows, items] = values
+        return found
+
+
+@pytest.mark.parametrize("spread", [(-1, 1), (-30, 0), (-3000, -2000), (-2000, 2000)])
+def test_few_exceptions_make_the_nodes_that_all_logits_make(spread):
+    """Identifiers of one to three tokens, some the beginnings of others, some shared; two are of no item."""
+    draw = np.random.default_rng(1)
+    rows = [draw.integers(0, 4, draw.integers(1, 4)).tolist() for _ in range(38)]
+    trie = compile_trie(rows, draw.permutation(40)[:38], terminator=9, terminate="ambiguous")
+    histories = [(), (3,), tuple(range(40)), *(tuple(draw.integers(0, 40, 9).tolist()) for _ in range(20))]
+    requests = [Request("u", history) for history in histories]
+    session = FewDiffer(40, *spread)
+    few = Prior(session, 1.5).nodes(trie, requests, torch.device("cpu"))
+    session.exceptions = lambda requests: None
+    session.scores = functools.partial(FewDiffer.scores, FewDiffer(40, *spread))
+    torch.testing.assert_close(few, Prior(session, 1.5).nodes(trie, requests, torch.device("cpu")))
 
 
 @pytest.mark.parametrize("search", ["beam", "exhaustive"])
