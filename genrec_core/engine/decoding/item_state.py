@@ -32,9 +32,8 @@ class ItemState:
         if prefixes is not None:
             prompts = [[*prompt, *prefix] for prompt, prefix in zip(prompts, prefixes, strict=True)]
         self._prompts = [list(prompt) for prompt in prompts]
-        self._hidden = self._last(self._prompts)[:, None]
-        ids, _ = padded(self._prompts, self._pad, self._hidden.device)
-        self._nodes = self._items.layout(ids, self._pad).nodes[:, None]
+        hidden, nodes = self._last(self._prompts)
+        self._hidden, self._nodes = hidden[:, None], nodes[:, None]
         self._written = torch.zeros((len(prompts), 1, 0), dtype=torch.long, device=self._hidden.device)
         return self._hidden
 
@@ -49,12 +48,11 @@ class ItemState:
         if whole:
             paths = [[*self._prompts[row], *self._written[row, beam].tolist()] for row, beam in whole]
             at = torch.tensor(whole, device=hidden.device)
-            hidden = hidden.index_put((at[:, 0], at[:, 1]), self._last(paths))
+            hidden = hidden.index_put((at[:, 0], at[:, 1]), self._last(paths)[0])
         self._hidden = hidden
         return hidden
 
-    def _last(self, paths: Sequence[TokenIds]) -> Tensor:
-        """The last states [n, H] of some token sequences."""
+    def _last(self, paths: Sequence[TokenIds]) -> tuple[Tensor, Tensor]:
+        """The last states [n, H] of some token sequences, and the nodes where they end."""
         ids, lengths = padded(paths, self._pad, self._decoder.embed_tokens.weight.device)
-        states = self._decoder(input_ids=ids, use_cache=False).last_hidden_state
-        return cast("Tensor", states[torch.arange(len(paths), device=ids.device), lengths - 1])
+        return cast("tuple[Tensor, Tensor]", self._decoder.last_states(ids, lengths))

@@ -309,6 +309,29 @@ class _CausalReadsItems(_ReadsItems):
             last = last.index_put((here,), items.cascade(came, given[here], self._rate()).to(last.dtype))
         return BaseModelOutputWithPast(last_hidden_state=last.view(every.shape))
 
+    def last_states(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """What `forward` gives of each row's last token, without the cascade behind items that are whole.
+
+        Args:
+            ids: int64 [B, T], padded at the right.
+            lengths: int64 [B], tokens of each row, at least one.
+
+        Returns:
+            States [B, H], and the node of the identifiers' trie where each row ends, int64 [B].
+        """
+        layout, states, rows = self._read(ids, mask=False)
+        items, lines, last = self._items(), torch.arange(len(ids), device=ids.device), lengths - 1
+        depth, whole = layout.depth[lines, last], layout.closes[lines, last]
+        place = layout.place[lines, last] + whole.long()  # position p stands at p + 1, behind the beginning
+        begun = items.begin.to(states.dtype).expand(len(ids), states.shape[-1])
+        found = torch.where(place[:, None] > 0, states[lines, (place - 1).clamp(min=0)], begun)
+        for level in range(1, int(depth.max()) + 1):
+            here = (depth >= level).nonzero().squeeze(1)
+            given = rows[here, last[here] - depth[here] + level]
+            gone_on = items.cascade(found[here], given, self._rate()).to(found.dtype)
+            found = found.index_put((here,), gone_on)
+        return found, layout.nodes
+
 
 class _EncoderReadsItems(_ReadsItems):
     """Of the encoder of an encoder-decoder model."""

@@ -90,6 +90,23 @@ def test_a_state_depends_on_what_stands_before_it_alone_and_not_on_padding():
 
 
 @torch.no_grad()
+@pytest.mark.parametrize("whole", [True, False])
+def test_last_states_are_those_of_the_last_tokens(whole):
+    """Behind whole items, inside items at depth 1 and 2, at the beginning of a row, behind other tokens."""
+    codes = [("<a_0>", "<b_0>", "<c_0>"), ("<a_0>", "<b_1>", "<c_0>")]
+    model, one = built(codes=codes), "<a_0><b_1><c_0>"
+    texts = [one, "x" + one + one, one + "x"]
+    if not whole:
+        texts += ["<a_0>", "<a_0><b_1>", one + "<a_0><b_0>", "x" + one + one + "<a_0>", "<a_0><b_2>"]
+    ids = ids_of(model, *texts)
+    lengths = (ids != model.pad_id).sum(dim=1)
+    stack, rows = model.network.model, torch.arange(len(ids))
+    states, nodes = stack.last_states(ids, lengths)
+    torch.testing.assert_close(states, stack(input_ids=ids).last_hidden_state[rows, lengths - 1])
+    assert nodes.tolist() == item_positions(model.network).layout(ids, model.pad_id).nodes.tolist()
+
+
+@torch.no_grad()
 def test_an_item_that_came_later_is_read_by_its_codes_alone():
     model = built()
     items, ids = item_positions(model.network), ids_of(model, "<a_0><b_2><a_0><b_1>")
