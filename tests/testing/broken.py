@@ -35,7 +35,7 @@ from genrec_core import (
     operational,
 )
 from genrec_core.builtin.sft import SFT
-from genrec_core.contracts.baseline import BaselineSession
+from genrec_core.contracts.baseline import BaselineSession, Exceptions
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.recommender import excluding
 from genrec_core.testing.toy import toy_catalogue
@@ -342,6 +342,9 @@ class LookupSession(BaselineSession):
         row = np.roll(np.arange(self.items, dtype=np.float64), first)
         return np.tile(row, (len(requests), 1))
 
+    def exceptions(self, requests):
+        return Exceptions(np.arange(1), np.arange(1), np.full(1, 7.0))
+
     def rank(self, requests, k):
         for row in self.scores(requests):
             worst = np.argsort(row)[:k]
@@ -523,6 +526,7 @@ FAULTS = [
     (Lookup, "scores_by_what_was_learnt_alone"),
     (Lookup, "scores_each_request_alone"),
     (Lookup, "scores_items_that_came_later"),
+    (Lookup, "tells_its_exceptions"),
     (Lookup, "answers_empty_histories"),
     (Lookup, "leaves_out_what_is_excluded"),
 ]

@@ -81,6 +81,21 @@ def scores_items_that_came_later(subject: Subject) -> None:
     require(gap <= _CLOSE * max(1.0, float(np.abs(wide).max())), f"a new item moved a score by {gap:.2g}")
 
 
+def tells_its_exceptions(subject: Subject) -> None:
+    """`exceptions`, where there are any, are the `logits` up to a constant of each request."""
+    state, requests = _fitted(subject), list(toy_views().test.requests())
+    with subject.component().open(state, toy_items(), subject.context("rank")) as session:
+        few, logits = session.exceptions(requests), session.logits(requests).astype(np.float64)
+    if few is None:
+        return
+    told = np.zeros_like(logits)
+    np.add.at(told, (few.rows, few.items), few.logits)
+    left = logits - told
+    gap = float((left.max(axis=1) - left.min(axis=1)).max())
+    close = gap <= _CLOSE * max(1.0, float(np.abs(logits).max()))
+    require(close, f"a logit differs by {gap:.2g} from what `exceptions` tell")
+
+
 def answers_empty_histories(subject: Subject) -> None:
     """A request without a history gets a full ranking."""
     state, context = _fitted(subject), subject.context("rank")
@@ -172,6 +187,7 @@ CHECKS = (
     scores_by_what_was_learnt_alone,
     scores_each_request_alone,
     scores_items_that_came_later,
+    tells_its_exceptions,
     answers_empty_histories,
     leaves_out_what_is_excluded,
     answers_every_request,
