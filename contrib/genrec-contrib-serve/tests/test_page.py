@@ -345,5 +345,5 @@ def test_the_interface_is_documented_without_a_network(page):
     page.open("/docs")
     page.until(lambda: page.all("main h2"))
     assert "POST /recommend" in page.texts("main h2")
-    assert "Asked" in page.texts("main h3")
+    assert "RecommendRequest" in page.texts("main h3")
     assert page.browser.execute_script(STRANGERS) == []
