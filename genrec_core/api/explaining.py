@@ -16,6 +16,7 @@ from itertools import chain, islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genrec_core.api.answering import RankedAnswer
 from genrec_core.api.table import Table
@@ -27,8 +28,6 @@ _NEAREST = 3
 """Items of the history that are named for each recommendation."""
 _AT_ONCE = 1_000_000
 """Users that are looked up at once, about; it bounds the memory where items are popular."""
-
-_Whole = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Near(NamedTuple):
@@ -122,7 +121,7 @@ class Explainer:
         beam = written.beams[number]
         return f"{number + 1}: {beam.text or self._catalogue.identifiers.separator.join(beam.tokens)}"
 
-    def _both(self, items: _Whole, others: _Whole) -> _Whole:
+    def _both(self, items: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many training users had both of each pair, int64 [P]."""
         sizes = [self._edges[ones + 1] - self._edges[ones] for ones in (items, others)]
         counts, fewer = np.minimum(*sizes), np.where(sizes[0] <= sizes[1], items, others)
@@ -137,7 +136,7 @@ class Explainer:
             found += np.bincount(pairs[self._had[place] == wanted], minlength=len(items))
         return found
 
-    def _alike(self, items: _Whole, others: _Whole) -> _Whole:
+    def _alike(self, items: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
         """How many tokens at the beginning the identifiers of each pair share, int64 [P]."""
         identifiers, found = self._catalogue.identifiers, np.zeros(len(items), dtype=np.int64)
         starts, same = identifiers.offsets, np.arange(len(items))

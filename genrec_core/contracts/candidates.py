@@ -172,7 +172,7 @@ class Ranked:
 
     def first(self, count: int) -> Ranked:
         """The ranking of the best `count` items; what was written stays as it was counted."""
-        return self if len(self.items) <= count else self.where(np.arange(len(self.items)) < count)
+        return self.where(np.arange(len(self.items)) < count)
 
     def at(self, order: NDArray[np.integer], scores: NDArray[np.floating]) -> Ranked:
         """The ranking in another order [k], with the scores, non-increasing, that it has then."""

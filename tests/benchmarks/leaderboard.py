@@ -7,9 +7,9 @@
 Each file of `examples/leaderboard` is a data set with our own system, asked in seven ways: codes alone, with
 counts as their prior, codes and dense head, with how rare repeats are, the dense head alone, codes or head
 added to counts. Papers' `tiny.yaml` stand beside it on the data they name, as they are and with a dense head
-or with counts as a prior of their beams. Runs share one store, so the
-command may be stopped and started again, and costs nothing where nothing changed. The tables of
-`docs/leaderboard.md` are written anew from what was run under the same `--home`.
+or with counts as a prior of their beams. Runs share one store, so the command may be stopped and started
+again, and costs nothing where nothing changed. The tables of `docs/leaderboard.md` are written anew from what
+was run under the same `--home`.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def tables(known: list[Line]) -> str:
             )
             parts += [f"## {data}", "", f"Protocols {protocol[0]} (kept) and {protocol[1]} (filtered).", ""]
             parts += [
-                "| | kept | 95 % of Recall@10 | filtered | seconds | parameters |",
+                HEAD,
                 "|---|---|---|---|---|---|",
             ]
             parts += [_row(line) for line in rows]

@@ -125,7 +125,6 @@ class ServedRun:
     def _explained(
         self, questions: Sequence[TopKRequest], answers: Sequence[RankedAnswer]
     ) -> list[ExplainedAnswer]:
-        explained = [ExplainedAnswer(**vars(answer)) for answer in answers]
         rows = [
             row
             for row, (question, answer) in enumerate(zip(questions, answers, strict=True))
@@ -135,9 +134,8 @@ class ServedRun:
             (answers[row].ranked.items[: questions[row].k].tolist(), answers[row].request.history)
             for row in rows
         ]
-        for row, near in zip(rows, self._explainer.near(asked), strict=True):
-            explained[row] = replace(explained[row], near=near)
-        return explained
+        near = dict(zip(rows, self._explainer.near(asked), strict=True))
+        return [ExplainedAnswer(**vars(answer), near=near.get(row)) for row, answer in enumerate(answers)]
 
     def close(self) -> None:
         """Let go of the sessions."""

@@ -34,8 +34,8 @@ from genrec_core.engine.batches import WINDOW, TokenIds, by_tokens
 from genrec_core.engine.decoding.decode_state import DecodeState
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.decoding.support import decode_state_for
+from genrec_core.engine.models.layers import log_sum_exp_
 from genrec_core.engine.models.model import Model
-from genrec_core.engine.normaliser import log_sum_exp_
 from genrec_core.engine.rendering.renderer import Renderer
 
 

@@ -1,8 +1,10 @@
 """The state of a search in a causal model that reads histories by item.
 
-state = ItemState(network, pad_id)
-state.start(prompts)                       # [B, 1, H]: what writes the first code of each answer
-state.advance(parents, tokens)             # [B, W, H]: a step of the cascade for every beam
+Inside an identifier a step is the cascade alone. A beam that goes on behind a whole item is read again.
+
+    state = ItemState(network, pad_id)
+    state.start(prompts)                       # [B, 1, H]: what writes the first code of each answer
+    state.advance(parents, tokens)             # [B, W, H]: a step of the cascade for every beam
 """
 
 from __future__ import annotations
@@ -18,10 +20,7 @@ from genrec_core.engine.models.item_positions import ITEMS_ATTRIBUTE, ItemPositi
 
 
 class ItemState:
-    """The state of a search in a causal model that reads items: see `DecodeState`.
-
-    Inside an identifier a step is the cascade alone. A beam that goes on behind a whole item is read again.
-    """
+    """The state of a search in a causal model that reads items: see `DecodeState`."""
 
     def __init__(self, network: Any, pad_id: int) -> None:
         self._decoder, self._pad = network.get_decoder(), pad_id

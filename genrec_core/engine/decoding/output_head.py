@@ -14,7 +14,7 @@ from torch import Tensor
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.support import own_logits, support_of
-from genrec_core.engine.normaliser import log_sum_exp_
+from genrec_core.engine.models.layers import log_sum_exp_
 
 _BLOCK = 4096
 """Columns of one block: with a few hundred beams its logits stay in the cache."""

@@ -30,12 +30,21 @@ LOWEST = -600.0
 """Smallest log-probability of an item that differs from probability 0: float64 ends at about -708."""
 
 
-class _Level(NamedTuple):
-    """Nodes of one depth, int64: their numbers, and where the run of items under each begins and ends."""
+class _Layout(NamedTuple):
+    """What is the same for every request.
 
-    nodes: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
+    Attributes:
+        trie: kept, so that no other object gets its `id` meanwhile.
+        levels: of each depth the nodes, and where the run of items under each begins and ends, alternating;
+            int64.
+        places: int64 [items], where each item stands in the trie's own order; -1 where it has no answer.
+        leaves: float32 [M], the logarithm of how many items are under each node.
+    """
+
+    trie: Trie
+    levels: list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+    places: NDArray[np.int64]
+    leaves: NDArray[np.float32]
 
 
 class Prior:
@@ -48,32 +57,30 @@ class Prior:
 
     def __init__(self, session: BaselineSession, weight: float) -> None:
         self.session, self.weight = session, weight
-        self._known: dict[int, tuple[Trie, list[_Level]]] = {}
+        self._layouts: dict[int, _Layout] = {}
 
     def nodes(self, trie: Trie, requests: Sequence[Request], device: torch.device) -> Tensor:
         """The log-probability of every node for each request, float32 [requests, M]."""
-        few = self.session.exceptions(requests)
-        table = self._all(trie, requests) if few is None else self._but(trie, len(requests), few)
+        few, layout = self.session.exceptions(requests), self._layout(trie)
+        table = self._all(layout, requests) if few is None else self._but(layout, len(requests), few)
         return torch.from_numpy(table).to(device)
 
-    def _all(self, trie: Trie, requests: Sequence[Request]) -> NDArray[np.float32]:
+    def _all(self, layout: _Layout, requests: Sequence[Request]) -> NDArray[np.float32]:
         """From the logits of all items."""
+        trie = layout.trie
         logits = self.weight * self.session.logits(requests).astype(np.float64)[:, trie.items]
         logits -= logits.max(axis=1, keepdims=True)
         logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
         # A column more, because the last run of items ends behind the last item.
         shares = np.pad(np.exp(np.maximum(logits, LOWEST)), ((0, 0), (0, 1)))
         table = np.empty((len(requests), len(trie.tokens)), dtype=np.float32)
-        for level in self._levels(trie):
-            edges = np.stack([level.starts, level.ends], axis=1).ravel()
-            table[:, level.nodes] = np.log(np.add.reduceat(shares, edges, axis=1)[:, ::2])
+        for nodes, edges in layout.levels:
+            table[:, nodes] = np.log(np.add.reduceat(shares, edges, axis=1)[:, ::2])
         return table
 
-    def _but(self, trie: Trie, requests: int, exceptions: Exceptions) -> NDArray[np.float32]:
+    def _but(self, layout: _Layout, requests: int, exceptions: Exceptions) -> NDArray[np.float32]:
         """All items are alike but a few, so shares are numbers of items but for nodes above those few."""
-        places = np.full(self.session.items, -1, dtype=np.int64)
-        places[trie.items] = np.arange(len(trie.items))
-        at = places[exceptions.items]
+        trie, at = layout.trie, layout.places[exceptions.items]
         rows, logits, at = exceptions.rows[at >= 0], self.weight * exceptions.logits[at >= 0], at[at >= 0]
         alike = len(trie.items) - np.bincount(rows, minlength=requests)
         highest = np.where(alike > 0, 0.0, -np.inf)
@@ -82,25 +89,27 @@ class Prior:
         total = np.log(alike * np.exp(rest) + np.bincount(rows, np.exp(logits), requests))
         one = np.maximum(rest - total, LOWEST)  # log-probability of an item like most
         shares = np.exp(np.maximum(logits - total[rows], LOWEST))
-        table: NDArray[np.float32] = np.log(trie.leaves).astype(np.float32) + one[:, None].astype(np.float32)
-        for level in self._levels(trie):
-            inside = np.searchsorted(level.starts, at, side="right") - 1
-            under = np.flatnonzero((inside >= 0) & (at < level.ends[inside]))
+        table: NDArray[np.float32] = layout.leaves + one[:, None].astype(np.float32)
+        for nodes, edges in layout.levels:
+            inside = np.searchsorted(edges[::2], at, side="right") - 1
+            under = np.flatnonzero((inside >= 0) & (at < edges[1::2][inside]))
             cells, which = np.unique(
-                rows[under] * len(trie.tokens) + level.nodes[inside[under]], return_inverse=True
+                rows[under] * len(trie.tokens) + nodes[inside[under]], return_inverse=True
             )
             row, node = np.divmod(cells, len(trie.tokens))
             others = (trie.leaves[node] - np.bincount(which)) * np.exp(one[row])
             table[row, node] = np.log(others + np.bincount(which, shares[under]))
         return table
 
-    def _levels(self, trie: Trie) -> list[_Level]:
-        """The nodes of each depth, by the items under them."""
-        if id(trie) not in self._known:
+    def _layout(self, trie: Trie) -> _Layout:
+        if id(trie) not in self._layouts:
             levels, nodes = [], trie.roots.astype(np.int64)
             while len(nodes):
                 starts = trie.starts[nodes].astype(np.int64)
-                levels.append(_Level(nodes, starts, starts + trie.leaves[nodes]))
+                levels.append((nodes, np.stack([starts, starts + trie.leaves[nodes]], axis=1).ravel()))
                 nodes = runs(trie.first[nodes], trie.count[nodes])
-            self._known[id(trie)] = (trie, levels)
-        return self._known[id(trie)][1]
+            places = np.full(self.session.items, -1, dtype=np.int64)
+            places[trie.items] = np.arange(len(trie.items))
+            leaves = np.log(trie.leaves).astype(np.float32)
+            self._layouts[id(trie)] = _Layout(trie, levels, places, leaves)
+        return self._layouts[id(trie)]

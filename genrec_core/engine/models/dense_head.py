@@ -25,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from genrec_core.engine.normaliser import log_sum_exp_
+from genrec_core.engine.models.layers import log_sum_exp_
 
 DENSE_ATTRIBUTE = "genrec_dense"
 """What the head is called in its network."""

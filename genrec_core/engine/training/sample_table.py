@@ -23,6 +23,8 @@ from genrec_core.engine.training.loss import target_nodes
 
 CHUNK = 4096
 """Samples rendered between two steps of the progress bar."""
+_BESIDE = ("ids", "learn", "nodes", "asked", "items")
+"""Columns of a table with an entry a token."""
 _Asked = list[tuple[int, ...]]
 
 
@@ -65,20 +67,19 @@ class SampleTable:
     def digest(self) -> str:
         """Hash of everything in the table."""
         body = hashlib.sha256()
-        beside = (self.ids, self.learn, self.nodes, self.asked, self.items)
-        for array in (*beside, self.offsets, self.prompts, self.weights):
-            body.update(array.tobytes())
+        for name in (*_BESIDE, "offsets", "prompts", "weights"):
+            body.update(getattr(self, name).tobytes())
         return body.hexdigest()
 
     def subset(self, rows: Sequence[int] | NDArray[np.int64]) -> SampleTable:
         """Only these samples, in the order given."""
         parts = [slice(int(self.offsets[row]), int(self.offsets[row + 1])) for row in rows]
+        columns = {name: getattr(self, name) for name in _BESIDE}
         return SampleTable(
-            ids=np.concatenate([self.ids[part] for part in parts] or [self.ids[:0]]),
-            learn=np.concatenate([self.learn[part] for part in parts] or [self.learn[:0]]),
-            nodes=np.concatenate([self.nodes[part] for part in parts] or [self.nodes[:0]]),
-            asked=np.concatenate([self.asked[part] for part in parts] or [self.asked[:0]]),
-            items=np.concatenate([self.items[part] for part in parts] or [self.items[:0]]),
+            **{
+                name: np.concatenate([column[part] for part in parts] or [column[:0]])
+                for name, column in columns.items()
+            },
             offsets=_offsets([part.stop - part.start for part in parts]),
             prompts=self.prompts[rows],
             weights=self.weights[rows],
@@ -203,11 +204,7 @@ def _offsets(lengths: Sequence[int]) -> NDArray[np.int64]:
 def concatenated(tables: Sequence[SampleTable]) -> SampleTable:
     """The samples of several tables after one another."""
     return SampleTable(
-        ids=np.concatenate([table.ids for table in tables]),
-        learn=np.concatenate([table.learn for table in tables]),
-        nodes=np.concatenate([table.nodes for table in tables]),
-        asked=np.concatenate([table.asked for table in tables]),
-        items=np.concatenate([table.items for table in tables]),
+        **{name: np.concatenate([getattr(table, name) for table in tables]) for name in _BESIDE},
         offsets=_offsets(np.concatenate([table.lengths for table in tables]).tolist()),
         prompts=np.concatenate([table.prompts for table in tables]),
         weights=np.concatenate([table.weights for table in tables]),

@@ -7,7 +7,7 @@ import torch
 
 from genrec_core.engine.decoding import output_head
 from genrec_core.engine.decoding.output_head import OutputHead
-from genrec_core.engine.normaliser import log_sum_exp_
+from genrec_core.engine.models.layers import log_sum_exp_
 from tests.engine.decoding.random_models import random_model
 
 
