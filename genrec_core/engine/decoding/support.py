@@ -7,8 +7,9 @@ network object, before anything is trained or recommended. What differs takes a 
     beams    `tree`: one prompt a row, beams behind it under a mask (`TreeState`); `tree-added`: the same,
              with a mask that is added to attention scores
              `items`: the network reads histories by item, and a cascade goes on from its state (`ItemState`)
+             `shared`: beams of an encoder-decoder model over one copy of the encoder's keys
              `copies`: a cache copied for every beam; `plain`: everything read again at every step, both
-             with a row for each beam (`CopiedState`)
+             with a row for each beam (`CopiedState`, `EncoderDecoderState`)
     logits   `linear`: scale × (state @ matrix) + bias, so single columns can be computed
              otherwise the network's own code runs from the state to all logits (`own_logits`)
 
@@ -33,11 +34,12 @@ from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttenti
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.batches import TokenIds
-from genrec_core.engine.decoding.decode_state import CopiedState, DecodeState, EncoderDecoderState, TreeState
+from genrec_core.engine.decoding.decode_state import CopiedState, DecodeState, TreeState
+from genrec_core.engine.decoding.encoder_decoder import EncoderDecoderState, shares
 from genrec_core.engine.decoding.item_state import ItemState
 from genrec_core.engine.models.item_positions import item_positions
 
-Way = Literal["items", "tree", "tree-added", "copies", "plain"]
+Way = Literal["items", "tree", "tree-added", "shared", "copies", "plain"]
 
 WINDOWS = ("sliding_window", "window_size", "attention_chunk_size", "attention_window", "chunk_size")
 """What configs call the number of tokens that a token sees."""
@@ -50,6 +52,9 @@ _LARGEST = 100.0
 
 CAUSAL: tuple[Way, ...] = ("tree", "tree-added", "copies", "plain")
 """The ways of a causal model, fastest first."""
+
+ENCODER_DECODER: tuple[Way, ...] = ("shared", "copies", "plain")
+"""The ways of an encoder-decoder model, fastest first."""
 
 TREES: tuple[Way, ...] = ("tree", "tree-added")
 
@@ -139,7 +144,7 @@ def decode_state_for(model: object, *, steps: int, width: int) -> DecodeState:
         )
     support = support_of(network)
     if family == "seq2seq":
-        return EncoderDecoderState(network, pad_id, cached=support.way == "copies")
+        return _encoder_decoder(network, pad_id, support.way)
 
     def state(way: Way) -> DecodeState:
         if way == "items":
@@ -149,6 +154,10 @@ def decode_state_for(model: object, *, steps: int, width: int) -> DecodeState:
         return CopiedState(network, cached=way == "copies")
 
     return state(support.way) if support.window is None else _ByLength(support, steps, state)
+
+
+def _encoder_decoder(network: Any, pad_id: int, way: Way) -> DecodeState:
+    return EncoderDecoderState(network, pad_id, cached=way != "plain", shared=way == "shared")
 
 
 class _ByLength:
@@ -205,7 +214,9 @@ class _Measurement:
         # Two of one length, since rows of one length are read together and share a cache.
         prompts = [short, reference, self._drawn(3)]
         if self.encoder_decoder:
-            way = self._fitting(prompts, "copies", "plain")
+            way = self._fitting(prompts, *ENCODER_DECODER)
+            if way != "shared":
+                shares(self.network.get_decoder(), False)
             return Support(way, None, way, linear, scale)
         self._reads_no_further(prompts)
         if item_positions(self.network) is not None:
@@ -313,7 +324,7 @@ class _Measurement:
 
     def _state(self, way: Way) -> DecodeState:
         if self.encoder_decoder:
-            return EncoderDecoderState(self.network, self.pad, cached=way != "plain")
+            return _encoder_decoder(self.network, self.pad, way)
         if way == "items":
             return ItemState(self.network, self.pad)
         if way in TREES:

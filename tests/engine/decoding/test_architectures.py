@@ -11,6 +11,7 @@ from genrec_core import Items
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.beam import SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint
+from genrec_core.engine.decoding.encoder_decoder import EncoderDecoderState
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.decoding.support import decode_state_for, support_of
 from genrec_core.engine.models.pretrained import pretrained_model
@@ -153,3 +154,34 @@ def test_soft_caps_show_in_bfloat16_too():
 def test_windows_scales_caps_and_biases_change_no_score(label):
     name, options = VARIATIONS[label]
     beams_equal_brute_force(network(name, **options), "causal")
+
+
+@pytest.mark.parametrize("name", ["t5", "mt5", "bart", "mbart", "marian", "pegasus", "m2m_100"])
+def test_beams_of_an_encoder_decoder_share_the_encoders_keys(name):
+    net = network(name, encoder_decoder=True)
+    assert support_of(net).way == "shared"
+    state = decode_state_for(Bare(net, "seq2seq"), steps=3, width=4)
+    copied = EncoderDecoderState(net, 0)
+    assert torch.equal(state.start(PROMPTS), copied.start(PROMPTS))
+    parents, tokens = torch.zeros((3, 4), dtype=torch.long), torch.tensor([[5, 6, 7, 8]] * 3)
+    for _ in range(2):
+        assert torch.allclose(state.advance(parents, tokens), copied.advance(parents, tokens), atol=1e-5)
+        parents = torch.tensor([[3, 1, 1, 0], [2, 2, 2, 2], [0, 1, 2, 3]])
+    assert {len(layer.keys) for layer in state._cache.cross_attention_cache.layers} == {3}
+    assert {len(layer.keys) for layer in copied._cache.cross_attention_cache.layers} == {12}
+
+
+def test_an_encoder_decoder_with_attention_of_its_own_keeps_it_and_repeats_keys():
+    net = network("t5", encoder_decoder=True, attn_implementation="eager")
+    assert support_of(net).way == "copies"
+    assert net.get_decoder().config._attn_implementation == "eager"
+    with pytest.raises(GenrecError, match="decoder of `T5ForConditionalGeneration` has its own attention"):
+        EncoderDecoderState(net, 0, shared=True)
+    beams_equal_brute_force(net, "seq2seq")
+
+
+def test_what_is_saved_of_a_network_names_no_attention_function_of_ours(tmp_path):
+    net = network("t5", encoder_decoder=True)
+    assert support_of(net).way == "shared"
+    net.save_pretrained(tmp_path)
+    assert "genrec" not in (tmp_path / "config.json").read_text()
