@@ -122,12 +122,7 @@ def search(
     steps = 0
     while True:
         steps += 1
-        choices = constraint.choices(beams.nodes, beams.keys > -torch.inf)
-        flat = hidden.reshape(-1, hidden.shape[-1])
-        gained = log_probabilities(head, flat, choices, settings.scoring, settings.temperature)
-        if settings.prior is not None:
-            gained += _prior_gain(settings.prior, beams.nodes, choices)
-        choices, gained = constraint.permitted(choices, gained, beams.nodes)
+        choices, gained = _steps(head, constraint, beams, hidden.flatten(0, 1), settings)
         scores = beams.scores.reshape(-1)[choices.beams] + gained
         keys = _perturbed(scores, beams.keys, choices, settings.noise) if settings.noise else scores
         table, place = _by_row(keys, choices, len(prompts))
@@ -149,6 +144,17 @@ def search(
         parents = choices.beams[entry] % hidden.shape[1]
         beams = _Beams(choices.nodes[entry], scores[entry], best)
         hidden = state.advance(parents, choices.tokens[entry])
+
+
+def _steps(
+    head: OutputHead, constraint: Constraint, beams: _Beams, hidden: Tensor, settings: SearchSettings
+) -> tuple[Choices, Tensor]:
+    """Every step that the beams behind states [R × W, H] may take, and what each adds to its score [C]."""
+    choices = constraint.choices(beams.nodes, beams.keys > -torch.inf)
+    gained = log_probabilities(head, hidden, choices, settings.scoring, settings.temperature)
+    if settings.prior is not None:
+        gained += _prior_gain(settings.prior, beams.nodes, choices)
+    return constraint.permitted(choices, gained, beams.nodes)
 
 
 def _prior_gain(prior: Tensor, parents: Tensor, choices: Choices) -> Tensor:

@@ -21,6 +21,7 @@ text where it is certain) keeps the whole vocabulary.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,25 +69,8 @@ def learnt_losses(
     places = (targets.reshape(-1) != IGNORED).nonzero().squeeze(1)
     led = nodes.reshape(-1)[places] if legal else torch.full_like(places, -1)
     free, bound = (led < 0).nonzero().squeeze(1), (led >= 0).nonzero().squeeze(1)
-    states: list[Tensor] = []
-
-    def keep(_: Any, __: Any, output: Any) -> None:
-        # What the decoder gives: some networks (T5) scale it before their output layer, and `OutputHead` too.
-        hidden = output.last_hidden_state
-        states.append(hidden.reshape(-1, hidden.shape[-1]).index_select(0, places))
-
-    def pick(_: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor]:
-        hidden = arguments[0]
-        return (hidden.reshape(-1, hidden.shape[-1]).index_select(0, places[free]),)
-
-    hooks = [network.get_output_embeddings().register_forward_pre_hook(pick)]
-    if legal or dense:
-        hooks.append(network.get_decoder().register_forward_hook(keep))
-    try:
+    with _learnt_places(network, places, places[free], keep=bool(legal or dense)) as states:
         logits = (forward or network)(**inputs, use_cache=False).logits
-    finally:
-        for hook in hooks:
-            hook.remove()
     scores, chosen = logits.float().reshape(len(free), -1), targets.reshape(-1)[places[free]]
     if loss is not None:
         losses = loss.losses(scores.log_softmax(-1), chosen)
@@ -101,6 +85,33 @@ def learnt_losses(
     if dense:
         losses = losses + _dense(dense, batch, states[0], places, causal=not encoder_decoder)
     return losses, batch["weights"][places // targets.shape[1]]
+
+
+@contextmanager
+def _learnt_places(network: Any, places: Tensor, free: Tensor, keep: bool) -> Iterator[list[Tensor]]:
+    """Inside, the output layer is asked about the states at `free` alone.
+
+    With `keep` the list has the states [M, H] at `places` once the network has run.
+    """
+    states: list[Tensor] = []
+
+    def kept(_: Any, __: Any, output: Any) -> None:
+        # What the decoder gives: some networks (T5) scale it before their output layer, and `OutputHead` too.
+        hidden = output.last_hidden_state
+        states.append(hidden.reshape(-1, hidden.shape[-1]).index_select(0, places))
+
+    def picked(_: Any, arguments: tuple[Tensor, ...]) -> tuple[Tensor]:
+        hidden = arguments[0]
+        return (hidden.reshape(-1, hidden.shape[-1]).index_select(0, free),)
+
+    hooks = [network.get_output_embeddings().register_forward_pre_hook(picked)]
+    if keep:
+        hooks.append(network.get_decoder().register_forward_hook(kept))
+    try:
+        yield states
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _to_learn(config: Any, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
