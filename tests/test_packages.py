@@ -25,16 +25,12 @@ KEPT = ("pyproject.toml", "README.md", "LICENSE", "genrec_*")
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory):
     """Name of a package → its wheel from the repository's folder and its wheel from a copy elsewhere."""
-    home, found = tmp_path_factory.mktemp("wheels"), {}
-    for folder in FOLDERS:
-        beside = _copied(folder, home / "plugins" / "beside" / folder.name)
-        alone = _copied(folder, home / "elsewhere" / folder.name)
-        built = [
-            _built(source, home / f"from-{number}" / folder.name)
-            for number, source in enumerate((beside, alone))
-        ]
-        found[folder.name] = tuple(built)
-    return found
+    home = tmp_path_factory.mktemp("wheels")
+    built = []
+    for place in ("plugins/beside", "elsewhere"):
+        copies = [_copied(folder, home / place / folder.name) for folder in FOLDERS]
+        built.append(_built(copies, home / "built" / place))
+    return {folder.name: tuple(wheels[folder.name] for wheels in built) for folder in FOLDERS}
 
 
 def _copied(folder: Path, to: Path) -> Path:
@@ -46,7 +42,8 @@ def _copied(folder: Path, to: Path) -> Path:
     return to
 
 
-def _built(source: Path, to: Path) -> Path:
+def _built(sources: list[Path], to: Path) -> dict[str, Path]:
+    """Name of a folder → the wheel of the package in it, all built by one command."""
     arguments = [
         "wheel",
         "--no-deps",
@@ -57,11 +54,17 @@ def _built(source: Path, to: Path) -> Path:
         str(to),
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "pip", *arguments, str(source)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pip", *arguments, *map(str, sources)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    (wheel,) = to.glob("*.whl")
-    return wheel
+    found = {}
+    for source in sources:
+        name = tomllib.loads((source / "pyproject.toml").read_text())["project"]["name"]
+        (found[source.name],) = to.glob(f"{name.replace('-', '_')}-*.whl")
+    return found
 
 
 def _needs(wheel: Path) -> list[str]:
@@ -93,9 +96,9 @@ def test_a_plugin_that_uses_an_extra_of_the_core_brings_it():
 def from_wheels(wheels, tmp_path_factory):
     """Runs Python in a folder, with the packages of the wheels alone; gives back what it printed."""
     packages = tmp_path_factory.mktemp("installed")
-    for wheel, _ in wheels.values():
-        arguments = ["install", "--no-deps", "--no-index", "--quiet", "--target", str(packages), str(wheel)]
-        subprocess.run([sys.executable, "-m", "pip", *arguments], check=True, capture_output=True)
+    arguments = ["install", "--no-deps", "--no-index", "--quiet", "--target", str(packages)]
+    files = [str(wheel) for wheel, _ in wheels.values()]
+    subprocess.run([sys.executable, "-m", "pip", *arguments, *files], check=True, capture_output=True)
 
     def ran(folder: Path, *command: str) -> str:
         return _ran(folder, {"PYTHONPATH": str(packages)}, *command)
