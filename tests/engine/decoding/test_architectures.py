@@ -38,6 +38,9 @@ REFUSED_BEFORE = dict.fromkeys(
 )
 """Refused with an older transformers, whose code lets a token see what stands behind it."""
 
+OWN_ATTENTION_BEFORE = ("t5", "mt5")
+"""With an older transformers these had an attention function of their own, so keys are repeated."""
+
 VARIATIONS = {
     "mistral, a window of 4": ("mistral", {"sliding_window": 4}),
     "mixtral, a window of 4": ("mixtral", {"sliding_window": 4}),
@@ -159,6 +162,9 @@ def test_windows_scales_caps_and_biases_change_no_score(label):
 @pytest.mark.parametrize("name", ["t5", "mt5", "bart", "mbart", "marian", "pegasus", "m2m_100"])
 def test_beams_of_an_encoder_decoder_share_the_encoders_keys(name):
     net = network(name, encoder_decoder=True)
+    if name in OWN_ATTENTION_BEFORE and Version(transformers.__version__) < Version("5.24"):
+        assert support_of(net).way == "copies"
+        return
     assert support_of(net).way == "shared"
     state = decode_state_for(Bare(net, "seq2seq"), steps=3, width=4)
     copied = EncoderDecoderState(net, 0)
@@ -172,16 +178,16 @@ def test_beams_of_an_encoder_decoder_share_the_encoders_keys(name):
 
 
 def test_an_encoder_decoder_with_attention_of_its_own_keeps_it_and_repeats_keys():
-    net = network("t5", encoder_decoder=True, attn_implementation="eager")
+    net = network("bart", encoder_decoder=True, attn_implementation="eager")
     assert support_of(net).way == "copies"
     assert net.get_decoder().config._attn_implementation == "eager"
-    with pytest.raises(GenrecError, match="decoder of `T5ForConditionalGeneration` has its own attention"):
+    with pytest.raises(GenrecError, match="decoder of `BartForConditionalGeneration` has its own attention"):
         EncoderDecoderState(net, 0, shared=True)
     beams_equal_brute_force(net, "seq2seq")
 
 
 def test_what_is_saved_of_a_network_names_no_attention_function_of_ours(tmp_path):
-    net = network("t5", encoder_decoder=True)
+    net = network("bart", encoder_decoder=True)
     assert support_of(net).way == "shared"
     net.save_pretrained(tmp_path)
     assert "genrec" not in (tmp_path / "config.json").read_text()

@@ -142,7 +142,7 @@ def test_a_model_is_kept_and_read_again(kind, tmp_path):
         model.network(input_ids=ids, **more).logits, again.network(input_ids=ids, **more).logits
     )
     assert item_positions(again.network) is not None
-    assert support_of(again.network).way == ("items" if kind is TinyCausal else "shared")
+    assert (support_of(again.network).way == "items") == (kind is TinyCausal)
 
 
 @torch.no_grad()
