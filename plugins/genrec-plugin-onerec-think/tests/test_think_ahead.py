@@ -255,7 +255,8 @@ def test_a_store_that_goes_away_leads_to_plain_searches_and_one_warning(build, c
         session._prepared._store._connection.close()
         after = [*session.recommend(REQUESTS[:1]), *session.recommend(REQUESTS[1:2])]
         assert session.counts == {"ahead": 1, "unreachable": 2}
-    plain, _ = finished(Finish(beams=4), {"main": model}, catalogue, REQUESTS[:2])
+    # One request a batch, as above: two in one differ in their last digits on some processors.
+    plain = [finished(Finish(beams=4), {"main": model}, catalogue, [one])[0][0] for one in REQUESTS[:2]]
     assert len(before.beams) == 1
     assert after == plain
     warned = [values["message"] for event, values in log if event == "warning"]
