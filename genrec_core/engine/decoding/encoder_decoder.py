@@ -50,11 +50,11 @@ def _shared_attention(
     beams = len(query) // len(key)
     mask = attention_mask
     if beams > 1:
-        query = query.reshape(len(key), beams, *query.shape[1:3], -1)[:, :, :, 0].transpose(1, 2)
+        query = query[:, :, 0].reshape(len(key), beams, query.shape[1], -1).transpose(1, 2)
         mask = None if mask is None else mask[::beams]
         options["is_causal"] = False
     read: Tensor = sdpa_attention_forward(module, query, key, value, mask, **options)[0]
-    return read.reshape(-1, 1, *read.shape[2:]) if beams > 1 else read, None
+    return read.flatten(0, 1)[:, None] if beams > 1 else read, None
 
 
 AttentionInterface.register(SHARED, _shared_attention)

@@ -1,6 +1,8 @@
 """Tiny networks of every architecture that transformers can build small, with weights wide enough apart."""
 
 import torch
+import transformers
+from packaging.version import Version
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
@@ -86,6 +88,10 @@ def names(encoder_decoder: bool) -> list[str]:
         MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES if encoder_decoder else MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
     )
     return sorted(set(mapping).difference(*NOT_TINY[encoder_decoder].values()))
+
+
+WAY_OF_T5 = "copies" if Version(transformers.__version__) < Version("5.24") else "shared"
+"""How beams of T5 and mT5 are read: in an older transformers they have an attention function of their own."""
 
 
 def network(name: str, encoder_decoder: bool = False, **options):

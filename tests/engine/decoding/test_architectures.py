@@ -17,7 +17,7 @@ from genrec_core.engine.decoding.support import decode_state_for, support_of
 from genrec_core.engine.models.pretrained import pretrained_model
 from genrec_core.engine.models.tiny import Shape, tiny_model
 from genrec_core.identifiers.trie import compile_trie
-from tests.engine.decoding.architectures import names, network
+from tests.engine.decoding.architectures import WAY_OF_T5, names, network
 from tests.engine.decoding.random_models import Bare
 
 ANSWERS = [[5, 6, 7], [5, 6, 8], [5, 9, 7], [10, 6, 7], [11, 12, 13], [11, 12, 14]]
@@ -37,9 +37,6 @@ REFUSED_BEFORE = dict.fromkeys(
     ("5.24", "a token's state depends on what stands behind it"),
 )
 """Refused with an older transformers, whose code lets a token see what stands behind it."""
-
-OWN_ATTENTION_BEFORE = ("t5", "mt5")
-"""With an older transformers these had an attention function of their own, so keys are repeated."""
 
 VARIATIONS = {
     "mistral, a window of 4": ("mistral", {"sliding_window": 4}),
@@ -162,10 +159,10 @@ def test_windows_scales_caps_and_biases_change_no_score(label):
 @pytest.mark.parametrize("name", ["t5", "mt5", "bart", "mbart", "marian", "pegasus", "m2m_100"])
 def test_beams_of_an_encoder_decoder_share_the_encoders_keys(name):
     net = network(name, encoder_decoder=True)
-    if name in OWN_ATTENTION_BEFORE and Version(transformers.__version__) < Version("5.24"):
-        assert support_of(net).way == "copies"
+    way = WAY_OF_T5 if name in ("t5", "mt5") else "shared"
+    assert support_of(net).way == way
+    if way == "copies":
         return
-    assert support_of(net).way == "shared"
     state = decode_state_for(Bare(net, "seq2seq"), steps=3, width=4)
     copied = EncoderDecoderState(net, 0)
     assert torch.equal(state.start(PROMPTS), copied.start(PROMPTS))

@@ -15,6 +15,7 @@ from genrec_core.contracts.items import Items
 from genrec_core.engine.decoding.support import support_of
 from genrec_core.engine.models.item_positions import ItemPositions, item_positions
 from genrec_core.engine.models.model import load_model
+from tests.engine.decoding.architectures import WAY_OF_T5
 
 SHAPE = {"hidden": 16, "layers": 2, "heads": 2, "intermediate": 24, "vocabulary": 280, "device": "cpu"}
 CODES = [("<a_0>", "<b_0>"), ("<a_0>", "<b_1>"), ("<a_1>", "<b_0>"), ("<a_1>", "<b_2>")]
@@ -142,7 +143,7 @@ def test_a_model_is_kept_and_read_again(kind, tmp_path):
         model.network(input_ids=ids, **more).logits, again.network(input_ids=ids, **more).logits
     )
     assert item_positions(again.network) is not None
-    assert (support_of(again.network).way == "items") == (kind is TinyCausal)
+    assert support_of(again.network).way == ("items" if kind is TinyCausal else WAY_OF_T5)
 
 
 @torch.no_grad()
