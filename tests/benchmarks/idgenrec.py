@@ -4,6 +4,7 @@
     python -m tests.benchmarks.idgenrec --only zero-shot             # its models in another shop
     python -m tests.benchmarks.idgenrec --only industrial            # a part of Amazon Industrial
     python -m tests.benchmarks.idgenrec --only movielens             # a part of MovieLens-100K
+    python -m tests.benchmarks.idgenrec --only unseen --seeds 1   # trained on both, asked about Beauty
 
 Each variant is `plugins/genrec-plugin-idgenrec/tiny.yaml` in float32, made smaller (`SIZES`), with who is
 trained changed: the recommender alone on the first identifiers, the generator alone, or both in turn.
@@ -11,6 +12,7 @@ Variants of a seed share tokenizer and first models. After the last seed come th
 from the recommender alone, paired over users and seeds; a conclusion is printed only where the interval
 leaves out zero. `zero-shot` asks what alternate training in the made-up shop left, without any training,
 about a second shop: other items and users, other words that say nothing, the same words for kinds.
+`unseen beauty` asks the same about Amazon Beauty, after training on Industrial and MovieLens together.
 """
 
 from __future__ import annotations
@@ -85,6 +87,15 @@ SIZES["movielens"] = {
     "train.alternate.corpora.0.max_per_user": 6,
 }
 PLACES = {"industrial": SHARED / "amazon-industrial", "movielens": SHARED / "ml-100k"}
+PARTS = ", ".join(f"{name}: {{use: core/folder, path: {place}}}" for name, place in PLACES.items())
+TOGETHER = "fusion"
+SIZES[TOGETHER] = {
+    **SIZES["industrial"],
+    "data.source": f"{{use: core/merged, users: separate, parts: {{{PARTS}}}}}",
+    "data.split": "{use: core/leave-one-out}",
+}
+ZERO_SHOTS = {"zero-shot": "shop", "unseen beauty": TOGETHER}
+"""Where its models are trained."""
 
 
 class Study:
@@ -98,8 +109,8 @@ class Study:
 
     def run(self, data: str, variant: str, seed: int) -> tuple[Path, dict[str, Any]]:
         """The run of one variant, its folder and metrics."""
-        place = PLACES.get(data, self.home / "shop")
-        own = {**SIZES[data], "data.source.path": place, "train.alternate.train": variant, "seed": seed}
+        place = {} if data == TOGETHER else {"data.source.path": PLACES.get(data, self.home / "shop")}
+        own = {**SIZES[data], **place, "train.alternate.train": variant, "seed": seed}
         own |= {"evaluate.valid": "false", "evaluate.baselines": "[core/popular]", "recommend.beams": 20}
         changes = [f"{path}={value}" for path, value in own.items()]
         finished = ran(TINY, [*changes, *self.extra], self.home)
@@ -129,18 +140,15 @@ class Study:
         line += f"  loss on new identifiers {losses}"
         return found, line if telling is None else f"{line}  kind in identifiers {telling:.2f}"
 
-    def zero_shot(self, seed: int) -> Row:
-        """Both models of the made-up shop, asked about another one."""
-        other, models = self.home / "other-shop", self.home / f"models-{seed}"
-        if not other.is_dir():
-            write_shop(other, seed=OTHER_SHOP)
-        trained, _ = self.run("shop", "alternate", seed)
+    def zero_shot(self, name: str, seed: int) -> Row:
+        """Both models that were trained elsewhere, asked about a catalogue that they never saw."""
+        models = self.home / f"models of {ZERO_SHOTS[name]}, {seed}"
+        trained, _ = self.run(ZERO_SHOTS[name], "alternate", seed)
         opened = open_run(trained, load_plugins()[0], None)
         for slot in ("main", "generator"):
             Model.of(opened.model(slot)).save(models / slot)
-        own = {name: SIZES["shop"][name] for name in ("data.max_history", "tokenizer.extensions")}
-        own |= {"data.source.path": other, "model.path": models / "main", "seed": seed}
-        own |= {"tokenizer.generator.path": models / "generator", "tokenizer.fields": "[keywords]"}
+        own = {"model.path": models / "main", "tokenizer.generator.path": models / "generator", "seed": seed}
+        own |= self.beauty() if name == "unseen beauty" else self.other_shop()
         finished = ran(ZERO_SHOT, [f"{path}={value}" for path, value in own.items()], self.home)
         assert finished.folder is not None
         ranks, metrics = load_run(finished.folder).ranks, finished.metrics
@@ -152,10 +160,23 @@ class Study:
         _, _, telling = self.learnt(finished.folder)
         found = {"seed": seed, "recall@10": float(hits.mean()), "interval": [low, high]}
         found |= {"popular": popular, "popular interval": bounds, "telling": telling}
-        line = f"zero-shot    seed {seed}  Recall@10 {hits.mean():.4f} [{low:.4f}, {high:.4f}]"
+        line = f"{name}, seed {seed}  Recall@10 {hits.mean():.4f} [{low:.4f}, {high:.4f}]"
         line += f"  popular {popular:.4f} {[round(bound, 4) for bound in bounds]}"
         line += f"  by chance {10 / metrics['identifiers']['items']:.4f}  kind in identifiers {telling}"
         return found, line
+
+    def other_shop(self) -> dict[str, Any]:
+        """The second made-up shop, read as the first."""
+        other = self.home / "other-shop"
+        if not other.is_dir():
+            write_shop(other, seed=OTHER_SHOP)
+        own = {name: SIZES["shop"][name] for name in ("data.max_history", "tokenizer.extensions")}
+        return {**own, "data.source.path": other, "tokenizer.fields": "[keywords]"}
+
+    def beauty(self) -> dict[str, Any]:
+        """Amazon Beauty, read as the catalogues that were trained on."""
+        own = {name: SIZES[TOGETHER][name] for name in ("tokenizer.fields", "tokenizer.text_tokens")}
+        return {**own, "data.source.path": SHARED / "amazon-beauty"}
 
     def learnt(self, folder: Path) -> tuple[list[int], list[tuple[float, float]], float | None]:
         """How many identifiers moved in each round, the loss before and after each recommender's step, and in
@@ -196,15 +217,16 @@ def main() -> None:
 
     def rows(name: str) -> Iterator[Row]:
         study = Study(chosen.home, tuple(chosen.set), chosen.seeds)
-        if name == "zero-shot":
-            yield from map(study.zero_shot, chosen.seeds)
+        if name in ZERO_SHOTS:
+            for seed in chosen.seeds:
+                yield study.zero_shot(name, seed)
             return
         for seed in chosen.seeds:
             for variant in chosen.variants:
                 yield study.row(name, variant, seed)
         yield from study.compared(name)
 
-    report(chosen, [*SIZES, "zero-shot"], rows)
+    report(chosen, [*SIZES, *ZERO_SHOTS], rows)
 
 
 if __name__ == "__main__":

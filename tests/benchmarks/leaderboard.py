@@ -8,8 +8,8 @@ Each file of `examples/leaderboard` is a data set with our own system, asked in 
 counts as their prior, codes and dense head, with how rare repeats are, the dense head alone, codes or head
 added to counts. Papers' `tiny.yaml` stand beside it on the data they name, as they are and with a dense head
 or with counts as a prior of their beams. Runs share one store, so the command may be stopped and started
-again, and costs nothing where nothing changed. The tables of `docs/leaderboard.md` are written anew from what
-was run under the same `--home`.
+again, and costs nothing where nothing changed. The lines of `docs/leaderboard.md` that were run are written
+anew; those of other systems and data sets stay as they stand.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ PAPERS: dict[str, dict[str, tuple[str, tuple[str, ...]]]] = {
         "SINGER, tiny": ("singer", ()),
         "SINGER, tiny, by item, dense head": ("singer", (*DENSE, "model.positions=item")),
         "SINGER, tiny, counts as its prior": ("singer", PRIOR),
+        "SIDReasoner, tiny": ("sidreasoner", ()),
     },
     "ml-100k": {
         "OneRec-Think, tiny": ("onerec-think", ()),
@@ -157,22 +158,34 @@ def finished(entry: Entry, home: Path) -> bool:
     return not any(one.runs for one in plan.entries if one.stage.name.startswith("train."))
 
 
-def tables(known: list[Line]) -> str:
-    """Markdown, a table a data set, the best first."""
+def standing(page: str) -> dict[tuple[str, str], dict[str, str]]:
+    """Rows that a page has: data set and the line about its protocols → system → row."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    data, protocols = "", ""
+    for line in page.splitlines():
+        if line.startswith("## "):
+            data = line.removeprefix("## ")
+        elif line.startswith("Protocols "):
+            protocols = line
+        elif line.startswith("| ") and line != HEAD:
+            found.setdefault((data, protocols), {})[line.split("|")[1].strip()] = line
+    return found
+
+
+def tables(known: list[Line], rows: dict[tuple[str, str], dict[str, str]]) -> str:
+    """Markdown, a table a data set and protocol, the best first.
+
+    Args:
+        known: lines that were run.
+        rows: those of an earlier page, which they take the place of.
+    """
+    for line in known:
+        protocols = f"Protocols {line.protocol[0]} (kept) and {line.protocol[1]} (filtered)."
+        rows.setdefault((line.data, protocols), {})[line.name] = _row(line)
     parts = []
-    for data in dict.fromkeys(line.data for line in known):
-        own = {(line.name, line.protocol): line for line in known if line.data == data}
-        for protocol in dict.fromkeys(line.protocol for line in own.values()):
-            rows = sorted(
-                (line for line in own.values() if line.protocol == protocol), key=lambda line: -line.kept[0]
-            )
-            parts += [f"## {data}", "", f"Protocols {protocol[0]} (kept) and {protocol[1]} (filtered).", ""]
-            parts += [
-                HEAD,
-                "|---|---|---|---|---|---|",
-            ]
-            parts += [_row(line) for line in rows]
-            parts.append("")
+    for (data, protocols), systems in rows.items():
+        best = sorted(systems.values(), key=lambda row: -float(row.split("|")[2].split("/")[0]))
+        parts += [f"## {data}", "", protocols, "", HEAD, "|---|---|---|---|---|---|", *best, ""]
     return "\n".join(parts)
 
 
@@ -211,7 +224,7 @@ def main() -> None:
     page = PAGE.read_text()
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(known)}\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(known, standing(rest.partition(END)[0]))}\n{END}{after}")
 
 
 if __name__ == "__main__":

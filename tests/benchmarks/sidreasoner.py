@@ -4,9 +4,12 @@
     python -m tests.benchmarks.sidreasoner --rows 1000 --only general --set train.align.max_steps=350
 
 Each rung is `plugins/genrec-plugin-sidreasoner/tiny.yaml` with `train.align.rung` set, once as it stands and
-once without the step `reinforce`; both are judged on the same test rows, so the gain is paired. What a
-thought is worth at the same input is `tests.benchmarks.thoughts`, asked of a run of this study. `--rows`
-judges on so many of the test rows, evenly chosen. Needs the data folder `amazon-industrial`.
+once without the step `reinforce`; both are judged on the same test rows, so the gain is paired, and so is
+what a rung has over the one before it. As it stands a rung makes as many steps as its samples ask for: where
+rungs are compared, give all of them the same (`--set train.align.max_steps=1100`, with enough `epochs` and
+`patience=null`). What a thought is worth at the same input is `tests.benchmarks.thoughts`, asked of a run of
+this study. `--rows` judges on so many of the test rows, evenly chosen. Needs the data folder
+`amazon-industrial`.
 """
 
 from __future__ import annotations
@@ -56,28 +59,26 @@ def before_reinforcement(home: Path) -> Path:
     return file
 
 
-def gains(
+STATES = ("before", "after")
+"""Of reinforcement."""
+
+
+def states(
     rung: str, seed: int, home: Path, data: Path, extra: tuple[str, ...]
-) -> tuple[dict[str, Any], NDArray[np.float64]]:
-    """The figures of a rung before and after, and the gain in NDCG@10 of each test row."""
+) -> tuple[dict[str, Any], dict[str, NDArray[np.float64]]]:
+    """The figures of a rung before and after reinforcement, and what each test row is worth in NDCG@10."""
     changes = [f"data.source.path={data.resolve()}", "evaluate.valid=false", *FLOAT, *extra]
     changes += [f"train.align.rung={rung}", f"seed={seed}"]
     before = ran(before_reinforcement(home), [one for one in changes if not one.startswith(REINFORCE)], home)
-    after = ran(TINY, changes, home)
-    worths = []
-    for finished in (after, before):
+    runs = dict(zip(STATES, (before, ran(TINY, changes, home)), strict=True))
+    worths = {}
+    for state, finished in runs.items():
         assert finished.folder is not None
         ranks = load_run(finished.folder).ranks
         assert ranks is not None
-        worths.append(worth((10,))["ndcg@10"][np.where(ranks > 10, 0, ranks).reshape(-1)])
-    found = {
-        "rung": rung,
-        "seed": seed,
-        "before": dict(before.metrics["test"]),
-        "after": dict(after.metrics["test"]),
-        "seconds": seconds(dict(after.metrics)),
-    }
-    return found, worths[0] - worths[1]
+        worths[state] = worth((10,))["ndcg@10"][np.where(ranks > 10, 0, ranks).reshape(-1)]
+    found = {state: dict(finished.metrics["test"]) for state, finished in runs.items()}
+    return {"rung": rung, "seed": seed, **found, "seconds": seconds(dict(runs["after"].metrics))}, worths
 
 
 def main() -> None:
@@ -88,18 +89,25 @@ def main() -> None:
     chosen = options.parse_args()
     data = fewer_rows(chosen.rows, chosen.home) if chosen.rows else DATA
 
+    of_rungs: dict[str, dict[str, NDArray[np.float64]]] = {}
+
     def rows(rung: str) -> Iterator[Row]:
         every = []
         for seed in chosen.seeds:
-            found, gain = gains(rung, seed, chosen.home, data, tuple(chosen.set))
-            every.append(gain)
+            found, worths = states(rung, seed, chosen.home, data, tuple(chosen.set))
+            every.append(worths)
             parts = [
                 f"{name} {found['before'][name]:.4f} -> {found['after'][name]:.4f}"
                 for name in ("recall@10", "ndcg@10")
             ]
             yield found, f"{rung:12} seed {seed}  {'  '.join(parts)}"
-        told = conclusion(np.stack(every), "its start")
-        yield {"rung": rung, "seeds": chosen.seeds, "gain": told}, f"{rung:12} {len(every)} seeds  {told}"
+        stacked = {state: np.stack([worths[state] for worths in every]) for state in STATES}
+        told = {"gain": conclusion(stacked["after"] - stacked["before"], "its start")}
+        for earlier, before in list(of_rungs.items())[-1:]:
+            told |= {state: conclusion(stacked[state] - before[state], earlier) for state in STATES}
+        of_rungs[rung] = stacked
+        for state, words in told.items():
+            yield {"rung": rung, "seeds": chosen.seeds, state: words}, f"{rung:12} {state:6}  {words}"
 
     report(chosen, RUNGS, rows)
 
