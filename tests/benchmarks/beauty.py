@@ -6,8 +6,9 @@
     python -m tests.benchmarks.beauty --whole --json beauty.json    # the example itself
     python -m tests.benchmarks.beauty --whole --only "then one"     # a variant, as long as the example
 
-All variants read histories by token and have no dense head, as the example did when they were measured
-(docs/semantic-ids-measured.md); what reading by item adds is in docs/accuracy.md.
+All variants read histories by token, have no dense head and 256 codes a level (unless they say otherwise), as
+the example had when they were measured (docs/semantic-ids-measured.md); what reading by item and more codes
+add is in docs/accuracy.md.
 Variants train for `EPOCHS` epochs and are compared by validation Recall@10 and NDCG@10, which is what choices
 may be made by; `--whole` trains for as long as the example says and prints test figures too. Needs the data
 folder `amazon-beauty`.
@@ -75,8 +76,9 @@ BY_TOKEN = (
     "train.sft.valid_samples=4096",
     "train.sft.precision=auto",
     "recommend.beams=20",
+    "tokenizer.codes=256",
 )
-"""The example as it was when this study was made: histories read by token, no dense head."""
+"""The example as it was when this study was made: histories read by token, no dense head, codes of 256."""
 VARIANTS = IDENTIFIERS | {
     f"trained on 3 x 256, {name}": (*THREE, *changes) for name, changes in TRAINING.items()
 }
