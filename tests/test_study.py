@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.benchmarks.leaderboard import Line, standing, tables
 from tests.benchmarks.onerec_think import DATA, HOME, RUNGS, TRAINED, f1
 from tests.benchmarks.singer import Study, over_seeds
 from tests.benchmarks.study import conclusion, interval
@@ -82,3 +83,33 @@ def test_the_rungs_of_onerec_think_are_steps_of_its_pipelines(file):
         "onerec-think/next-item",
         "onerec-think/captions",
     ]
+
+
+PAGE = """
+## shop
+
+Protocols aaa (kept) and bbb (filtered).
+
+| | kept | 95 % of Recall@10 | filtered | seconds | parameters |
+|---|---|---|---|---|---|
+| old | 0.3000/0.2000 | 0.2900 – 0.3100 | 0.3000/0.2000 | 5 + 1 | 1.00 M |
+| changed | 0.1000/0.0500 | 0.0900 – 0.1100 | 0.1000/0.0500 | 5 + 1 | 1.00 M |
+"""
+
+
+def test_a_leaderboard_keeps_what_was_not_run_again():
+    line = Line(
+        "shop", "changed", (0.4, 0.25, 0.38, 0.42), (0.5, 0.3, 0.4, 0.6), (7, 2), 2_000_000, ("aaa", "bbb")
+    )
+    assert tables([], standing(PAGE)).strip() == PAGE.strip()
+    rows = [row for row in tables([line], standing(PAGE)).splitlines() if row.startswith("| ")][1:]
+    assert rows[0] == "| changed | 0.4000/0.2500 | 0.3800 – 0.4200 | 0.5000/0.3000 | 7 + 2 | 2.00 M |"
+    assert rows[1].startswith("| old | 0.3000/0.2000")
+    assert len(rows) == 2
+
+
+def test_lines_of_another_protocol_stand_apart():
+    line = Line("shop", "old", (0.4, 0.25, 0.38, 0.42), (0.5, 0.3, 0.4, 0.6), (7, 2), 0, ("ccc", "ddd"))
+    page = tables([line], standing(PAGE))
+    assert page.count("| old |") == 2
+    assert page.index("Protocols aaa") < page.index("Protocols ccc")
