@@ -86,14 +86,21 @@ SIZES["movielens"] = {
     "tokenizer.fields": "[title, genres]",
     "train.alternate.corpora.0.max_per_user": 6,
 }
-PLACES = {"industrial": SHARED / "amazon-industrial", "movielens": SHARED / "ml-100k"}
-PARTS = ", ".join(f"{name}: {{use: core/folder, path: {place}}}" for name, place in PLACES.items())
-TOGETHER = "fusion"
-SIZES[TOGETHER] = {
-    **SIZES["industrial"],
-    "data.source": f"{{use: core/merged, users: separate, parts: {{{PARTS}}}}}",
-    "data.split": "{use: core/leave-one-out}",
+
+
+def folder(place: Path) -> str:
+    """A data folder as a source."""
+    return f"{{use: core/folder, path: {place}}}"
+
+
+SOURCES = {
+    "industrial": folder(SHARED / "amazon-industrial"),
+    "movielens": folder(SHARED / "ml-100k"),
 }
+PARTS = ", ".join(f"{name}: {source}" for name, source in SOURCES.items())
+TOGETHER = "fusion"
+SOURCES[TOGETHER] = f"{{use: core/merged, users: separate, parts: {{{PARTS}}}}}"
+SIZES[TOGETHER] = {**SIZES["industrial"], "data.split": "{use: core/leave-one-out}"}
 ZERO_SHOTS = {"zero-shot": "shop", "unseen beauty": TOGETHER}
 """Where its models are trained."""
 
@@ -109,8 +116,8 @@ class Study:
 
     def run(self, data: str, variant: str, seed: int) -> tuple[Path, dict[str, Any]]:
         """The run of one variant, its folder and metrics."""
-        place = {} if data == TOGETHER else {"data.source.path": PLACES.get(data, self.home / "shop")}
-        own = {**SIZES[data], **place, "train.alternate.train": variant, "seed": seed}
+        source = SOURCES.get(data) or folder(self.home / "shop")
+        own = {**SIZES[data], "data.source": source, "train.alternate.train": variant, "seed": seed}
         own |= {"evaluate.valid": "false", "evaluate.baselines": "[core/popular]", "recommend.beams": 20}
         changes = [f"{path}={value}" for path, value in own.items()]
         finished = ran(TINY, [*changes, *self.extra], self.home)
@@ -226,7 +233,7 @@ def main() -> None:
                 yield study.row(name, variant, seed)
         yield from study.compared(name)
 
-    report(chosen, [*SIZES, *ZERO_SHOTS], rows)
+    report(chosen, [*(name for name in SIZES if name != TOGETHER), *ZERO_SHOTS], rows)
 
 
 if __name__ == "__main__":

@@ -223,8 +223,8 @@ def main() -> None:
         memory.write_bytes(orjson.dumps([asdict(line) for line in known]))
     page = PAGE.read_text()
     before, _, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2]
-    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(known, standing(rest.partition(END)[0]))}\n{END}{after}")
+    own, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{tables(known, standing(own))}\n{END}{after}")
 
 
 if __name__ == "__main__":
