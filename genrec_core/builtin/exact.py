@@ -79,8 +79,10 @@ class ExactSession(GrounderSession):
         if np.isnan(scores).any():
             raise ContractError("a candidate has the score `nan`", hint="a recommender gives finite scores")
         order = self._order(items, scores[beams])
-        _, firsts = np.unique(items[order], return_index=True)
-        kept = order[np.sort(firsts)]
+        kept = order
+        if len(set(items.tolist())) < len(items):
+            _, firsts = np.unique(items[order], return_index=True)
+            kept = order[np.sort(firsts)]
         return Ranked(
             items=items[kept],
             scores=scores[beams[kept]].astype(np.float32),

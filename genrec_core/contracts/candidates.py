@@ -172,7 +172,15 @@ class Ranked:
 
     def first(self, count: int) -> Ranked:
         """The ranking of the best `count` items; what was written stays as it was counted."""
-        return self.where(np.arange(len(self.items)) < count)
+        if count >= len(self.items):
+            return self
+        return replace(
+            self,
+            items=self.items[:count],
+            scores=self.scores[:count],
+            how=self.how[:count],
+            beams=self.beams[:count],
+        )
 
     def at(self, order: NDArray[np.integer], scores: NDArray[np.floating]) -> Ranked:
         """The ranking in another order [k], with the scores, non-increasing, that it has then."""

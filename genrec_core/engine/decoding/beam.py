@@ -113,11 +113,11 @@ def search(
         GenrecError: no token is legal at some row's start.
     """
     hidden = state.start(prompts, prefixes)
-    begun = hidden[:, 0]
-    begin = _start_nodes(constraint, starts, len(prompts), hidden.device)
-    zeros = torch.zeros(begin.shape, device=hidden.device)
+    begun, device = hidden[:, 0], hidden.device
+    begin = _start_nodes(constraint, starts, len(prompts), device)
+    zeros = torch.zeros(begin.shape, device=device)
     beams = _Beams(begin, zeros, zeros)
-    empty = torch.full((len(prompts), settings.beams), -torch.inf, device=hidden.device)
+    empty = torch.full((len(prompts), settings.beams), -torch.inf, device=device)
     finished = _Beams(torch.full_like(empty, -1, dtype=torch.long), empty, empty)
     steps = 0
     while True:
@@ -141,9 +141,21 @@ def search(
             return Found(finished.nodes, finished.scores.masked_fill(~reached, -torch.inf), begun)
         width = int(alive.sum(1).max())
         entry, best = entry[:, :width], best[:, :width]
-        parents = choices.beams[entry] % hidden.shape[1]
+        parents = choices.beams[entry] % beams.nodes.shape[1]
         beams = _Beams(choices.nodes[entry], scores[entry], best)
-        hidden = state.advance(parents, choices.tokens[entry])
+        hidden = state.advance(parents, choices.tokens[entry], _to_read(constraint, beams, settings))
+
+
+def _to_read(constraint: Constraint, beams: _Beams, settings: SearchSettings) -> Tensor | None:
+    """Bool [R, W]: the beams whose way the model still decides; None for all.
+
+    Normalised over legal tokens alone, a token that nothing can stand beside has the probability 1. A beam
+    from which a single identifier goes on need not be read: with three codes for each item of Beauty that is
+    most beams before the last.
+    """
+    if settings.scoring == "full":
+        return None
+    return (beams.keys > -torch.inf) & ~constraint.decided(beams.nodes)
 
 
 def _steps(
@@ -159,8 +171,8 @@ def _steps(
 
 def _prior_gain(prior: Tensor, parents: Tensor, choices: Choices) -> Tensor:
     """What the prior adds for each choice, float32 [C]: the child's share less its parent's."""
-    rows = choices.beams // parents.shape[1]
-    return prior[rows, choices.nodes].sub_(prior.gather(1, parents).reshape(-1)[choices.beams])
+    cells = choices.beams // parents.shape[1] * prior.shape[1] + choices.nodes  # two axes take longer
+    return prior.reshape(-1)[cells].sub_(prior.gather(1, parents).reshape(-1)[choices.beams])
 
 
 def _start_nodes(constraint: Constraint, starts: Tensor | None, rows: int, device: torch.device) -> Tensor:

@@ -101,6 +101,7 @@ class Constraint:
         self._starts = torch.from_numpy(trie.starts).to(device).long()
         self._leaves = torch.from_numpy(trie.leaves).to(device).long()
         self._depths = torch.from_numpy(trie.depths).to(device).long()
+        self._decided = torch.from_numpy(_decided(trie)).to(device)
         self._restriction: Restriction | None = None
         self._counts: dict[frozenset[int] | None, Tensor] = {}
         self._counting = threading.Lock()
@@ -246,9 +247,22 @@ class Constraint:
         children = torch.arange(len(beams), device=nodes.device) + shift[beams]
         return Choices(beams, children, self._tokens[children], counts)
 
+    def decided(self, nodes: Tensor) -> Tensor:
+        """Bool of the same shape: whether one identifier alone goes on from these nodes, or ends there."""
+        return self._decided[nodes]
+
     def ended(self, nodes: Tensor) -> Tensor:
         """Bool of the same shape: whether identifiers end at these nodes."""
         return self._count[nodes] == 0
+
+
+def _decided(trie: Trie) -> NDArray[np.bool_]:
+    """Of every node, whether no node from it on has several children."""
+    decided: NDArray[np.bool_] = trie.count == 0
+    for depth in range(trie.depth(), -1, -1):
+        alone = np.flatnonzero((trie.depths == depth) & (trie.count == 1))
+        decided[alone] = decided[trie.first[alone]]
+    return decided
 
 
 def log_probabilities(
@@ -258,16 +272,22 @@ def log_probabilities(
 
     Logits are divided by `temperature` before they are normalised.
     """
-    used = torch.zeros(head.size, dtype=torch.bool, device=hidden.device)
-    used[choices.tokens] = True
-    columns = used.nonzero().squeeze(1)
-    place = torch.cumsum(used, 0)[choices.tokens] - 1
-    logits = head.logits(hidden, columns)[choices.beams, place]
-    if temperature != 1.0:
-        logits /= temperature
     if scoring == "full":
+        logits = _logits(head, hidden, choices, temperature)
         return logits - head.normaliser(hidden, temperature)[choices.beams]
-    return logits - _normaliser_by_beam(logits, choices)[choices.beams]
+    # A token that nothing can stand beside is certain, whatever the model thinks of it.
+    entries = (choices.counts > 1)[choices.beams].nonzero().squeeze(1)
+    counts = choices.counts * (choices.counts > 1)
+    open_ = Choices(choices.beams[entries], choices.nodes[entries], choices.tokens[entries], counts)
+    logits = _logits(head, hidden, open_, temperature)
+    logs = logits - _normaliser_by_beam(logits, open_)[open_.beams]
+    return torch.zeros(len(choices.beams), device=hidden.device).index_copy_(0, entries, logs)
+
+
+def _logits(head: OutputHead, hidden: Tensor, choices: Choices, temperature: float) -> Tensor:
+    """Logits float32 [C] of choices, divided by the temperature."""
+    logits = head.logits_at(hidden, choices.beams, choices.counts, choices.tokens)
+    return logits if temperature == 1.0 else logits / temperature
 
 
 def _normaliser_by_beam(logits: Tensor, choices: Choices) -> Tensor:

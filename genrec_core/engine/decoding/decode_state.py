@@ -30,6 +30,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 from genrec_core.engine.batches import TokenIds, padded
+from genrec_core.engine.models.layers import rows_of
 
 
 class _Slots(CacheLayerMixin):
@@ -73,8 +74,12 @@ class DecodeState(Protocol):
     def start(self, prompts: Sequence[TokenIds], prefixes: Sequence[TokenIds] | None = None) -> Tensor:
         """Hidden states [B, 1, H] after prompts of any lengths, each followed by its supplied prefix."""
 
-    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
-        """Hidden states [B, W, H] after `tokens` [B, W], each written behind beam `parents` [B, W]."""
+    def advance(self, parents: Tensor, tokens: Tensor, read: Tensor | None = None) -> Tensor:
+        """Hidden states [B, W, H] after `tokens` [B, W], each written behind beam `parents` [B, W].
+
+        `read` bool [B, W] names the beams whose states are needed, by default all. Of the others they may be
+        anything, and no beam that is read later continues them.
+        """
 
 
 def cache_argument(module: Any) -> str:
@@ -92,6 +97,18 @@ def added_mask(mask: Tensor, dtype: torch.dtype) -> Tensor:
     """A boolean mask as numbers to add to attention scores: 0 where a token is seen."""
     unseen = torch.finfo(dtype).min
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill_(~mask, unseen)
+
+
+def _side_by_side(read: Tensor) -> tuple[Tensor, Tensor]:
+    """Of beams some of which are read, bool [B, W]: which stand side by side in each row of a batch.
+
+    Returns:
+        The beams of each slot int64 [B, V], those that are read first, as many as the fullest row has; and
+        the slot of each beam int64 [B, W].
+    """
+    width = max(1, int(read.sum(1).max()))
+    order = read.long().argsort(dim=1, descending=True, stable=True)
+    return order[:, :width], (read.long().cumsum(1) - 1).clamp(min=0)
 
 
 class TreeState:
@@ -124,21 +141,27 @@ class TreeState:
         hidden = self._read(ids, positions, None)
         return hidden[torch.arange(len(prompts), device=device), lengths - 1][:, None]
 
-    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
-        """Hidden states [B, W, H] after one more token on each beam."""
+    def advance(self, parents: Tensor, tokens: Tensor, read: Tensor | None = None) -> Tensor:
+        """Hidden states [B, W, H] after one more token on each beam that is `read`."""
         rows, width = tokens.shape
-        prompt = self._seen.shape[1]
-        depth = self._ancestors.shape[2]
+        prompt, depth = self._seen.shape[1], self._ancestors.shape[2]
         begin = self._cache.get_seq_length()
-        own = torch.arange(begin, begin + width, device=tokens.device).expand(rows, width)[..., None]
+        slots = torch.arange(width, device=tokens.device).expand(rows, width)
         inherited = self._ancestors.gather(1, parents[..., None].expand(-1, -1, depth))
-        self._ancestors = torch.cat([inherited, own], dim=2)
+        if read is not None:
+            beams, slots = _side_by_side(read)
+            width, tokens = beams.shape[1], tokens.gather(1, beams)
+        self._ancestors = torch.cat([inherited, begin + slots[..., None]], dim=2)
+        seen = self._ancestors
+        if read is not None:
+            seen = seen.gather(1, beams[..., None].expand(-1, -1, depth + 1))
         mask = torch.zeros((rows, width, begin + width), dtype=torch.bool, device=tokens.device)
         mask[:, :, :prompt] = self._seen[:, None]
-        mask.scatter_(2, self._ancestors, True)
+        mask.scatter_(2, seen, True)
         positions = (self._lengths + depth)[:, None].expand(rows, width)
         mask = mask[:, None]
-        return self._read(tokens, positions, added_mask(mask, self._dtype) if self._added else mask)
+        hidden = self._read(tokens, positions, added_mask(mask, self._dtype) if self._added else mask)
+        return hidden if read is None else rows_of(hidden, slots)
 
     def _read(self, ids: Tensor, positions: Tensor, mask: Tensor | None) -> Tensor:
         out = self._decoder(
@@ -183,9 +206,9 @@ class CopiedState:
         read = [self._read(number, ids)[:, -1:] for number, ids in enumerate(self._written)]
         return torch.cat(read)[torch.cat(self._places).argsort()]
 
-    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
-        """Hidden states [B, W, H] after one more token on each beam."""
-        width, read = tokens.shape[1], []
+    def advance(self, parents: Tensor, tokens: Tensor, read: Tensor | None = None) -> Tensor:
+        """Hidden states [B, W, H] after one more token on each beam, whichever are `read`."""
+        width, after = tokens.shape[1], []
         for number, rows in enumerate(self._places):
             before = len(self._written[number]) // len(rows)
             first = torch.arange(len(rows), device=self._device)[:, None] * before
@@ -195,8 +218,8 @@ class CopiedState:
             if self._cached:
                 self._caches[number].reorder_cache(origin)
             hidden = self._read(number, last if self._cached else self._written[number])[:, -1]
-            read.append(hidden.reshape(len(rows), width, -1))
-        return torch.cat(read)[torch.cat(self._places).argsort()]
+            after.append(hidden.reshape(len(rows), width, -1))
+        return torch.cat(after)[torch.cat(self._places).argsort()]
 
     def _read(self, number: int, ids: Tensor) -> Tensor:
         name, cache = cache_argument(self._decoder), self._caches[number]

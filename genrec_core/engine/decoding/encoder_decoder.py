@@ -121,8 +121,8 @@ class EncoderDecoderState:
         self._cross = [(layer.keys, layer.values) for layer in self._cache.cross_attention_cache.layers]
         return hidden
 
-    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
-        """Hidden states [B, W, H] after one more token on each beam."""
+    def advance(self, parents: Tensor, tokens: Tensor, read: Tensor | None = None) -> Tensor:
+        """Hidden states [B, W, H] after one more token on each beam, whichever are `read`."""
         rows, width = tokens.shape
         origin = torch.arange(rows, device=tokens.device)[:, None] * self._width + parents
         if not self._cached:

@@ -36,14 +36,18 @@ class ItemState:
         self._written = torch.zeros((len(prompts), 1, 0), dtype=torch.long, device=self._hidden.device)
         return self._hidden
 
-    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
-        """Hidden states [B, W, H] after `tokens` [B, W], each written behind beam `parents` [B, W]."""
+    def advance(self, parents: Tensor, tokens: Tensor, read: Tensor | None = None) -> Tensor:
+        """Hidden states [B, W, H] after `tokens` [B, W], each written behind beam `parents` [B, W].
+
+        Those of beams that are not `read` are 0.
+        """
         path = self._written.gather(1, parents[..., None].expand(-1, -1, self._written.shape[2]))
         self._written = torch.cat([path, tokens[..., None]], dim=2)
         inside, self._nodes, _ = self._items.step(self._nodes.gather(1, parents), tokens)
         rows = self._decoder.embed_tokens.weight
-        hidden = self._items.cascade_beams(self._hidden, parents, rows, tokens).to(self._hidden.dtype)
-        whole = (~inside).nonzero().tolist()
+        read = torch.ones_like(inside) if read is None else read
+        hidden = self._items.cascade_beams(self._hidden, parents, rows, tokens, read).to(self._hidden.dtype)
+        whole = (read & ~inside).nonzero().tolist()
         if whole:
             paths = [[*self._prompts[row], *self._written[row, beam].tolist()] for row, beam in whole]
             at = torch.tensor(whole, device=hidden.device)

@@ -173,9 +173,9 @@ class _ByLength:
         self._state = self._state_of(self._support.way_for(longest + self._steps))
         return self._state.start(prompts, prefixes)
 
-    def advance(self, parents: Tensor, tokens: Tensor) -> Tensor:
+    def advance(self, parents: Tensor, tokens: Tensor, read: Tensor | None = None) -> Tensor:
         """See `DecodeState`."""
-        return self._state.advance(parents, tokens)
+        return self._state.advance(parents, tokens, read)
 
 
 class _Output(BaseModelOutputWithPastAndCrossAttentions):

@@ -210,7 +210,9 @@ class ItemPositions(nn.Module):
         """States [n, H] after one more token of an identifier, from those before it and the token's rows."""
         return self._gone_on(states, rows, self.enter(torch.cat([states, rows], dim=-1)), rate)
 
-    def cascade_beams(self, states: Tensor, parents: Tensor, rows: Tensor, tokens: Tensor) -> Tensor:
+    def cascade_beams(
+        self, states: Tensor, parents: Tensor, rows: Tensor, tokens: Tensor, read: Tensor
+    ) -> Tensor:
         """`cascade` for beams [B, W, H], without computing alike what beams share.
 
         Args:
@@ -218,15 +220,20 @@ class ItemPositions(nn.Module):
             parents: int64 [B, W], which of them each beam goes on from.
             rows: [V, H], of all tokens.
             tokens: int64 [B, W], what each beam writes.
+            read: bool [B, W], the beams that are computed; the others get zeros.
         """
         width = states.shape[-1]
-        named, place = tokens.unique(return_inverse=True)  # type: ignore[no-untyped-call]
-        written = nn.functional.embedding(named, rows)
-        before, behind = self.enter.weight[:, :width], self.enter.weight[:, width:]
-        begun, ended = nn.functional.linear(states, before), nn.functional.linear(written, behind)
+        lines = torch.arange(len(states), device=states.device)[:, None] * states.shape[1]
+        named, place = tokens[read].unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        begun, origin = (lines + parents)[read].unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        embedding, linear = nn.functional.embedding, nn.functional.linear
+        written, before = embedding(named, rows), embedding(begun, states.reshape(-1, width))
         # Whole rows are picked: `gather` and indices of several axes go number by number, ten times slower.
-        entered = _beams_of(begun, parents) + nn.functional.embedding(place, ended)
-        return self._gone_on(_beams_of(states, parents), nn.functional.embedding(place, written), entered)
+        entered = embedding(origin, linear(before, self.enter.weight[:, :width]))
+        entered += embedding(place, linear(written, self.enter.weight[:, width:]))
+        after = self._gone_on(embedding(origin, before), embedding(place, written), entered)
+        hidden = after.new_zeros((read.numel(), width))
+        return hidden.index_copy_(0, read.reshape(-1).nonzero().squeeze(1), after).view(*read.shape, width)
 
     def _gone_on(self, states: Tensor, rows: Tensor, entered: Tensor, rate: float = 0.0) -> Tensor:
         """The cascade behind its first layer: states and rows [..., H], `entered` [..., 2H] of both."""
@@ -235,12 +242,6 @@ class ItemPositions(nn.Module):
         if self.training:
             added = dropped(added, rate)
         return cast("Tensor", self.norm(states + rows + added))
-
-
-def _beams_of(values: Tensor, parents: Tensor) -> Tensor:
-    """Values [B, P, H] of the beams that some beams go on from, [B, W, H]."""
-    rows = torch.arange(len(values), device=values.device)[:, None] * values.shape[1] + parents
-    return nn.functional.embedding(rows, values.reshape(-1, values.shape[-1]))
 
 
 class _ReadsItems:

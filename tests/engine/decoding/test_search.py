@@ -1,6 +1,7 @@
 """Constrained search against exhaustive scoring and against transformers' own beam search."""
 
 import math
+import warnings
 from collections import Counter
 from functools import cache
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.decoding.beam import SearchSettings, search
 from genrec_core.engine.decoding.constraint import Constraint, log_probabilities
-from genrec_core.engine.decoding.output_head import OutputHead
+from genrec_core.engine.decoding.output_head import OutputHead, pair_products
 from genrec_core.engine.decoding.support import decode_state_for
 from genrec_core.identifiers.trie import compile_trie, forest
 from tests.engine.decoding.random_models import END, FAMILIES, VOCABULARY, random_model
@@ -189,6 +190,59 @@ def test_temperature_divides_logits_where_the_output_layer_has_a_bias(temperatur
     else:
         expected = logits.log_softmax(1)[:, [3, 7, 9]]
     assert got.tolist() == pytest.approx(expected.reshape(-1).tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize(("bias", "scale"), [(False, 1.0), (True, 1.0), (True, 0.5)])
+def test_logits_of_a_few_pairs_are_those_of_the_whole_matrix(bias, scale):
+    network = random_model("llama").network
+    layer = torch.nn.Linear(32, VOCABULARY, bias=bias)
+    network.set_output_embeddings(layer)
+    head = OutputHead(network)
+    head.linear, head.scale = True, scale
+    hidden, counts = torch.randn(40, 32), torch.arange(40) % 3
+    beams = torch.repeat_interleave(torch.arange(40), counts)
+    tokens = torch.randint(VOCABULARY, (len(beams),))
+    whole = torch.nn.functional.linear(hidden * scale, layer.weight, layer.bias)[beams, tokens]
+    copied = head.logits_at(hidden, beams, counts, tokens)  # gradients are wanted: the whole matrix
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        pairs = head.logits_at(hidden, beams, counts, tokens)
+        assert pair_products(hidden, layer.weight, counts, tokens).shape == (len(beams),)
+    assert torch.allclose(copied, whole, atol=1e-5)
+    assert torch.allclose(pairs, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", [None, 3])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_what_one_identifier_alone_goes_on_from_is_not_read(name, seed, monkeypatch):
+    """Seven of twelve identifiers are told apart by their first token, and all by their first two."""
+    sequences = [(token, 20, 21, 22) for token in range(3, 10)]
+    sequences += [(10, second, 20, 21) for second in range(11, 16)]
+    trie = compile_trie(sequences)
+    read = []
+    model, head = model_and_head(name)
+
+    def found():
+        noise = None if seed is None else torch.Generator().manual_seed(seed)
+        state = decode_state_for(model, steps=4, width=6)
+        plain = state.advance
+
+        def counted(parents, tokens, which=None):
+            read.append(tokens.numel() if which is None else int(which.sum()))
+            return plain(parents, tokens, which)
+
+        state.advance = counted
+        how = SearchSettings(6, "legal", noise=noise)
+        return search(state, head, Constraint(trie, CPU), [[20, 21], [30, 31, 32]], how)
+
+    some = found()
+    assert sum(read) <= 2  # the beams that begin with 10, after their first token
+    read.clear()
+    monkeypatch.setattr(Constraint, "decided", lambda self, nodes: torch.zeros_like(nodes, dtype=torch.bool))
+    every = found()
+    assert sum(read) >= 2 * 6 * 2
+    assert torch.equal(some.nodes, every.nodes)
+    assert torch.allclose(some.scores, every.scores, atol=1e-6)
 
 
 def test_a_model_that_bends_its_logits_is_scored_by_its_own_code():

@@ -14,7 +14,7 @@ from genrec_core.builtin.next_item import NextItem
 from genrec_core.builtin.sft import SFT
 from genrec_core.builtin.tiny_backbones import TinyCausal, TinySeq2Seq
 from genrec_core.contracts.context import Context
-from genrec_core.engine.decoding.constraint import AnswerTries
+from genrec_core.engine.decoding.constraint import AnswerTries, Constraint
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.item_positions import item_positions
 from genrec_core.engine.rendering.renderer import Renderer
@@ -70,6 +70,22 @@ def test_what_is_certain_is_learnt(catalogue, training, each, kind, least):
             answers = list(session.recommend(requests))
         firsts = np.array([catalogue.meant(answer.beams[0])[0] for answer in answers])
         assert (firsts == training.valid.targets).mean() > least
+
+
+@pytest.mark.parametrize("kind", [TinyCausal, TinySeq2Seq])
+def test_beams_that_only_one_item_goes_on_from_need_no_reading(catalogue, training, kind, monkeypatch):
+    model, requests = fresh(kind, catalogue), list(training.valid.requests())
+
+    def answers():
+        beams = Beam(scoring="legal", beams=6)
+        return ask(beams, {"main": model}, requests, catalogue, NextItem(separator=""), Context())
+
+    some = answers()
+    monkeypatch.setattr(Constraint, "decided", lambda self, nodes: torch.zeros_like(nodes, dtype=torch.bool))
+    for one, other in zip(some, answers(), strict=True):
+        assert [beam.tokens for beam in one.beams] == [beam.tokens for beam in other.beams]
+        for beam, same in zip(one.beams, other.beams, strict=True):
+            assert beam.score == pytest.approx(same.score, abs=1e-5)
 
 
 def test_rollouts_train_a_model_that_reads_items(catalogue, training):
