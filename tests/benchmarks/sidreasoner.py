@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from genrec_core.engine.training.validation import evenly
 from genrec_core.evaluation.compare import load_run
 from genrec_core.evaluation.metrics import worth
+from genrec_core.pipeline.run import Finished
 from tests.benchmarks.study import PLUGINS, SHARED, Row, conclusion, parser, ran, report, seconds
 
 TINY = PLUGINS / "genrec-plugin-sidreasoner" / "tiny.yaml"
@@ -49,11 +50,14 @@ def fewer_rows(rows: int, home: Path) -> Path:
     return folder
 
 
-def before_reinforcement(home: Path) -> Path:
-    """`tiny.yaml` without its last training step."""
+def before_reinforcement(home: Path, without: tuple[str, ...] = ()) -> Path:
+    """`tiny.yaml` without its last training step, and without some of the corpora of its first."""
     start = yaml.safe_load(TINY.read_text())
     del start["train"]["reinforce"]
-    file = home / "activated.yaml"
+    align = start["train"]["align"]
+    align["corpora"] = [corpus for corpus in align["corpora"] if corpus["use"] not in without]
+    file = home / "-".join(["activated", *(one.replace("/", "-") for one in without)])
+    file = file.with_suffix(".yaml")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(start, sort_keys=False))
     return file
@@ -71,14 +75,17 @@ def states(
     changes += [f"train.align.rung={rung}", f"seed={seed}"]
     before = ran(before_reinforcement(home), [one for one in changes if not one.startswith(REINFORCE)], home)
     runs = dict(zip(STATES, (before, ran(TINY, changes, home)), strict=True))
-    worths = {}
-    for state, finished in runs.items():
-        assert finished.folder is not None
-        ranks = load_run(finished.folder).ranks
-        assert ranks is not None
-        worths[state] = worth((10,))["ndcg@10"][np.where(ranks > 10, 0, ranks).reshape(-1)]
+    worths = {state: row_worths(finished) for state, finished in runs.items()}
     found = {state: dict(finished.metrics["test"]) for state, finished in runs.items()}
     return {"rung": rung, "seed": seed, **found, "seconds": seconds(dict(runs["after"].metrics))}, worths
+
+
+def row_worths(finished: Finished) -> NDArray[np.float64]:
+    """NDCG@10 of each test row of a run."""
+    assert finished.folder is not None
+    ranks = load_run(finished.folder).ranks
+    assert ranks is not None
+    return worth((10,))["ndcg@10"][np.where(ranks > 10, 0, ranks).reshape(-1)]
 
 
 def main() -> None:
