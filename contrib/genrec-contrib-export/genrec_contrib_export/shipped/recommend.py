@@ -23,7 +23,7 @@ CLOSE = 1e-3
 """Scores differ by the order in which numbers are added."""
 
 
-class Recommender:
+class ExportedModel:
     """The model of a folder, its trie and its prompt."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
@@ -95,9 +95,9 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare with examples.json")
     options = parser.parse_args()
     if options.check:
-        sys.exit(1 if check(Recommender()) else 0)
+        sys.exit(1 if check(ExportedModel()) else 0)
     history = options.history.split(",") if options.history else []
-    for item, score in Recommender().recommend(history, options.k):
+    for item, score in ExportedModel().recommend(history, options.k):
         print(f"{score:9.4f}  {item}")
 
 
