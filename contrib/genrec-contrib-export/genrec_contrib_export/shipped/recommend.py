@@ -74,7 +74,7 @@ class ExportedModel:
         return [(self.ids[item], best[item]) for item in ranked[:k]]
 
 
-def check(recommender: Recommender) -> int:
+def check(recommender: ExportedModel) -> int:
     """Compare with what the run itself recommended; how many examples differ."""
     different = 0
     for example in json.loads((FOLDER / "examples.json").read_text()):
