@@ -66,7 +66,7 @@ class TinyBackbone(ExtendedBackbone):
         """
         model = super().build(catalogue, context)
         if self.options.positions == "item":
-            from genrec_core.engine.models.item_positions import reading_items
+            from genrec_core.engine.models.reading_by_item import reading_items
 
             reading_items(model, catalogue, context.seed)
         return model

@@ -275,12 +275,14 @@ def log_probabilities(
     if scoring == "full":
         logits = _logits(head, hidden, choices, temperature)
         return logits - head.normaliser(hidden, temperature)[choices.beams]
+    several = choices.counts > 1
+    if bool((several | (choices.counts == 0)).all()):
+        return _among(_logits(head, hidden, choices, temperature), choices)
     # A token that nothing can stand beside is certain, whatever the model thinks of it.
-    entries = (choices.counts > 1)[choices.beams].nonzero().squeeze(1)
-    counts = choices.counts * (choices.counts > 1)
-    open_ = Choices(choices.beams[entries], choices.nodes[entries], choices.tokens[entries], counts)
-    logits = _logits(head, hidden, open_, temperature)
-    logs = logits - _normaliser_by_beam(logits, open_)[open_.beams]
+    entries = several[choices.beams].nonzero().squeeze(1)
+    beams, counts = choices.beams[entries], choices.counts * several
+    open_ = Choices(beams, choices.nodes[entries], choices.tokens[entries], counts)
+    logs = _among(_logits(head, hidden, open_, temperature), open_)
     return torch.zeros(len(choices.beams), device=hidden.device).index_copy_(0, entries, logs)
 
 
@@ -290,11 +292,13 @@ def _logits(head: OutputHead, hidden: Tensor, choices: Choices, temperature: flo
     return logits if temperature == 1.0 else logits / temperature
 
 
-def _normaliser_by_beam(logits: Tensor, choices: Choices) -> Tensor:
-    highest = torch.full((len(choices.counts),), -torch.inf, device=logits.device)
-    highest = highest.scatter_reduce(0, choices.beams, logits, "amax")
-    summed = torch.zeros_like(highest).scatter_add(0, choices.beams, (logits - highest[choices.beams]).exp())
-    return highest + summed.log()
+def _among(logits: Tensor, choices: Choices) -> Tensor:
+    """Log-probabilities [C] of choices among those of their beam, from logits [C]; overwrites `logits`."""
+    counts = choices.counts
+    highest = torch.segment_reduce(logits, "max", lengths=counts, unsafe=True, initial=-torch.inf)
+    logits -= highest.repeat_interleave(counts)
+    summed = torch.segment_reduce(logits.exp(), "sum", lengths=counts, unsafe=True, initial=0.0)
+    return logits.sub_(summed.log_().repeat_interleave(counts))
 
 
 def answer_end(renderer: Renderer, stop_text: str = "") -> int:

@@ -37,7 +37,7 @@ from genrec_core.engine.batches import TokenIds
 from genrec_core.engine.decoding.decode_state import CopiedState, DecodeState, TreeState
 from genrec_core.engine.decoding.encoder_decoder import EncoderDecoderState, shares
 from genrec_core.engine.decoding.item_state import ItemState
-from genrec_core.engine.models.item_positions import item_positions
+from genrec_core.engine.models.reading_by_item import item_positions
 
 Way = Literal["items", "tree", "tree-added", "shared", "copies", "plain"]
 

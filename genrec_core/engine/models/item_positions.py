@@ -30,18 +30,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers.modeling_outputs import BaseModelOutputWithPast
 
-from genrec_core.contracts.catalogue import Catalogue
-from genrec_core.contracts.errors import ContractError, GenrecError, examples
+from genrec_core.contracts.errors import ContractError, GenrecError
 from genrec_core.engine.batches import padded
-from genrec_core.engine.models.layers import RATE, dropped
+from genrec_core.engine.models.layers import dropped
 from genrec_core.identifiers.trie import compile_trie
 
 ITEMS_ATTRIBUTE = "genrec_items"
@@ -73,6 +71,11 @@ class Layout:
     owners: Tensor
     counts: Tensor
     nodes: Tensor
+
+    def behind(self, places: Tensor) -> Tensor:
+        """How many whole positions each row has up to one of its tokens, int64 [B] for places int64 [B]."""
+        lines = torch.arange(len(places), device=places.device)
+        return self.place[lines, places] + self.closes[lines, places].long()
 
 
 class ItemPositions(nn.Module):
@@ -204,7 +207,10 @@ class ItemPositions(nn.Module):
 
     def own_rows(self, owners: Tensor) -> Tensor:
         """Own rows float32 [n, H]; zeros where there is none."""
-        return nn.functional.pad(self.own, (0, 0, 0, 1))[owners]
+        if not len(self.own):
+            return self.own.new_zeros((len(owners), self.own.shape[1]))
+        known = owners < len(self.own)
+        return self.own[torch.where(known, owners, 0)] * known[:, None]
 
     def cascade(self, states: Tensor, rows: Tensor, rate: float = 0.0) -> Tensor:
         """States [n, H] after one more token of an identifier, from those before it and the token's rows."""
@@ -242,154 +248,6 @@ class ItemPositions(nn.Module):
         if self.training:
             added = dropped(added, rate)
         return cast("Tensor", self.norm(states + rows + added))
-
-
-class _ReadsItems:
-    """Beside the class of a stack of blocks: reads token ids by item. See `read_by_item`."""
-
-    config: Any
-    training: bool
-    embed_tokens: Any
-
-    def _items(self) -> ItemPositions:
-        return cast("ItemPositions", getattr(self, ITEMS_ATTRIBUTE))
-
-    def _read(self, ids: Tensor, mask: bool) -> tuple[Layout, Tensor, Tensor]:
-        """Positions' states [B, P, H] of tokens [B, T], with their layout and the tokens' rows [B, T, H]."""
-        items, width = self._items(), self.embed_tokens.weight.shape[1]
-        layout = items.layout(ids, int(self.config.pad_token_id))
-        rows = nn.functional.embedding(ids, self.embed_tokens.weight)
-        unfinished = (layout.depth > 0) & (layout.place == layout.counts[:, None])
-        # An encoder reads what is not finished too; of a causal model nothing stands behind it.
-        filled = layout.counts + unfinished.any(dim=1) if mask else layout.counts
-        most = max(1, int(filled.max()))
-        first = torch.arange(len(ids), device=ids.device)[:, None] * most
-        real = (layout.closes | (layout.depth > 0)) & (layout.place < filled[:, None])
-        slots = (first + layout.place)[real]
-        read = rows.new_zeros((len(ids) * most, width)).index_add(0, slots, rows[real])
-        own = items.own_rows(layout.owners[layout.closes]).to(read.dtype)
-        read = read.index_add(0, (first + layout.place)[layout.closes], own)
-        if self.training:
-            read, rows = dropped(read, self._rate()), dropped(rows, self._rate())
-        read = read.view(len(ids), most, width)
-        given: dict[str, Any] = {"use_cache": False}
-        if mask:
-            given = {"attention_mask": (torch.arange(most, device=ids.device) < filled[:, None]).long()}
-        states = super().forward(inputs_embeds=read, **given).last_hidden_state  # type: ignore[misc]
-        return layout, states, rows
-
-    def _rate(self) -> float:
-        return float(getattr(self.config, RATE, 0.0) or 0.0)
-
-
-class _CausalReadsItems(_ReadsItems):
-    """Of a causal model."""
-
-    def forward(
-        self, input_ids: Tensor | None = None, use_cache: bool | None = None, **others: Any
-    ) -> BaseModelOutputWithPast:
-        """Last states [B, T, H] of tokens [B, T]: of whole items their positions', of parts the cascade's.
-
-        Raises:
-            NotImplementedError: something else is given; such ways of decoding are then not taken.
-        """
-        if input_ids is None or use_cache or any(value is not None for value in others.values()):
-            raise NotImplementedError("a network that reads items takes token ids alone")
-        layout, states, rows = self._read(input_ids, mask=False)
-        items, width = self._items(), states.shape[-1]
-        batch = len(states)
-        lines = torch.arange(batch, device=states.device)[:, None].expand_as(layout.place)
-        begun = items.begin.to(states.dtype).expand(batch, 1, width)
-        before = torch.cat([begun, states], dim=1)  # position p stands at p + 1
-        every = before[lines, torch.where(layout.closes, layout.place + 1, layout.place)]
-        flat, depth = every.reshape(-1, width), layout.depth.reshape(-1)
-        given, last = rows.reshape(-1, width), flat
-        for level in range(1, int(depth.max()) + 1):
-            here = (depth == level).nonzero().squeeze(1)
-            came = flat[here] if level == 1 else last[here - 1]
-            last = last.index_put((here,), items.cascade(came, given[here], self._rate()).to(last.dtype))
-        return BaseModelOutputWithPast(last_hidden_state=last.view(every.shape))
-
-    def last_states(self, ids: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """What `forward` gives of each row's last token, without the cascade behind items that are whole.
-
-        Args:
-            ids: int64 [B, T], padded at the right.
-            lengths: int64 [B], tokens of each row, at least one.
-
-        Returns:
-            States [B, H], and the node of the identifiers' trie where each row ends, int64 [B].
-        """
-        layout, states, rows = self._read(ids, mask=False)
-        items, lines, last = self._items(), torch.arange(len(ids), device=ids.device), lengths - 1
-        depth, whole = layout.depth[lines, last], layout.closes[lines, last]
-        place = layout.place[lines, last] + whole.long()  # position p stands at p + 1, behind the beginning
-        begun = items.begin.to(states.dtype).expand(len(ids), states.shape[-1])
-        found = torch.where(place[:, None] > 0, states[lines, (place - 1).clamp(min=0)], begun)
-        for level in range(1, int(depth.max()) + 1):
-            here = (depth >= level).nonzero().squeeze(1)
-            given = rows[here, last[here] - depth[here] + level]
-            gone_on = items.cascade(found[here], given, self._rate()).to(found.dtype)
-            found = found.index_put((here,), gone_on)
-        return found, layout.nodes
-
-
-class _EncoderReadsItems(_ReadsItems):
-    """Of the encoder of an encoder-decoder model."""
-
-    def forward(self, input_ids: Tensor | None = None, attention_mask: Any = None, **others: Any) -> Any:
-        """Last states [B, T, H] of tokens [B, T], all tokens of an item having that of its position."""
-        if input_ids is None:
-            raise NotImplementedError("an encoder that reads items takes token ids alone")
-        layout, states, _ = self._read(input_ids, mask=True)
-        lines = torch.arange(len(states), device=states.device)[:, None].expand_as(layout.place)
-        place = layout.place.clamp(max=states.shape[1] - 1)
-        return BaseModelOutputWithPast(last_hidden_state=states[lines, place])
-
-
-def stack_of(network: Any) -> Any:
-    """The stack of blocks that reads a history: a causal model's own, or the encoder."""
-    return network.get_encoder() if network.config.is_encoder_decoder else network.get_decoder()
-
-
-def item_positions(network: Any) -> ItemPositions | None:
-    """The part of a network that reads items, None where it reads tokens."""
-    return cast("ItemPositions | None", getattr(stack_of(network), ITEMS_ATTRIBUTE, None))
-
-
-def read_by_item(network: Any, items: ItemPositions) -> None:
-    """Make a network read histories by item, in place."""
-    stack = stack_of(network)
-    beside = _EncoderReadsItems if network.config.is_encoder_decoder else _CausalReadsItems
-    setattr(stack, ITEMS_ATTRIBUTE, items.to(stack.embed_tokens.weight.device))
-    own = type(stack)
-    stack.__class__ = type(f"{own.__name__}ByItem", (beside, own), {})
-
-
-def reading_items(model: Any, catalogue: Catalogue, seed: int) -> None:
-    """Make a fresh model read histories by item, in place.
-
-    Args:
-        model: has `network`, `tokenise` and the catalogue's tokens, as `Model` does.
-        catalogue: its identifiers are what items are known by.
-        seed: of the first weights.
-
-    Raises:
-        GenrecError: identifiers are made of words, which stand in other texts too, or cannot be told apart.
-    """
-    identifiers = catalogue.identifiers
-    words = sorted(set(identifiers.vocabulary) - set(identifiers.new_tokens))
-    if words:
-        raise GenrecError(
-            f"histories are read by item only where identifiers are made of codes, and {len(words):,} of "
-            f"their tokens are words: {examples(words)}",
-            hint="write `positions: token`, or use a tokenizer of semantic IDs",
-        )
-    weight = model.network.get_input_embeddings().weight
-    rows = model.tokenise([identifiers.text(item) for item in range(len(identifiers))])
-    items = ItemPositions.of(rows, *weight.shape)
-    items.reset(seed)
-    read_by_item(model.network, items)
 
 
 def item_positions_of(weights: dict[str, Tensor]) -> ItemPositions:

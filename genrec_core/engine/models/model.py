@@ -30,7 +30,7 @@ from genrec_core.contracts.errors import ContractError, GenrecError, examples
 from genrec_core.contracts.language_model import LanguageModel
 from genrec_core.engine.choices import Precision, Scoring
 from genrec_core.engine.decoding.support import support_of
-from genrec_core.engine.models import dense_head, item_positions
+from genrec_core.engine.models import dense_head, item_positions, reading_by_item
 from genrec_core.engine.models.dense_head import DenseHead
 from genrec_core.engine.models.layers import install_dropout
 from genrec_core.engine.models.loading import from_checkpoint, quiet, unreadable
@@ -136,7 +136,7 @@ class Model:
     @property
     def by_item(self) -> bool:
         """Whether it reads histories by item."""
-        return item_positions.item_positions(self.network) is not None
+        return reading_by_item.item_positions(self.network) is not None
 
     @cached_property
     def frame(self) -> tuple[list[int], list[int]]:
@@ -203,7 +203,8 @@ def load_model(folder: Path, dtype: Precision = "float32", device: str = "auto")
     if (folder / DENSE_FILE).is_file():
         dense_head.attach(network, dense_head.dense_head_of(load_file(folder / DENSE_FILE)))
     if (folder / ITEMS_FILE).is_file():
-        item_positions.read_by_item(network, item_positions.item_positions_of(load_file(folder / ITEMS_FILE)))
+        part = item_positions.item_positions_of(load_file(folder / ITEMS_FILE))
+        reading_by_item.read_by_item(network, part)
     network.eval()
     support_of(network)  # what cannot be decoded is refused before anything is trained
     return Model(network, text_tokenizer, **side)
@@ -214,7 +215,7 @@ def _without_parts(network: Any) -> Iterator[dict[str, Any]]:
     """Take out meanwhile what the architecture's own files know nothing of: file name → part."""
     owners = {
         DENSE_FILE: (network, dense_head.DENSE_ATTRIBUTE),
-        ITEMS_FILE: (item_positions.stack_of(network), item_positions.ITEMS_ATTRIBUTE),
+        ITEMS_FILE: (reading_by_item.stack_of(network), item_positions.ITEMS_ATTRIBUTE),
     }
     held = {file: place for file, place in owners.items() if hasattr(*place)}
     parts = {file: getattr(*place) for file, place in held.items()}

@@ -35,10 +35,10 @@ from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.models.dense_head import DenseHead, attach
 from genrec_core.engine.models.freezing import training_only
-from genrec_core.engine.models.item_positions import item_positions
 from genrec_core.engine.models.layers import float32_attention, recomputed_blocks
 from genrec_core.engine.models.loading import quiet
 from genrec_core.engine.models.model import Model
+from genrec_core.engine.models.reading_by_item import item_positions
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.arithmetic import chosen_precision
 from genrec_core.engine.training.batch_plan import BatchPlan, Mixture, plan_batches

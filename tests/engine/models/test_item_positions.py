@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -13,8 +16,10 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.engine.decoding.support import support_of
-from genrec_core.engine.models.item_positions import ItemPositions, item_positions
+from genrec_core.engine.models.item_positions import ItemPositions
+from genrec_core.engine.models.last_block import last_block_at
 from genrec_core.engine.models.model import load_model
+from genrec_core.engine.models.reading_by_item import item_positions
 from tests.engine.decoding.architectures import WAY_OF_T5
 
 SHAPE = {"hidden": 16, "layers": 2, "heads": 2, "intermediate": 24, "vocabulary": 280, "device": "cpu"}
@@ -105,6 +110,25 @@ def test_last_states_are_those_of_the_last_tokens(whole):
     states, nodes = stack.last_states(ids, lengths)
     torch.testing.assert_close(states, stack(input_ids=ids).last_hidden_state[rows, lengths - 1])
     assert nodes.tolist() == item_positions(model.network).layout(ids, model.pad_id).nodes.tolist()
+
+
+@torch.no_grad()
+def test_only_the_asked_positions_go_through_the_last_feed_forward_part_in_the_thread_that_asks():
+    model = built()
+    stack = copy.deepcopy(model.network).model
+    ids = ids_of(model, text(0, 2, 1, 3), text(2, 1, 0, 3))
+    lengths, seen = torch.tensor([8, 8]), []
+    stack.layers[-1].mlp.gate_proj.register_forward_hook(
+        lambda _, given, __: seen.append(given[0].shape[:-1])
+    )
+    everything = stack(input_ids=ids).last_hidden_state
+    with ThreadPoolExecutor(1) as pool:
+        with last_block_at(torch.tensor([3])):
+            beside = pool.submit(lambda: stack(input_ids=ids).last_hidden_state).result()
+        states, _ = stack.last_states(ids, lengths)
+    assert [tuple(shape) for shape in seen] == [(2, 4), (2, 4), (2,)]
+    torch.testing.assert_close(beside, everything)
+    torch.testing.assert_close(states, everything[:, -1])
 
 
 @torch.no_grad()

@@ -16,7 +16,7 @@ from genrec_core.builtin.tiny_backbones import TinyCausal, TinySeq2Seq
 from genrec_core.contracts.context import Context
 from genrec_core.engine.decoding.constraint import AnswerTries, Constraint
 from genrec_core.engine.decoding.output_head import OutputHead
-from genrec_core.engine.models.item_positions import item_positions
+from genrec_core.engine.models.reading_by_item import item_positions
 from genrec_core.engine.rendering.renderer import Renderer
 from genrec_core.engine.training.batch_plan import Collator
 from genrec_core.engine.training.loss import LegalLoss, learnt_losses
