@@ -13,8 +13,9 @@ network object, before anything is trained or recommended. What differs takes a 
     logits   `linear`: scale × (state @ matrix) + bias, so single columns can be computed
              otherwise the network's own code runs from the state to all logits (`own_logits`)
 
-Where a window is declared (each token sees the last w), beams are measured on a prompt longer than it too,
-and the two lengths may take two ways. A network that no way fits is refused by name.
+Where a window is declared (each token sees the last w), or where all positions count otherwise from a length
+on (`rope_type: longrope`), beams are measured on prompts and answers beyond it too, and the two lengths may
+take two ways. A network that no way fits is refused by name.
 
     support_of(mistral).way, .window, .beyond      # ("tree", 8, "copies"): window 8, prompts may be longer
 """
@@ -45,7 +46,7 @@ WINDOWS = ("sliding_window", "window_size", "attention_chunk_size", "attention_w
 """What configs call the number of tokens that a token sees."""
 
 _LONGEST = 2048
-"""Windows beyond so many tokens are not measured; prompts longer than one take the copies."""
+"""Windows beyond so many tokens are not measured; longer prompts take a way that is right in any case."""
 
 _LARGEST = 100.0
 """Random states are scaled so that their largest logit is this: soft caps, which bend large ones, show."""
@@ -70,7 +71,8 @@ class Support:
     """What was measured of a network.
 
     Attributes:
-        way: how beams are read behind prompts of at most `window` tokens, answer included.
+        way: how beams are read behind prompts of at most `window` tokens, answer included. Besides windows
+            this is where positions turn, see above.
         window: None where one way serves all lengths.
         beyond: how beams are read behind longer prompts.
         linear: whether logits are `scale * (state @ weight.T) + bias` of the output layer.
@@ -223,14 +225,18 @@ class _Measurement:
             way = self._fitting(prompts, "items", "plain")
             return Support(way, None, way, linear, scale)
         way = self._fitting(prompts, *CAUSAL)
-        window = self._window()
-        if window is None:
+        window, turn = self._window(), self._turn()
+        edges = [edge for edge in (window, turn) if edge is not None]
+        if not edges:
             return Support(way, None, way, linear, scale)
         positions = getattr(self.network.config, "max_position_embeddings", None) or _LONGEST
-        if window + 4 > min(positions, _LONGEST):
-            return Support(way, window, "copies" if way in TREES else way, linear, scale)
-        beyond = self._fitting([short, self._drawn(window + 2), prompts[2]], *CAUSAL)
-        return Support(way, None if beyond == way else window, beyond, linear, scale)
+        if max(edges) + 4 > min(positions, _LONGEST):
+            # Keys kept from before the turn would be wrong behind it.
+            unmeasured: Way = "plain" if turn is not None else "copies" if way in TREES else way
+            return Support(way, min(edges), unmeasured, linear, scale)
+        longer = [self._drawn(max(1, edge + more)) for edge in edges for more in (-1, 2)]
+        beyond = self._fitting([short, *longer, prompts[2]], *CAUSAL)
+        return Support(way, None if beyond == way else min(edges), beyond, linear, scale)
 
     def _logits_come_from_states(self, prompt: list[int]) -> None:
         ids = torch.tensor([prompt], device=self.device)
@@ -284,7 +290,7 @@ class _Measurement:
         """Two steps of two beams each behind the prompts, the second crossing over, against plain passes."""
         first, second = (torch.tensor([self._drawn(2) for _ in prompts]) for _ in range(2))
         none = torch.zeros((len(prompts), 2), dtype=torch.long)
-        crossed = torch.tensor([[1, 0], [1, 1], [0, 1]])[: len(prompts)]
+        crossed = torch.tensor([[1, 0], [1, 1], [0, 1]]).repeat(len(prompts), 1)[: len(prompts)]
         paths = [[[*prompt]] for prompt in prompts]
         try:
             state = self._state(way)
@@ -336,6 +342,23 @@ class _Measurement:
         config = self.network.config.get_text_config()
         declared = (getattr(config, name, None) for name in WINDOWS)
         return min((int(size) for size in declared if isinstance(size, int) and size > 0), default=None)
+
+    def _turn(self) -> int | None:
+        """The longest rows before all their positions count otherwise, None where they never do."""
+        config = self.network.config.get_text_config()
+        rules = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+        found = []
+        for rule in (rules, *(one for one in rules.values() if isinstance(one, dict))):
+            kind = rule.get("rope_type", rule.get("type"))
+            if kind == "dynamic":
+                raise self._refused(
+                    "with `rope_type: dynamic` positions depend on how long the rows before were",
+                    "use a checkpoint with another `rope_type` (yarn, llama3, longrope, default)",
+                )
+            if kind == "longrope":
+                before = rule.get("original_max_position_embeddings")
+                found.append(int(before or config.original_max_position_embeddings))
+        return min(found, default=None)
 
     def _drawn(self, count: int) -> list[int]:
         places = torch.randint(len(self.tokens), (count,), generator=self.draws).tolist()

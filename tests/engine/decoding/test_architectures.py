@@ -74,13 +74,23 @@ def exact(net, prompt):
     return logs.gather(2, torch.tensor(ANSWERS)[..., None]).sum((1, 2)).tolist()
 
 
-def beams_equal_brute_force(net, family):
+def step_by_step(net, prompt):
+    """The same, each token by a pass over what stands before it alone, as whoever writes has to read it."""
+    scores = []
+    for answer in ANSWERS:
+        before = [torch.tensor([[*prompt, *answer[:place]]]) for place in range(len(answer))]
+        logs = [net(input_ids=ids, use_cache=False).logits[0, -1].log_softmax(-1) for ids in before]
+        scores.append(sum(float(log[token]) for log, token in zip(logs, answer, strict=True)))
+    return scores
+
+
+def beams_equal_brute_force(net, family, prompts=PROMPTS, scored=exact):
     trie = compile_trie(ANSWERS)
     state = decode_state_for(Bare(net, family), steps=3, width=4)
-    found = search(state, OutputHead(net), Constraint(trie, torch.device("cpu")), PROMPTS, SearchSettings(6))
+    found = search(state, OutputHead(net), Constraint(trie, torch.device("cpu")), prompts, SearchSettings(6))
     with torch.inference_mode():
-        for row, prompt in enumerate(PROMPTS):
-            best = sorted(zip(exact(net, prompt), ANSWERS, strict=True), reverse=True)
+        for row, prompt in enumerate(prompts):
+            best = sorted(zip(scored(net, prompt), ANSWERS, strict=True), reverse=True)
             assert [trie.path(node) for node in found.nodes[row].tolist()] == [answer for _, answer in best]
             assert found.scores[row].tolist() == pytest.approx([score for score, _ in best], abs=2e-3)
 
@@ -154,6 +164,38 @@ def test_soft_caps_show_in_bfloat16_too():
 def test_windows_scales_caps_and_biases_change_no_score(label):
     name, options = VARIATIONS[label]
     beams_equal_brute_force(network(name, **options), "causal")
+
+
+LONGROPE = {
+    "max_position_embeddings": 64,
+    "rope_parameters": {
+        "rope_type": "longrope", "rope_theta": 10000.0, "original_max_position_embeddings": 8,
+        "short_factor": [1.0] * 4, "long_factor": [4.0] * 4,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("lengths", [(3, 7, 3), (3, 14, 7), (7, 7, 7), (20, 20, 3)])
+@pytest.mark.parametrize("name", ["phi3", "llama"])
+def test_positions_that_count_otherwise_from_a_length_on_change_no_neighbours_score(name, lengths):
+    """Rows before the turn (8 tokens with the answer), behind it, and answers that cross it, in one batch."""
+    net = network(name, original_max_position_embeddings=8, **LONGROPE)
+    assert (support_of(net).way_for(8), support_of(net).way_for(9)) == ("tree", "plain")
+    draws = torch.Generator().manual_seed(1)
+    prompts = [torch.randint(20, 60, (length,), generator=draws).tolist() for length in lengths]
+    beams_equal_brute_force(net, "causal", prompts, step_by_step)
+
+
+def test_a_turn_too_far_to_be_measured_is_never_read_from_a_cache():
+    parameters = LONGROPE["rope_parameters"] | {"original_max_position_embeddings": 4096}
+    net = network("llama", max_position_embeddings=8192, rope_parameters=parameters)
+    assert (support_of(net).way_for(4096), support_of(net).way_for(4097)) == ("tree", "plain")
+
+
+def test_positions_that_depend_on_the_batch_before_are_refused():
+    parameters = {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 10000.0}
+    with pytest.raises(GenrecError, match="`rope_type: dynamic` positions depend on how long the rows"):
+        support_of(network("llama", max_position_embeddings=64, rope_parameters=parameters))
 
 
 @pytest.mark.parametrize("name", ["t5", "mt5", "bart", "mbart", "marian", "pegasus", "m2m_100"])
