@@ -46,7 +46,7 @@ class ExplicitRows(Split):
             DataError: rows are missing or repeated, or nothing is left to train on.
         """
         valid, test = _present(dataset.valid, "valid"), _present(dataset.test, "test")
-        repeated = repeated_rows(valid, test)
+        repeated = repeated_rows(valid, test, max_history)
         if repeated and self.options.repeated == "refuse":
             raise DataError("; ".join(repeated), hint=REPEATED_HINT)
         lengths, notes = _visible(dataset, (valid, test))

@@ -275,7 +275,7 @@ def _try_splits(dataset: Dataset) -> dict[str, str]:
     }
     for name, split in splits.items():
         try:
-            views = split.split(dataset, max_history=1)
+            views = split.split(dataset, max_history=50)
         except DataError as error:
             said[name] = f"not possible: {error.message}"
             continue

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from genrec_core.contracts.dataset import EvaluationRows, Sequences
 from genrec_core.contracts.errors import examples
@@ -45,31 +47,48 @@ def read_rows(path: Path, catalogue: Mapping[str, int] | None, defects: Defects)
     return EvaluationRows(tuple(users), Sequences.of(histories), np.array(targets, dtype=np.int32))
 
 
-def repeated_rows(valid: EvaluationRows | None, test: EvaluationRows | None) -> list[str]:
+def repeated_rows(
+    valid: EvaluationRows | None, test: EvaluationRows | None, max_history: int | None = None
+) -> list[str]:
     """What is judged twice, as sentences: equal rows within a part, and validation rows that are test rows.
 
-    A row is its user, history and target. A test row among the validation rows means that the best step is
+    Within a part a row is its user, history and target. A test row is a validation row where user, target
+    and the newest `max_history` items agree, since a recommender is shown no others; without `max_history`,
+    where one history is the end of the other. A test row among the validation rows means that the best step is
     chosen on the test.
     """
-    seen: dict[str, dict[tuple[str, bytes, int], None]] = {}
     found = []
     for name, part in (("valid", valid), ("test", test)):
-        keys = [] if part is None else [_row_key(part, index) for index in range(len(part))]
-        seen[name] = dict.fromkeys(keys)
-        if len(keys) > len(seen[name]):
-            counted: dict[tuple[str, bytes, int], int] = {}
-            for key in keys:
-                counted[key] = counted.get(key, 0) + 1
-            users = dict.fromkeys(key[0] for key, count in counted.items() if count > 1)
-            count = len(keys) - len(seen[name])
+        counted = Counter() if part is None else Counter(_keys(part))
+        if count := sum(counted.values()) - len(counted):
+            users = dict.fromkeys(user for (user, _, _), often in counted.items() if often > 1)
             found.append(f"{count:,} {name} rows repeat another one, of users {examples(users)}")
-    both = [key[0] for key in seen["test"] if key in seen["valid"]]
+    if valid is None or test is None:
+        return found
+    known: dict[tuple[str, int], list[NDArray[np.int32]]] = {}
+    for index, user in enumerate(valid.users):
+        known.setdefault((user, int(valid.targets[index])), []).append(valid.histories.row(index))
+    both: dict[tuple[str, bytes, int], str] = {}
+    for index, user in enumerate(test.users):
+        history, target = test.histories.row(index), int(test.targets[index])
+        others = known.get((user, target), ())
+        if any(_same_question(history, other, max_history) for other in others):
+            both[user, history.tobytes(), target] = user
     if both:
-        found.append(
-            f"{len(both):,} test rows are validation rows too, of users {examples(dict.fromkeys(both))}"
-        )
+        users = dict.fromkeys(both.values())
+        found.append(f"{len(both):,} test rows are validation rows too, of users {examples(users)}")
     return found
 
 
-def _row_key(rows: EvaluationRows, index: int) -> tuple[str, bytes, int]:
-    return rows.users[index], rows.histories.row(index).tobytes(), int(rows.targets[index])
+def _keys(rows: EvaluationRows) -> Iterator[tuple[str, bytes, int]]:
+    for index, user in enumerate(rows.users):
+        yield user, rows.histories.row(index).tobytes(), int(rows.targets[index])
+
+
+def _same_question(one: NDArray[np.int32], other: NDArray[np.int32], max_history: int | None) -> bool:
+    """Whether two histories are alike in their newest items, see `repeated_rows`."""
+    shown = min(len(one), len(other)) if max_history is None else max_history
+    if not shown:
+        return len(one) == len(other)
+    newest, others = (history[max(0, len(history) - shown) :] for history in (one, other))
+    return np.array_equal(newest, others)

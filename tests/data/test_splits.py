@@ -15,6 +15,7 @@ from genrec_core.builtin.leave_one_out import DomainLast, LeaveOneOut
 from genrec_core.builtin.random_ties import RandomTies
 from genrec_core.builtin.temporal import Temporal
 from genrec_core.data.ordering import TieOrder, tie_order
+from genrec_core.data.row_file import repeated_rows
 
 LETTERS = "abcdefghij"
 
@@ -271,6 +272,34 @@ def test_rows_that_repeat_or_are_in_both_parts_are_refused_or_counted() -> None:
     views = ExplicitRows(repeated="keep").split(data, max_history=5)
     assert len(views.test) == 3
     assert "2 test rows repeat another one, of users `u0`" in views.notes
+
+
+@pytest.mark.parametrize(
+    ("valid", "test", "shown", "same"),
+    [
+        ("abcd", "bcd", 3, True),  # what a recommender is shown of both is b c d
+        ("abcd", "bcd", 4, False),
+        ("abcd", "bcd", None, True),  # one is the end of the other
+        ("abcd", "abcd", 9, True),
+        ("abcd", "acd", None, False),
+        ("abcd", "abdc", 4, False),
+    ],
+)
+def test_a_test_row_that_is_shown_as_a_validation_row_is_one(valid, test, shown, same) -> None:
+    data = dataset_of("abcdef", valid=rows_of(("u0", valid, "e")), test=rows_of(("u0", test, "e")))
+    said = ["1 test rows are validation rows too, of users `u0`"] if same else []
+    assert repeated_rows(data.valid, data.test, shown) == said
+    if shown and same:
+        with pytest.raises(DataError, match="1 test rows are validation rows too"):
+            ExplicitRows().split(data, max_history=shown)
+
+
+def test_a_user_who_does_the_same_again_has_two_rows_of_one_part() -> None:
+    """Different histories that end alike: two events, however little of them is shown."""
+    data = dataset_of(
+        "abcabc", valid=rows_of(("u0", "ab", "c")), test=rows_of(("u0", "b", "d"), ("u0", "ab", "d"))
+    )
+    assert repeated_rows(data.valid, data.test, 1) == []
 
 
 def test_domain_last_trains_on_all_that_is_not_held_out() -> None:
