@@ -296,10 +296,9 @@ def test_a_test_row_that_is_shown_as_a_validation_row_is_one(valid, test, shown,
 
 def test_a_user_who_does_the_same_again_has_two_rows_of_one_part() -> None:
     """Different histories that end alike: two events, however little of them is shown."""
-    data = dataset_of(
-        "abcabc", valid=rows_of(("u0", "ab", "c")), test=rows_of(("u0", "b", "d"), ("u0", "ab", "d"))
-    )
-    assert repeated_rows(data.valid, data.test, 1) == []
+    rows = rows_of(("u0", "b", "d"), ("u0", "ab", "d"))
+    data = dataset_of("abcabc", valid=rows_of(("u0", "ab", "c")), test=rows)
+    assert repeated_rows(data.valid, data.test) == repeated_rows(data.valid, data.test, 1) == []
 
 
 def test_domain_last_trains_on_all_that_is_not_held_out() -> None:
