@@ -35,7 +35,7 @@ class FreeBeam(Recommender):
 
         beams: int = Field(default=20, ge=1, le=100_000)
         """Texts kept at every step and returned."""
-        max_tokens: int = Field(default=30, ge=1)
+        max_tokens: int = Field(default=30, ge=1, le=100_000)
         """Most tokens of a text. What is cut off here is handed on as it stands, and counted."""
         batch_tokens: int = operational(16384, "Prompt and beam tokens computed together.", ge=1)
 

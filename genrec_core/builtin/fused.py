@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,7 +98,7 @@ class Fused(Recommender):
         """Baselines, fitted on the training rows."""
         by: Literal["scores", "ranks"] = "scores"
         """What is added: log-probabilities, or reciprocal ranks."""
-        weights: tuple[float, ...] | None = None
+        weights: tuple[Annotated[float, Field(ge=0, le=1e6)], ...] | None = None
         """One for each part, recommenders first; null chooses them on validation rows."""
         pool: int = Field(default=100, ge=1)
         """Items that each part brings, and most that are answered."""

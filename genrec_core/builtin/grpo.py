@@ -56,7 +56,7 @@ class GRPO(Trainer):
 
         reward: Rewards = Field(min_length=1)
         """One reward, or a list whose scores are added by `reward_weights`."""
-        reward_weights: tuple[float, ...] = ()
+        reward_weights: tuple[Annotated[float, Field(ge=-1e6, le=1e6)], ...] = ()
         """A weight for each reward; by default 1 each."""
 
         @model_validator(mode="after")

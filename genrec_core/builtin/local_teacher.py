@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 class WritingOptions(Teacher.Options):
     """How a model of this process writes answers."""
 
-    max_tokens: int = Field(default=64, ge=1)
+    max_tokens: int = Field(default=64, ge=1, le=1_000_000)
     """Most tokens of an answer."""
 
     stop: tuple[str, ...] = ()
@@ -104,7 +104,7 @@ class LocalTeacher(Teacher):
         """Whether chats go through the chat template; `auto`: when there is one. Without it, a model reads
         the turns as paragraphs and goes on writing."""
 
-        max_length: int | None = Field(default=None, gt=1)
+        max_length: int | None = Field(default=None, gt=1, le=10_000_000)
         """Most tokens of chat and answer; by default 1024, or fewer if the model cannot read so many."""
 
         dtype: Precision = "float32"

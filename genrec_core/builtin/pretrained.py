@@ -36,7 +36,7 @@ class Pretrained(ExtendedBackbone):
         """Branch, tag or commit on the hub; name a commit to make a run repeatable."""
         chat: ChatUse = "auto"
         """Whether prompts go through the chat template; `auto`: when there is one."""
-        max_length: int | None = Field(None, gt=1)
+        max_length: int | None = Field(None, gt=1, le=10_000_000)
         """Most tokens a sample may take; by default 1024, or fewer if the model cannot read so many."""
 
     options: Options
@@ -86,7 +86,7 @@ class Gguf(ExtendedBackbone):
         """The `.gguf` file."""
         chat: ChatUse = "auto"
         """Whether prompts go through the chat template; `auto`: when there is one."""
-        max_length: int | None = Field(None, gt=1)
+        max_length: int | None = Field(None, gt=1, le=10_000_000)
         """Most tokens a sample may take; by default 1024, or fewer if the model cannot read so many."""
 
     options: Options

@@ -44,7 +44,7 @@ class Boost(Options):
     """The item field that is looked at."""
     value: FieldValues
     """What it holds, or one of several values."""
-    by: float
+    by: float = Field(ge=-1e6, le=1e6)
     """What is added to the score, a log-probability: 0.7 doubles the probability, -0.7 halves it."""
 
 

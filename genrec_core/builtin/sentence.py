@@ -43,7 +43,7 @@ class Sentence(Encoder):
         """Whether vectors get length one."""
         prefix: str = ""
         """Written before each text, for models trained with one (`query: `)."""
-        max_length: int | None = Field(None, gt=1)
+        max_length: int | None = Field(None, gt=1, le=10_000_000)
         """Tokens of a text that are read; the rest is not. By default 256, or what the model can read."""
         dtype: Precision = "float32"
         """Precision of the weights; bfloat16 is slower on most CPUs."""

@@ -44,7 +44,7 @@ class Think(Beam):
         """`think`; `empty`: an opened and closed thought is given; `none`: the answer begins at once."""
         thoughts: int = Field(default=1, ge=1, le=1000)
         """Thoughts a prompt."""
-        budget: int = Field(default=128, ge=1)
+        budget: int = Field(default=128, ge=1, le=100_000)
         """Most tokens of a thought."""
         opening: str = "<think>\n"
         """Text that begins a thought; it is given."""

@@ -13,9 +13,9 @@ With `positions: item` a history takes one position an item instead of one a tok
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
@@ -51,6 +51,15 @@ class TinyBackbone(ExtendedBackbone):
         """What histories are read by: a position for each token, or one for each item (the sum of its codes
         and a row of its own), behind which a small cascade writes the codes of an answer. `item` needs
         identifiers of codes (semantic IDs)."""
+
+        @model_validator(mode="after")
+        def _heads_divide_the_width(self) -> Self:
+            if self.hidden % self.heads or self.hidden // self.heads % 2:
+                raise ValueError(
+                    f"`hidden: {self.hidden}` does not divide into `heads: {self.heads}` of even width; "
+                    "choose heads × an even number, such as 128 and 4"
+                )
+            return self
 
     options: Options
 

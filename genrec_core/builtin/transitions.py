@@ -97,7 +97,7 @@ class Transitions(Baseline):
         """`learned` lowers items of the history until they are as rare as repeated choices in training;
         `counted` scores them like all others. Of validation Recall@10 the first has more on Amazon Beauty and
         MovieLens 100K, where nothing is chosen twice, and the same on Amazon Industrial."""
-        chunk: int = operational(256, "Requests handled at a time.")
+        chunk: int = operational(256, "Requests handled at a time.", ge=1, le=1_000_000)
 
     options: Options
 

@@ -24,7 +24,7 @@ class Corpus(Component):
     class Options(Component.Options):
         """Options of every corpus."""
 
-        weight: float = Field(default=1.0, gt=0)
+        weight: float = Field(default=1.0, ge=1e-6, le=1e6)
         """How often each sample is drawn an epoch: 0.5 takes a fresh random half, 2.0 takes all twice."""
 
     @abstractmethod

@@ -53,8 +53,8 @@ def repeated_rows(
     """What is judged twice, as sentences: equal rows within a part, and validation rows that are test rows.
 
     Within a part a row is its user, history and target. A test row is a validation row where user, target
-    and the newest `max_history` items agree, since a recommender is shown no others; without `max_history`,
-    where one history is the end of the other. A test row among the validation rows means that the best step is
+    and the newest `max_history` items agree, since a recommender is shown no others; without it, where one
+    history is the end of the other. A test row among the validation rows means that the best step is
     chosen on the test.
     """
     found = []

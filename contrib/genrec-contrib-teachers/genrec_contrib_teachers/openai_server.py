@@ -58,7 +58,7 @@ class OpenAIServer(Teacher):
         model: str = Field(min_length=1)
         """The model's name, as the server knows it."""
 
-        max_tokens: int = Field(default=64, ge=1)
+        max_tokens: int = Field(default=64, ge=1, le=1_000_000)
         """Most tokens of an answer; a model that thinks first needs many more."""
 
         temperature: float | None = Field(default=0.0, ge=0, allow_inf_nan=False)

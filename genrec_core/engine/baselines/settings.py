@@ -17,7 +17,7 @@ NEGATIVES: dict[SequenceLoss, int] = {"sampled-softmax": 512, "softmax": 0, "bce
 class SASRecSettings(Options):
     """Shape of the network, what it learns from, how long and how fast."""
 
-    factors: int = Field(128, gt=0)
+    factors: int = Field(128, gt=0, le=65_536)
     """Width of item embeddings and states; a multiple of `heads`."""
     blocks: int = Field(2, ge=1)
     """Transformer blocks."""

@@ -30,7 +30,7 @@ class GRPOSettings(Options):
     thoughts, each with an answer behind it."""
     temperature: float = Field(1.0, gt=0)
     """Of sampled tokens; the policy's log-probabilities are those at this temperature."""
-    think_tokens: int = Field(128, gt=0)
+    think_tokens: int = Field(128, gt=0, le=100_000)
     """`think`: most tokens of a thought."""
     think_opening: str = "<think>\n"
     """`think`: text that begins a thought."""
@@ -45,7 +45,7 @@ class GRPOSettings(Options):
     """`think` with free answers: whether text behind an identifier is ignored, or makes it name no item."""
     think_learn: Literal["all", "thought"] = "all"
     """`think`: whether the answer's tokens are learnt too, or the thought's alone."""
-    lookahead: int = Field(0, ge=0)
+    lookahead: int = Field(0, ge=0, le=100_000)
     """`think`: beams decoded behind each thought for rewards that judge a thought by them."""
     prompts: int = Field(32, gt=0)
     """Prompts of a round: their rollouts are made together and make one update."""

@@ -19,7 +19,7 @@ _FLOAT32 = 4
 class DenseSettings(Options):
     """A dense head: an output row for every item, trained beside the tokens of identifiers."""
 
-    weight: float = Field(1.0, gt=0)
+    weight: float = Field(1.0, ge=1e-6, le=1e6)
     """What its loss counts beside the loss of each identifier's first token."""
     negatives: int | None = Field(1024, gt=0)
     """Items drawn for a batch that a target is told from; null takes the whole catalogue."""
@@ -77,7 +77,7 @@ class SFTSettings(Options):
     corrections of the linear layers (`adapters`, LoRA), which are merged into the weights at the end."""
     adapters: AdapterSettings = AdapterSettings()
     """Of `trainable: adapters`."""
-    max_length: int | None = Field(None, gt=1)
+    max_length: int | None = Field(None, gt=1, le=10_000_000)
     """Most tokens of a sample; by default what the model says. The trained model remembers it."""
     keep: Literal["best", "last"] = "best"
     """Which weights are handed on: the best by validation, or the last."""

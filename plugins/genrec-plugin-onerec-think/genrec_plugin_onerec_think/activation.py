@@ -69,7 +69,7 @@ class Activation(SFT):
         """Filter: of the thoughts."""
         top_p: float = Field(0.95, gt=0, le=1)
         """Filter: thoughts are drawn from the smallest set of tokens with this probability together."""
-        budget: int = Field(100, ge=1)
+        budget: int = Field(100, ge=1, le=100_000)
         """Filter: most tokens of a thought."""
 
     options: Options

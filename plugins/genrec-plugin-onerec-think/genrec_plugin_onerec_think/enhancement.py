@@ -40,7 +40,7 @@ class Enhancement(GRPO):
         """Sampled thoughts, each with an answer behind it."""
         group: int = Field(8, gt=1)
         """Thoughts of a prompt (G)."""
-        lookahead: int = Field(10, ge=0)
+        lookahead: int = Field(10, ge=0, le=100_000)
         """Beams decoded behind each thought (K)."""
         think_learn: Literal["all", "thought"] = "thought"
         """Whether the answer's tokens are learnt too, or the thought's alone."""

@@ -11,6 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from pydantic import Field
+
 from genrec_core import Chat, Context, StageError, Teacher
 from genrec_plugin_sidreasoner.facts import ItemFacts
 from genrec_plugin_sidreasoner.marks import mark
@@ -102,7 +104,7 @@ class Templates(Teacher):
     class Options(Teacher.Options):
         """How much is said."""
 
-        words: int = 6
+        words: int = Field(6, ge=1, le=1_000)
         """Most words that a text is made of."""
 
     options: Options

@@ -8,6 +8,7 @@ from genrec_core.builtin.tiny_backbones import TinyCausal
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.engine.models.model import Model, load_model
+from genrec_core.engine.models.tiny import Shape, tiny_model
 
 SMALL = {"hidden": 32, "layers": 2, "heads": 2, "intermediate": 48, "vocabulary": 300, "device": "cpu"}
 
@@ -90,9 +91,12 @@ def test_a_folder_without_a_model_is_refused_with_what_to_do(tmp_path):
         load_model(tmp_path)
 
 
-def test_a_width_that_heads_do_not_divide_is_refused(catalogue):
+@pytest.mark.parametrize("heads", [4, 10])  # thirty is no multiple of four, and three is an odd width
+def test_a_width_that_heads_do_not_divide_is_refused(catalogue, heads):
+    with pytest.raises(ValueError, match=f"`hidden: 30` does not divide into `heads: {heads}` of even width"):
+        TinyCausal(**{**SMALL, "hidden": 30, "heads": heads})
     with pytest.raises(GenrecError, match="`hidden: 30`"):
-        TinyCausal(**{**SMALL, "hidden": 30, "heads": 4}).build(catalogue, Context())
+        tiny_model(catalogue.items, Shape(hidden=30, heads=heads), device="cpu")
 
 
 def test_attention_weights_may_be_dropped_at_a_rate_of_their_own(catalogue):
