@@ -170,7 +170,7 @@ def _rules(options: dict[str, Any]) -> Any:
 
 def _users(options: dict[str, Any], written: TableFormat) -> ItemColumns | None:
     """How a table of users is read: as one of items whose texts may be empty."""
-    from genrec_core.data.item_table import ItemColumns
+    from genrec_core.data.item_table import RESERVED_OF_USERS, ItemColumns
 
     if options["user_table"] is None:
         return None
@@ -181,6 +181,7 @@ def _users(options: dict[str, Any], written: TableFormat) -> ItemColumns | None:
         allow_empty_text=True,
         missing=options["missing_words"],
         written=written,
+        reserved=RESERVED_OF_USERS,
     )
 
 
@@ -196,8 +197,9 @@ def _pairs(given: tuple[str, ...], option: str, example: str) -> dict[str, str]:
             raise GenrecError(f"`{option} {pair}` is not a name and a value", hint=hint)
         if name in pairs:
             raise GenrecError(f"`{option}` gives `{name}` twice", hint="one column a field")
-        if option == "--item-field" and name == "item_id":
-            raise GenrecError(f"`{option} {pair}`: `item_id` is the id itself", hint="choose another name")
+        reserved = "user_id" if option == "--user-field" else "item_id"
+        if name == reserved:
+            raise GenrecError(f"`{option} {pair}`: `{name}` is the id itself", hint="choose another name")
         pairs[name] = value
     return pairs
 

@@ -35,12 +35,17 @@ def write_folder(dataset: Dataset, out: Path, report: Any = None) -> None:
     The folder appears only when it is whole; `report`, if any, is kept beside the data as `import.json`.
 
     Raises:
-        DataError: `out` exists, its parent cannot be made, or a field is called `item_id`.
+        DataError: `out` exists, its parent cannot be made, a field is called `item_id`, or an attribute of
+            users `user_id`.
     """
     refuse_existing(out)
     if "item_id" in dataset.items.fields:
         hint = "give the field another name"
         raise DataError("a field called `item_id` would take the place of the ids", hint=hint)
+    taken = sum("user_id" in fields for fields in dataset.attributes.values())
+    if taken:
+        what = f"an attribute called `user_id` would take the place of the ids ({taken:,} users)"
+        raise DataError(what, hint="give the attribute another name")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

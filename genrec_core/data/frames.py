@@ -22,7 +22,7 @@ from genrec_core.contracts.errors import DataError, GenrecError
 from genrec_core.data.arrow import Column, is_frame, read_frame
 from genrec_core.data.events import Columns
 from genrec_core.data.importing import Dedupe, ImportReport, ImportRules, import_table
-from genrec_core.data.item_table import ItemColumns
+from genrec_core.data.item_table import RESERVED_OF_USERS, ItemColumns
 from genrec_core.data.lines import write_records
 
 
@@ -120,7 +120,9 @@ def from_frames(
     )
     _refuse_missing("items", tables, [item, *(item_fields or {}).values()])
     _refuse_missing("users", tables, [user])
-    people = ItemColumns(None, user, allow_empty_text=True) if users is not None else None
+    people = None
+    if users is not None:
+        people = ItemColumns(None, user, allow_empty_text=True, reserved=RESERVED_OF_USERS)
     texts = ItemColumns(None, item, item_fields or {})
     least = -math.inf if least_rating is None else least_rating
     return Frames(tables, ImportRules(read, texts, users=people, least_rating=least, **rules))

@@ -31,6 +31,8 @@ from genrec_core.data.values import LenientValues, MissingWords, UnusableValueEr
 RepeatedItems = Literal["refuse", "first", "last"]
 """Which of several rows of one item stands in a table with one row an item."""
 RESERVED = "item_id"
+RESERVED_OF_USERS = "user_id"
+"""What a data folder calls the ids: no field of an item, and no attribute of a user, may be called so."""
 
 
 class _NestedError(UnusableValueError):
@@ -53,6 +55,7 @@ class ItemColumns:
         separators: item field → what parts the texts in its cells, which become lists.
         flags: item field → columns of 0 and 1; the field lists the names of those that are 1.
         written: how a table of text is written.
+        reserved: what the folder calls the id; no field may be called so (`user_id` for attributes of users).
     """
 
     table: Path | None = None
@@ -66,6 +69,12 @@ class ItemColumns:
     separators: Mapping[str, str] = field(default_factory=dict)
     flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     written: TableFormat = field(default_factory=TableFormat)
+    reserved: str = RESERVED
+
+    @property
+    def option(self) -> str:
+        """The option of `genrec data import` that names fields, for hints."""
+        return "--user-field" if self.reserved == RESERVED_OF_USERS else "--item-field"
 
     def inside(self, table: Path, item: str, written: TableFormat) -> ItemColumns:
         """The same fields, read from the interaction table `table` with ids in column `item`.
@@ -88,9 +97,11 @@ def items_from_table(table: Path, columns: ItemColumns, defects: Defects) -> Ite
     Defects go into `defects`; the result is whole if there are none.
     """
     fields = columns.fields or _every_column(table, columns, defects)
-    if RESERVED in fields:
-        hint = "name the columns you want with `--item-field NAME=COLUMN`, this one under another name"
-        defects.add(f"a field called `{RESERVED}` would take the place of the ids", "", table, hint=hint)
+    if columns.reserved in (*fields, *columns.flags):
+        hint = f"name the columns you want with `{columns.option} NAME=COLUMN`, this one under another name"
+        defects.add(
+            f"a field called `{columns.reserved}` would take the place of the ids", "", table, hint=hint
+        )
         return Items((), {})
     reader = _ItemReader(table, columns, (*fields, *columns.flags), defects)
     present = set(table_columns(table, Defects(), columns.written))

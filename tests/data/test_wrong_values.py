@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from genrec_core import Context, DataError
 from genrec_core.builtin.folder import Folder
@@ -16,50 +16,7 @@ from genrec_core.data import lines, tables
 from genrec_core.data.defects import Defects
 from genrec_core.data.folder import Reading, examine_folder, load_folder
 from genrec_core.data.lines import records
-
-LOG = "user_id,item_id,timestamp\nu,a,1\nu,b,2\nu,c,3\n"
-
-
-def run(tmp_path: Path, files: dict[str, str | bytes], *options: str, log: str = "log.csv") -> Result:
-    """`genrec data import` over files that are written first."""
-    for name, content in {"log.csv": LOG, **files}.items():
-        raw = content if isinstance(content, bytes) else content.encode()
-        (tmp_path / name).write_bytes(raw)
-    return CliRunner().invoke(data, ["import", str(tmp_path / log), "--out", str(tmp_path / "out"), *options])
-
-
-def with_items(tmp_path: Path, content: str | bytes, *options: str, name: str = "items.jsonl") -> Result:
-    return run(tmp_path, {name: content}, "--items", str(tmp_path / name), *options)
-
-
-def items_of(tmp_path: Path) -> dict[str, dict[str, object]]:
-    items = load_folder(tmp_path / "out", Reading(allow_empty_text=True)).items
-    return {
-        item_id: {name: column[index] for name, column in items.fields.items()}
-        for index, item_id in enumerate(items.ids)
-    }
-
-
-def test_a_column_called_item_id_never_takes_the_place_of_the_ids(tmp_path: Path) -> None:
-    table = "asin,item_id,title\na,c,Comb\nb,a,Soap\nc,b,Gel\n"
-    refused = with_items(tmp_path, table, "--item-id-column", "asin", name="items.csv")
-    assert "a field called `item_id` would take the place of the ids" in str(refused.exception)
-    named = ("--item-id-column", "asin", "--item-field", "title=title")
-    assert with_items(tmp_path, table, *named, name="items.csv").exit_code == 0
-    assert [fields["title"] for fields in items_of(tmp_path).values()] == ["Comb", "Soap", "Gel"]
-
-
-@pytest.mark.parametrize(
-    ("options", "says"),
-    [
-        (["--item-field", "item_id=x"], "`item_id` is the id itself"),
-        (["--item-field", "t=a", "--item-field", "t=b"], "gives `t` twice"),
-        (["--user-column", "item_id"], "column `item_id` is read as two of user, item and time"),
-    ],
-)
-def test_names_that_collide_are_refused(tmp_path: Path, options: list[str], says: str) -> None:
-    assert says in str(run(tmp_path, {}, *options).exception)
-
+from tests.data.imports import LOG, items_of, run, with_items
 
 TSV = 'user_id\titem_id\ttimestamp\ttitle\nu\ta\t1\t"Red\nu\tb\t2\tLamp\nv\ta\t3\tend"\nw\tc\t4\t5" nail\n'
 
