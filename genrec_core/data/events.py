@@ -9,6 +9,7 @@ import math
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.errors import DataError
 from genrec_core.data.defects import Defects
 from genrec_core.data.tables import TableFormat, table_rows
-from genrec_core.data.values import StrictValues, UnusableValueError, mixed_times
+from genrec_core.data.values import StrictValues, UnusableValueError, exact_number, mixed_times
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,12 @@ def rating(value: Any, column: str) -> float:
     Raises:
         UnusableValueError: it is none.
     """
-    number = _as_number(value)
-    if number is None or not math.isfinite(number):
+    exact = exact_number(value)
+    try:
+        number = math.nan if exact is None else float(exact)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise UnusableValueError(
             f"`{column}` is not a number", "name the column of ratings, or leave --min-rating out"
         )
@@ -165,8 +170,11 @@ def note_mixed_times(doubt: str, path: Path, defects: Defects) -> None:
 
 
 def _tie_order(values: list[Any], column: str, path: Path, defects: Defects) -> NDArray[np.float64]:
-    """Numbers as they are, texts as numbers if all are; if none is, texts by the alphabet."""
-    numbers = [_as_number(value) for value in values]
+    """Ranks of numbers, texts as numbers if all are; if none is, texts by the alphabet.
+
+    Ranks, because two numbers beyond 2^53, such as the ids of a clock in nanoseconds, can be one float64.
+    """
+    numbers = [exact_number(value) for value in values]
     worded = [value for value, number in zip(values, numbers, strict=True) if number is None]
     if worded and len(worded) == len(values) and all(isinstance(value, str) for value in values):
         defects.decided(f"rows whose tie key `{column}` is text and orders by the alphabet", len(values))
@@ -175,14 +183,16 @@ def _tie_order(values: list[Any], column: str, path: Path, defects: Defects) -> 
         hint = "use numbers in every row, or texts in every row: as texts, 10 comes before 9"
         defects.add(f"tie key `{column}` mixes kinds of values", worded[0], path, hint=hint)
         return np.zeros(len(values))
-    order = np.array(numbers, dtype=np.float64)
-    if not np.isfinite(order).all():
+    found = [number for number in numbers if number is not None]
+    if any(isinstance(number, float) and not math.isfinite(number) for number in found):
         defects.add(f"tie key `{column}` has a value that is not finite", "nan", path, hint="fill the gaps")
-    return order
+        return np.zeros(len(values))
+    if all(_fits_float(number) for number in found):
+        return np.array(found, dtype=np.float64)
+    rank = {number: place for place, number in enumerate(sorted(set(found)))}
+    return np.array([rank[number] for number in found], dtype=np.float64)
 
 
-def _as_number(value: Any) -> float | None:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
+def _fits_float(number: float | Decimal) -> bool:
+    """Whether float64 holds a number as it is."""
+    return isinstance(number, float) or (isinstance(number, int) and abs(number) <= 2**53)

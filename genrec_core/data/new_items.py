@@ -8,6 +8,8 @@ silence.
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from genrec_core.data.item_file import has_text, read_items
 from genrec_core.data.item_table import RESERVED, ItemColumns, items_from_table
 from genrec_core.data.lines import records
 from genrec_core.data.tables import table_format
+from genrec_core.data.values import exact_number
 
 _TAKEN = "give a new item an id of its own; to change an item's text, run the pipeline anew"
 _NO_TEXT = "give it a text, or allow such items with --allow-empty-text"
@@ -75,9 +78,10 @@ def _from_table(path: Path, known: Items, allow_empty_text: bool) -> Items:
 
 def _number(value: Any) -> Any:
     """A number that a text spells, whole where it is; anything else as it is."""
-    try:
-        number = float(value) if isinstance(value, str) else value
-    except ValueError:
+    number = exact_number(value) if isinstance(value, str) else value
+    if isinstance(number, Decimal):
+        number = float(number)
+    if number is None or (isinstance(number, float) and not math.isfinite(number)):
         return value
     return int(number) if isinstance(number, float) and number.is_integer() else number
 

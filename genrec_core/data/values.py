@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, date, datetime, time
+from decimal import Decimal
 from typing import Any, Literal
 
 TimeFormat = str
@@ -28,6 +29,9 @@ MissingWords = Literal["refuse", "empty", "keep"]
 """What becomes of `nan`, `None`, `NULL` as text of an item or user: refused, taken as no text, or kept."""
 _MISSING = frozenset({"nan", "none", "null", "<na>", "nat"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NOT_FINITE = frozenset({"nan", "inf", "-inf", "infinity", "-infinity"})
+_LONGEST_INT, _LONGEST_FLOAT = 4_000, 15
+"""Digits up to which Python reads an int at once, and a float tells any two texts apart."""
 _YEAR_10000 = 253_402_300_800
 _EARLY, _RECENT = 1e8, 6e8
 """Times before 1973 and after 1989 in one file: a unit is mixed, or zero stands for an absent time."""
@@ -61,6 +65,34 @@ def mixed_times(earliest: float, latest: float) -> str:
 def year(seconds: float) -> int:
     """The year of a time that `StrictValues.time` took."""
     return datetime.fromtimestamp(seconds, UTC).year
+
+
+def exact_number(value: Any) -> int | float | Decimal | None:
+    """A number, or one in ASCII digits, without rounding; None for anything else.
+
+    Words such as `nan` and `inf` are floats that are not finite. `1_000` and digits of other scripts, which
+    Python would take, are none.
+
+        >>> exact_number("1234567890123456789"), exact_number("1_000"), exact_number(" 2.5 ")
+        (1234567890123456789, None, 2.5)
+    """
+    if isinstance(value, (int, float, Decimal)):
+        return value
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if text.casefold() in _NOT_FINITE:
+        return float(text)
+    if not _NUMBER.fullmatch(text):
+        return None
+    if text.lstrip("+-").isdigit() and len(text) <= _LONGEST_INT:
+        return int(text)
+    if len(text) <= _LONGEST_FLOAT and "e" not in text.casefold():
+        return float(text)
+    try:
+        return Decimal(text)
+    except ArithmeticError:  # an exponent of twenty digits
+        return math.inf
 
 
 class StrictValues:
@@ -111,13 +143,12 @@ def _number(value: Any, column: str) -> float:
             f"row has no `{column}`",
             "give every row a time, or use `sequences.jsonl` if only order is known",
         )
-    text = value.strip() if isinstance(value, str) else ""
-    special = text.casefold() in ("nan", "inf", "-inf", "infinity", "-infinity")
+    exact = math.nan if isinstance(value, bool) else exact_number(value)
     try:
-        if isinstance(value, str) and not special and not _NUMBER.fullmatch(text):
-            raise TypeError  # Python would take `1_000` and digits of other scripts
-        number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
+        if exact is None:
+            raise ValueError
+        number = float(exact)
+    except (ValueError, OverflowError):
         hint = "write seconds since 1970; `genrec data import --time-format iso` converts dates"
         raise UnusableValueError(f"`{column}` is not a number", hint) from None
     if not math.isfinite(number):

@@ -217,6 +217,41 @@ def test_a_numeric_tie_key_with_one_letter_is_refused(make_folder) -> None:
         load_folder(folder, Reading(tie_key="n"))
 
 
+FAR = "1234567890123456790"
+
+
+@pytest.mark.parametrize(
+    ("keys", "order"),
+    [
+        ([FAR, "1234567890123456789", "1234567890123456788"], "cba"),
+        (["-" + FAR, "-1234567890123456789", "1.5"], "abc"),
+        (["0.12345678901234567891", "0.1234567890123456789", "-0.5"], "cba"),
+        (["1e400", "10", "9"], "cba"),
+        (["9" * 5_000, "9" * 400, "1"], "cba"),
+    ],
+)
+def test_a_tie_key_orders_by_every_digit(tmp_path: Path, make_folder, keys: list[str], order: str) -> None:
+    rows = "".join(f"u,{item},1,{key},t\n" for item, key in zip("abc", keys, strict=True))
+    text = f"user_id,item_id,timestamp,n,title\n{rows}"
+    result = run(tmp_path, {"log.csv": text}, "--item-field", "title=title", "--tie-key", "n")
+    assert result.exit_code == 0, result.exception
+    folder = make_folder({"sequences.jsonl": None, "interactions.csv": text})
+    for dataset in (load_folder(tmp_path / "out"), load_folder(folder, Reading(tie_key="n"))):
+        assert "".join(dataset.items.ids[item] for item in dataset.sequences.values) == order
+
+
+@pytest.mark.parametrize("number", ["1_0", "\uff13", "0x3", "nan", ""])
+def test_what_only_python_takes_for_a_number_is_no_tie_key_and_no_rating(tmp_path: Path, number: str) -> None:
+    text = f"user_id,item_id,timestamp,n\nu,a,1,{number}\nu,b,1,4\nu,c,1,5\n"
+    tied = run(tmp_path, {"log.csv": text}, "--allow-empty-text", "--tie-key", "n")
+    what = "has a value that is not finite" if number == "nan" else "mixes kinds of values"
+    assert f"tie key `n` {what}" in str(tied.exception)
+    rated = run(
+        tmp_path, {"log.csv": text}, "--allow-empty-text", "--min-rating", "3", "--rating-column", "n"
+    )
+    assert "`n` is not a number" in str(rated.exception)
+
+
 def test_spaces_around_ids_are_refused_in_a_folder_and_cut_off_by_an_import(
     tmp_path: Path, make_folder
 ) -> None:
