@@ -33,7 +33,7 @@ from genrec_core.contracts.dataset import Dataset, EvaluationRows, Sequences
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.source import Source
-from genrec_core.data.values import mixed_times, year
+from genrec_core.data.doubtful_times import mixed_times, year
 from genrec_core.registry.problems import OptionsError, Problem
 
 Parts = Mapping[str, Dataset]

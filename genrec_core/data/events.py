@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import DataError
 from genrec_core.data.defects import Defects
+from genrec_core.data.doubtful_times import mixed_times, note_mixed_times
 from genrec_core.data.tables import TableFormat, table_rows
-from genrec_core.data.values import StrictValues, UnusableValueError, exact_number, mixed_times
+from genrec_core.data.values import StrictValues, UnusableValueError, exact_number
 
 
 @dataclass(frozen=True)
@@ -161,12 +162,6 @@ def note_unknown_item(item_id: Any, path: Path, line: int, defects: Defects) -> 
     """Note an item id that the catalogue lacks."""
     hint = "add it to items.jsonl or remove it here; ids are compared letter by letter"
     defects.add("item is not in the catalogue", item_id, path, line, hint)
-
-
-def note_mixed_times(doubt: str, path: Path, defects: Defects) -> None:
-    """Note that the times of a file cannot all be meant in one unit."""
-    hint = "bring all to one unit; a zero that stands for an unknown time must be left out"
-    defects.add(doubt, None, path, hint=hint)
 
 
 def _tie_order(values: list[Any], column: str, path: Path, defects: Defects) -> NDArray[np.float64]:

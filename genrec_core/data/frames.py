@@ -70,6 +70,9 @@ class Frames:
                 rules = replace(rules, items=replace(rules.items, table=files["items"]))
             if rules.users is not None:
                 rules = replace(rules, users=replace(rules.users, table=files["users"]))
+            moments = self._tables["interactions"][rules.columns.time]
+            if isinstance(moments, np.ndarray) and moments.dtype.kind == "M":
+                rules = replace(rules, dates=True)
             try:
                 return import_table(files["interactions"], out, rules)
             except DataError as error:

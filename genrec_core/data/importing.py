@@ -20,6 +20,7 @@ from genrec_core.contracts.dataset import Dataset
 from genrec_core.contracts.errors import DataError
 from genrec_core.contracts.items import Items
 from genrec_core.data.defects import Defects
+from genrec_core.data.doubtful_times import odd_times
 from genrec_core.data.events import Columns, EventReader, Events
 from genrec_core.data.folder_writer import refuse_existing, write_folder
 from genrec_core.data.item_table import ItemColumns, items_from_table
@@ -39,6 +40,7 @@ class ImportRules:
         columns: the interaction table's columns.
         items: where item texts come from.
         time_format: how times are written in the table.
+        dates: whether times in `seconds` are known to be dates, because a data frame holds them as such.
         dedupe: see `Dedupe`.
         least_user: interactions that a user needs to stay.
         least_item: interactions that an item needs to stay.
@@ -51,6 +53,7 @@ class ImportRules:
     columns: Columns = field(default_factory=Columns)
     items: ItemColumns = field(default_factory=ItemColumns)
     time_format: TimeFormat = "seconds"
+    dates: bool = False
     dedupe: Dedupe = "keep-all"
     least_user: int = 1
     least_item: int = 1
@@ -104,6 +107,7 @@ def import_table(table: Path, out: Path, rules: ImportRules) -> ImportReport:
         report.steps.append(("ids that were numbers, now strings", values.numbers))
     if values.spaces:
         report.steps.append(("ids with spaces around them, cut off", values.spaces))
+    report.steps.extend(odd_times(events.time, dates=rules.dates or rules.time_format != "seconds"))
     items = rules.items
     named = items if items.table else items.inside(table, rules.columns.item, rules.written)
     catalogue = items_from_table(named.table or table, named, defects)

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from genrec_core.contracts.dataset import Sequences
 from genrec_core.data.defects import Defects
-from genrec_core.data.events import note_mixed_times, note_unknown_item
+from genrec_core.data.doubtful_times import mixed_times, note_mixed_times
+from genrec_core.data.events import note_unknown_item
 from genrec_core.data.lines import records
-from genrec_core.data.values import StrictValues, UnusableValueError, mixed_times
+from genrec_core.data.values import StrictValues, UnusableValueError
 
 
 @dataclass(frozen=True)

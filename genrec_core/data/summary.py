@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from genrec_core.contracts.dataset import Dataset
+from genrec_core.data.doubtful_times import odd_times
 from genrec_core.data.ordering import count_ties, exact_duplicates, tie_order
 
 
@@ -21,6 +22,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
     counts = np.bincount(dataset.sequences.values, minlength=len(dataset.items))
     ties, duplicates = _ties(dataset)
     order = tie_order(dataset)
+    odd = [] if dataset.times is None else odd_times(dataset.times)
     cells = max(len(dataset.users) * len(dataset.items), 1)
     return {
         "users": len(dataset.users),
@@ -48,7 +50,11 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "users_with_attributes": len(dataset.attributes),
         "valid_rows": len(dataset.valid) if dataset.valid else 0,
         "test_rows": len(dataset.test) if dataset.test else 0,
-        "notes": [*dataset.notes, *[order.warning] * bool(order.warning)],
+        "notes": [
+            *dataset.notes,
+            *(f"{count:,} {what}" for what, count in odd),
+            *[order.warning] * bool(order.warning),
+        ],
     }
 
 

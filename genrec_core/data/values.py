@@ -33,8 +33,6 @@ _NOT_FINITE = frozenset({"nan", "inf", "-inf", "infinity", "-infinity"})
 _LONGEST_INT, _LONGEST_FLOAT = 4_000, 15
 """Digits up to which Python reads an int at once, and a float tells any two texts apart."""
 _YEAR_10000 = 253_402_300_800
-_EARLY, _RECENT = 1e8, 6e8
-"""Times before 1973 and after 1989 in one file: a unit is mixed, or zero stands for an absent time."""
 
 
 class UnusableValueError(ValueError):
@@ -53,18 +51,6 @@ def is_missing_word(value: Any) -> bool:
 def is_missing_text(value: Any) -> bool:
     """Whether a text is such a word, as a program writes it."""
     return is_missing_word(value) and value.strip() != "none"
-
-
-def mixed_times(earliest: float, latest: float) -> str:
-    """Why two times, in seconds, cannot be meant in one unit; empty if they can."""
-    if earliest < _EARLY and latest > _RECENT:
-        return f"times lie between {year(earliest)} and {year(latest)}, as if units were mixed"
-    return ""
-
-
-def year(seconds: float) -> int:
-    """The year of a time that `StrictValues.time` took."""
-    return datetime.fromtimestamp(seconds, UTC).year
 
 
 def exact_number(value: Any) -> int | float | Decimal | None:
