@@ -63,7 +63,7 @@ def _item_id(record: dict[str, Any], path: Path, line: int, defects: Defects) ->
 def read_users(
     path: Path, defects: Defects, missing: MissingWords = "refuse"
 ) -> dict[str, dict[str, object]]:
-    """User id → every other field of that line, for tasks that speak of users."""
+    """User id → every other field of that line, for tasks that speak of users; fields hold what items' do."""
     attributes: dict[str, dict[str, object]] = {}
     for line, record in records(path, defects):
         user = record.pop("user_id", None)
@@ -74,7 +74,8 @@ def read_users(
             continue
         if user in attributes:
             defects.add("user id occurs twice", user, path, line, "keep one line a user")
-        attributes[user] = _known(record, missing, (path, line), defects)
+        fields = _flat(record, (path, line), defects)
+        attributes[user] = _known(fields, missing, (path, line), defects)
         for name in [name for name, value in record.items() if value == "" and missing == "refuse"]:
             hint = "write null, or leave the field out; `missing_words: empty` or `keep` takes it"
             defects.add(f"field `{name}` is empty", None, path, line, hint)
@@ -82,7 +83,7 @@ def read_users(
 
 
 def _flat(record: dict[str, Any], place: FileLine, defects: Defects) -> dict[str, Any]:
-    """The fields of an item's line; what is nested is noted and left out."""
+    """The fields of a line; what is nested is noted and left out."""
     fields = {}
     for name, value in record.items():
         nested = isinstance(value, dict) or (

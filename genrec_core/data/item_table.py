@@ -9,6 +9,8 @@ What a cell may hold, and what becomes of it:
     ["wool", null, "red"]   a list of texts, without its gaps; lists of lists are laid flat
     {"Brand": "Acme"}       no text: `--item-field brand=details.Brand` chooses one; refused where the
                             column is named whole, left out and counted where all columns are taken
+    [{"Brand": "Acme"}]     in a list no path goes on; values at which one ends so are counted
+    {"red", "blue"}         a set, as Python prints it, has no order: refused, as bytes are
     nan, None, NULL         words for an absent value: `missing` decides
 """
 
@@ -130,11 +132,26 @@ def _item_rows(
         cells = list(row[: len(wanted) + 1])
         raised = dict(zip(flags, row[len(wanted) + 1 :], strict=True))
         for place, name in enumerate(fields, start=1):
-            for key in paths.get(name, ("",))[1:]:
-                cells[place] = cells[place].get(key) if isinstance(cells[place], dict) else None
+            if name in paths:
+                cells[place] = _inside(cells[place], paths[name], name, defects)
         for listed in columns.flags.values():
             cells.append([column for column in listed if raised[column] in ("1", 1)])
         yield line, cells
+
+
+def _inside(value: Any, path: Sequence[str], name: str, defects: Defects) -> Any:
+    """What lies at a path inside a value; one that is no dictionary, and not empty, is counted."""
+    for depth, key in enumerate(path[1:], start=1):
+        if not isinstance(value, dict):
+            if not (value is None or value == "" or value == []):
+                here, whole = ".".join(path[:depth]), ".".join(path)
+                what = (
+                    f"values of `{here}` that are no dictionary, so that field `{name}` (`{whole}`) has none"
+                )
+                defects.decided(what)
+            return None
+        value = value.get(key)
+    return value
 
 
 class _ItemReader:
@@ -241,7 +258,7 @@ def _plain(value: Any) -> Any:
     """A cell as text, number or list of texts; empty cells and NaN become None.
 
     Raises:
-        UnusableValueError: it is a dictionary, holds one, or is bytes.
+        UnusableValueError: it is, or holds, a dictionary, a set, bytes, or an infinite or complex number.
     """
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
@@ -254,6 +271,10 @@ def _plain(value: Any) -> Any:
         return [part if isinstance(part, str) else str(part) for part in flat if part is not None] or None
     if isinstance(value, (bytes, bytearray)):
         raise UnusableValueError("holds bytes, not text", "write the column as text (UTF-8)")
+    if isinstance(value, (set, frozenset)):
+        raise UnusableValueError("holds a set, whose parts have no order", "write a list, or leave it out")
+    if value is ... or isinstance(value, complex):
+        raise UnusableValueError("is neither text nor number", "write the column as text, or leave it out")
     if isinstance(value, float) and math.isinf(value):
         raise UnusableValueError("is not a finite number", "write the true number or nothing")
     return value if isinstance(value, (str, int, float)) else str(value)

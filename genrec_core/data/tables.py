@@ -229,10 +229,16 @@ def _parquet_rows(path: Path, columns: Sequence[str], defects: Defects) -> Itera
     line = 0
     try:
         for batch in parquet_file(path).iter_batches(columns=list(dict.fromkeys(columns))):
-            table = batch.to_pydict()
+            table = batch.to_pydict(
+                maps_as_pydicts="strict"
+            )  # else a map is a list of pairs, and read as texts
             for values in zip(*(table[name] for name in columns), strict=True):
                 line += 1
                 yield line, values
+    except KeyError as error:
+        hint = "keep one value a name, or leave the column out by naming the columns that are meant"
+        defects.add("a map has one name twice", str(error.args[0]), path, line + 1, hint)
+        return
     except (OSError, ValueError) as error:
         what = "a text is not UTF-8" if isinstance(error, UnicodeDecodeError) else _first_line(error)
         hint = "write it again, with texts in UTF-8 and times as seconds or text"

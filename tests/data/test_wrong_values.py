@@ -57,45 +57,6 @@ def test_a_quote_in_a_header_parted_by_two_colons_is_a_letter(
     assert items_of(tmp_path)["a"] == {column: "Comb"}
 
 
-AMAZON = (
-    '{"parent_asin":"a","title":"Tent &amp; peg","features":["wool",null,"red"],'
-    '"categories":[["A","B"],["A"]],"images":[{"thumb":"x"}],"videos":[],"details":{"Brand":"Acme"},"price":null}\n'
-    '{"parent_asin":"b","title":"Lamp","images":[],"details":{}}\n'
-    '{"parent_asin":"c","title":"Mug","subtitle":"blue","images":[{"thumb":"y"}]}\n'
-)
-
-
-def test_nested_metadata_imports_as_texts_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
-    result = with_items(tmp_path, AMAZON, "--item-id-column", "parent_asin", "--unescape-html")
-    assert result.exit_code == 0, result.exception
-    items = items_of(tmp_path)
-    assert items["a"] == {
-        "title": "Tent & peg", "features": ["wool", "red"], "categories": ["A", "B", "A"], "subtitle": None,
-    }  # fmt: skip
-    assert items["c"]["subtitle"] == "blue"
-    assert "2  nested values of column `images` left out" in result.output
-    assert "2  nested values of column `details` left out" in result.output
-    assert "1  texts with HTML entities, undone" in result.output
-
-
-def test_a_value_inside_a_dictionary_is_chosen_by_its_path(tmp_path: Path) -> None:
-    fields = ("--item-id-column", "parent_asin", "--item-field", "title=title")
-    assert with_items(tmp_path, AMAZON, *fields, "--item-field", "brand=details.Brand").exit_code == 0
-    assert items_of(tmp_path)["a"]["brand"] == "Acme"
-    refused = with_items(tmp_path, AMAZON, *fields, "--item-field", "d=details", "--out", str(tmp_path / "x"))
-    assert "field `d` holds something nested" in str(refused.exception)
-    assert "brand=details.Brand" in str(refused.exception)
-
-
-def test_a_path_at_which_no_row_holds_anything_is_refused(tmp_path: Path) -> None:
-    fields = ("--item-id-column", "parent_asin", "--item-field", "title=title")
-    refused = with_items(tmp_path, AMAZON, *fields, "--item-field", "brand=details.Brnad")
-    assert "no row holds anything at `details.Brnad`, of which field `brand` is made" in str(
-        refused.exception
-    )
-    assert "check the path: `details` is a column" in str(refused.exception)
-
-
 @pytest.mark.parametrize(("policy", "title"), [("first", "Tent"), ("last", "Tents")])
 def test_repeated_items_follow_the_declared_policy(tmp_path: Path, policy: str, title: str) -> None:
     text = "item_id,title\na,Tent\nb,Lamp\nc,Mug\na,Tents\n"
