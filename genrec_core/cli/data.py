@@ -112,6 +112,7 @@ def import_command(table: Path, out: Path, as_json: bool, **options: Any) -> Non
     if "%" not in options["time_format"] and options["time_format"] not in known:
         hint = f"known are {', '.join(known)}, and formats such as %d.%m.%Y"
         raise GenrecError(f"`--time-format {options['time_format']}` is no time format", hint=hint)
+    _refuse_without_table(options)
     report = import_table(table, out, _rules(options))
     if as_json:
         _print_json(report.plain())
@@ -120,6 +121,20 @@ def import_command(table: Path, out: Path, as_json: bool, **options: Any) -> Non
         echo(f"{count:>12,}  {what}")
     size = f"{report.users:,} users, {report.items:,} items, {report.interactions:,} interactions"
     echo(f"Wrote {out}: {size}")
+
+
+def _refuse_without_table(options: dict[str, Any]) -> None:
+    """Do nothing unless an option speaks of a table that is not given, and would be ignored."""
+    from genrec_core.contracts.errors import GenrecError
+
+    needs = (
+        ("--user-field", options["user_fields"], "--users", options["user_table"]),
+        ("--user-columns", options["user_columns"], "--users", options["user_table"]),
+        ("--item-columns", options["item_columns"], "--items", options["item_table"]),
+    )
+    for option, given, needed, table in needs:
+        if given and table is None:
+            raise GenrecError(f"`{option}` needs `{needed}`", hint=f"name the table: {needed} FILE")
 
 
 def _rules(options: dict[str, Any]) -> Any:

@@ -105,6 +105,8 @@ def items_from_table(table: Path, columns: ItemColumns, defects: Defects) -> Ite
             f"a field called `{columns.reserved}` would take the place of the ids", "", table, hint=hint
         )
         return Items((), {})
+    if _note_clashes(table, columns, fields, defects):
+        return Items((), {})
     reader = _ItemReader(table, columns, (*fields, *columns.flags), defects)
     present = set(table_columns(table, Defects(), columns.written))
     paths = {name: column for name, column in fields.items() if "." in column and column not in present}
@@ -119,6 +121,27 @@ def items_from_table(table: Path, columns: ItemColumns, defects: Defects) -> Ite
                 f"no row holds anything at `{path}`, of which field `{name}` is made", "", table, hint=hint
             )
     return reader.items()
+
+
+def _note_clashes(table: Path, columns: ItemColumns, fields: Mapping[str, str], defects: Defects) -> bool:
+    """Whether a field is made twice, of a column twice, or parted where there is none; all are noted."""
+    clashes: list[tuple[str, str]] = []
+    for name, listed in columns.flags.items():
+        if name in fields:
+            hint = "give one of the two another name, as in `--flags-field kinds=Action,Drama`"
+            what = f"field `{name}` is made of flags and of column `{fields[name]}`"
+            clashes.append((what, hint))
+        twice = sorted({column for column in listed if listed.count(column) > 1})
+        if twice:
+            what = f"field `{name}` names column `{twice[0]}` of flags twice"
+            clashes.append((what, "name each column of `--flags-field` once"))
+    for name in columns.separators:
+        if name not in fields:
+            hint = f"`--split-field` parts one of: {', '.join(fields) or 'none'}"
+            clashes.append((f"there is no field `{name}` whose cells could be parted", hint))
+    for what, hint in clashes:
+        defects.add(what, "", table, hint=hint)
+    return bool(clashes)
 
 
 def _item_rows(

@@ -61,9 +61,44 @@ def test_an_attribute_called_user_id_is_not_written_over_the_users(tmp_path: Pat
         (["--item-field", "item_id=x"], "`item_id` is the id itself"),
         (["--flags-field", "item_id=x,y"], "`item_id` is the id itself"),
         (["--users", "users.csv", "--user-field", "user_id=x"], "`user_id` is the id itself"),
+        (["--user-field", "age=years"], "`--user-field` needs `--users`"),
+        (["--user-columns", "a,b"], "`--user-columns` needs `--users`"),
+        (["--item-columns", "a,b"], "`--item-columns` needs `--items`"),
         (["--item-field", "t=a", "--item-field", "t=b"], "gives `t` twice"),
         (["--user-column", "item_id"], "column `item_id` is read as two of user, item and time"),
     ],
 )
 def test_names_that_collide_are_refused(tmp_path: Path, options: list[str], says: str) -> None:
     assert says in str(run(tmp_path, {}, *options).exception)
+
+
+FLAGS = "item_id,title,D,C\na,Comb,1,0\nb,Soap,0,1\nc,Gel,1,1\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--flags-field", "title=D,C"], "field `title` is made of flags and of column `title`"),
+        (
+            ["--item-field", "x=title", "--flags-field", "x=D,C"],
+            "field `x` is made of flags and of column `title`",
+        ),
+        (["--flags-field", "g=D,D"], "field `g` names column `D` of flags twice"),
+        (["--split-field", "nosuch=|"], "there is no field `nosuch` whose cells could be parted"),
+        (["--flags-field", "g=D,C", "--split-field", "g=|"], "there is no field `g` whose cells could be"),
+        (["--item-field", "x=title", "--split-field", "title=|"], "there is no field `title` whose cells"),
+    ],
+)
+def test_a_field_is_made_once_and_parted_only_where_it_is(
+    tmp_path: Path, options: list[str], says: str
+) -> None:
+    assert says in str(with_items(tmp_path, FLAGS, *options, name="items.csv").exception)
+    sound = ("--flags-field", "g=D,C", "--flags-field", "h=D", "--split-field", "title=o")
+    assert with_items(tmp_path, FLAGS, *sound, name="items.csv").exit_code == 0
+    assert items_of(tmp_path)["a"] == {"title": ["C", "mb"], "g": ["D"], "h": ["D"]}
+
+
+def test_a_field_that_is_not_there_is_not_parted_inside_the_interactions(tmp_path: Path) -> None:
+    text = "user_id,item_id,timestamp,title\nu,a,1,t\n"
+    result = run(tmp_path, {"log.csv": text}, "--item-field", "title=title", "--split-field", "nosuch=|")
+    assert "there is no field `nosuch`" in str(result.exception)
