@@ -77,6 +77,20 @@ class Defects:
         """Count something that was not refused and must not go unsaid, such as a space cut off an id."""
         self.decisions[what] = self.decisions.get(what, 0) + count
 
+    def blank_lines(self, path: Path, within: int, at_end: int) -> None:
+        """Say how many blank lines were passed over; one at the end of a file is how many programs end it.
+
+        A file that is read twice says it once.
+
+        Args:
+            path: the file.
+            within: blank lines with a row behind them.
+            at_end: blank lines behind the last row.
+        """
+        count = within + (at_end if at_end > 1 else 0)
+        if count:
+            self.decisions[f"blank lines of {path.name}, passed over"] = count
+
     def add(self, what: str, value: Any, path: Path, line: int = 0, hint: str = "") -> None:
         """Note one defective row; `value` None or "" means that there is no value to show."""
         defect = self._kinds.setdefault((what, path), Defect(what, hint, path))

@@ -88,16 +88,17 @@ def _bounded_lines(stream: IO[bytes], path: Path, defects: Defects) -> Iterator[
 
 
 def records(path: Path, defects: Defects, *, literals: bool = False) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(line number, object) of each line of a `.jsonl` or `.jsonl.gz` file; blank lines are skipped.
+    """(line number, object) of each line of a `.jsonl` or `.jsonl.gz` file; blank ones are counted.
 
     With `literals`, a line may be a dictionary as Python prints it (`{'asin': 'B1'}`), as some public files
     have them; they are counted.
     """
-    empty = True
+    empty, blank, pending, printed = True, 0, 0, 0
     for number, line in byte_lines(path, defects):
         if not line or line.isspace():
+            pending += 1
             continue
-        empty = False
+        empty, blank, pending = False, blank + pending, 0
         try:
             record = orjson.loads(line)
         except orjson.JSONDecodeError:
@@ -105,7 +106,7 @@ def records(path: Path, defects: Defects, *, literals: bool = False) -> Iterator
             if record is None:
                 _note_bad_line(path, number, line, defects)
                 continue
-            defects.decided(f"lines of {path.name} that are Python's dictionaries, not JSON")
+            printed += 1
             yield number, record
             continue
         if not isinstance(record, dict):
@@ -115,6 +116,9 @@ def records(path: Path, defects: Defects, *, literals: bool = False) -> Iterator
             defects.add(*defect, path, number, "keep one value a name, and no deep nesting")
         else:
             yield number, record
+    if printed:  # said once, though a table may be read for its events and for its items
+        defects.decisions[f"lines of {path.name} that are Python's dictionaries, not JSON"] = printed
+    defects.blank_lines(path, blank, pending)
     if empty and not defects.concern(path):
         defects.add("file is empty", path.name, path, hint="it needs one JSON object a line; or delete it")
 

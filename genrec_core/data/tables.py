@@ -8,7 +8,7 @@ CSV values arrive as strings, the other formats keep their types. A value that i
 Whether a quote in a CSV file holds a cell together or is a letter (`27" screen`) is written nowhere, so it is
 decided from the file: quotes hold cells together when every line is then one row of the header's width; they
 are letters when that is so without them only (where commas part cells that is refused as a slip). Rows
-that go over several lines are counted, never lost.
+that go over several lines are counted, never lost, and so are blank lines.
 """
 
 from __future__ import annotations
@@ -133,18 +133,23 @@ def _csv_rows(
         return
     if not _has_columns(path, columns, header, defects):
         return
-    places, count, further = [header.index(name) for name in columns], 0, 0
+    places = [header.index(name) for name in columns]
+    count = further = blank = pending = 0
     for line, row in rows:
-        count += 1
         further += line - last - 1
         last = line
+        if not row:
+            pending += 1
+            continue
+        count, blank, pending = count + 1, blank + pending, 0
         if len(row) == len(header):
             yield line, [row[place] for place in places]
-        elif row:
+        else:
             what = f"row has another number of cells than the header's {len(header)}"
             defects.add(what, len(row), path, line, "quote cells that hold the delimiter or a line break")
     if further:
         defects.decisions[f"lines of {path.name} that continue a quoted cell of the line before"] = further
+    defects.blank_lines(path, blank, pending)
     if not count and not defects.concern(path):
         defects.add("table has a header but no rows", path.name, path, hint="it needs at least one row")
 
