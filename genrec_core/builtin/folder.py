@@ -34,7 +34,7 @@ class Folder(Source):
         """Item field that names the domain of an interaction; empty when there is one domain."""
 
         missing_words: MissingWords = "refuse"
-        """What becomes of `nan`, `None`, `NULL` as a text: refused, taken as no text, or kept."""
+        """What becomes of `nan`, `None`, `NULL`, `NA` … as a text: refused, taken as no text, or kept."""
 
     options: Options
 

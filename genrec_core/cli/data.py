@@ -59,7 +59,7 @@ def data() -> None:
 )
 @click.option(
     "--missing-words", type=_MISSING_WORDS, default="refuse", show_default=True,
-    help="Item texts that say nan, None or NULL.",
+    help="Texts of items and users that say nan, None, NULL, NA …",
 )  # fmt: skip
 @click.option(
     "--duplicate-items", type=click.Choice(["refuse", "first", "last"]), default="refuse",
@@ -231,7 +231,7 @@ def _names(listed: str) -> tuple[str, ...]:
 @click.option("--domain-field", default="", help="Item field that names an interaction's domain.")
 @click.option(
     "--missing-words", type=_MISSING_WORDS, default="refuse", show_default=True,
-    help="Texts of items and users that say nan, None or NULL.",
+    help="Texts of items and users that say nan, None, NULL, NA …",
 )  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.pass_context

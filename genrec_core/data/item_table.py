@@ -11,7 +11,7 @@ What a cell may hold, and what becomes of it:
                             column is named whole, left out and counted where all columns are taken
     [{"Brand": "Acme"}]     in a list no path goes on; values at which one ends so are counted
     {"red", "blue"}         a set, as Python prints it, has no order: refused, as bytes are
-    nan, None, NULL         words for an absent value: `missing` decides
+    nan, None, NULL, NA     words for an absent value: `missing` decides
 """
 
 from __future__ import annotations

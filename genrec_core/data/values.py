@@ -4,13 +4,15 @@ A data folder is read strictly: an id is a non-empty string without spaces aroun
 seconds from 1970 to the year 9999. `genrec data import` uses the lenient twin, which writes whole numbers as
 strings, cuts spaces off ids and reads other time formats, and counts what it changed.
 
-Programs write an absent value as a word: pandas as `nan`, Python as `None`, SQL as `NULL`. Such a word
-is no id: a user called `nan` would be all users who are not known. As a text it is refused too unless
-`MissingWords` says otherwise: there is a film called "None". The English word `none` in small letters is a
-text (an occupation in MovieLens), and no id either.
+Programs write an absent value as a word: pandas as `nan`, Python as `None`, SQL as `NULL`, R as `NA`.
+Such a word is no id: a user called `nan` would be all users who are not known. As a text it is refused too
+unless `MissingWords` says otherwise: there is a film called "None", and `NA` is North America in a column of
+regions. The English word `none` in small letters is a text (an occupation in MovieLens), and no id either.
 
     >>> is_missing_word("NaN"), is_missing_word("none"), is_missing_word("Nancy")
     (True, True, False)
+    >>> is_missing_word("NA"), is_missing_word("na"), is_missing_word("n/a")
+    (True, False, True)
     >>> is_missing_text("NaN"), is_missing_text("none")
     (True, False)
 """
@@ -26,8 +28,10 @@ from typing import Any, Literal
 TimeFormat = str
 """`seconds`, `milliseconds`, `iso`, or a format of `strptime` such as `%d.%m.%Y %H:%M`."""
 MissingWords = Literal["refuse", "empty", "keep"]
-"""What becomes of `nan`, `None`, `NULL` as text of an item or user: refused, taken as no text, or kept."""
-_MISSING = frozenset({"nan", "none", "null", "<na>", "nat"})
+"""What becomes of `nan`, `None`, `NULL`, `NA` … as text: refused, taken as no text, or kept."""
+_MISSING = frozenset({"nan", "none", "null", "<na>", "nat", "n/a", "#n/a", "(null)"})
+_MISSING_AS_WRITTEN = frozenset({"NA", "\\N", "undefined"})
+"""Such words letter by letter: `na` and `\\n` are something else, and `Undefined` is a title."""
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _NOT_FINITE = frozenset({"nan", "inf", "-inf", "infinity", "-infinity"})
 _LONGEST_INT, _LONGEST_FLOAT = 4_000, 15
@@ -44,8 +48,11 @@ class UnusableValueError(ValueError):
 
 
 def is_missing_word(value: Any) -> bool:
-    """Whether a value is a word by which programs write an absent value: `nan`, `None`, `NULL`."""
-    return isinstance(value, str) and value.strip().casefold() in _MISSING
+    """Whether a value is a word by which programs write an absent value: `nan`, `None`, `NULL`, `NA` …"""
+    if not isinstance(value, str):
+        return False
+    text = value.strip()
+    return text.casefold() in _MISSING or text in _MISSING_AS_WRITTEN
 
 
 def is_missing_text(value: Any) -> bool:

@@ -66,7 +66,10 @@ def test_repeated_items_follow_the_declared_policy(tmp_path: Path, policy: str, 
     assert f"1  rows of an item that has several ({policy} stands)" in result.output
 
 
-@pytest.mark.parametrize("word", ["nan", "None", "NULL", "<NA>", " NaN "])
+@pytest.mark.parametrize("word", [
+        "nan", "None", "NULL", "<NA>", " NaN ", "NA", "N/A", "n/a", "#N/A", "\\N", "(null)", "undefined",
+    ],
+)  # fmt: skip
 def test_a_word_for_a_missing_value_is_no_user_no_item_and_no_title(tmp_path: Path, word: str) -> None:
     for log, what in ((f"{word},a,1", "`user_id`"), (f"u,{word},1", "`item_id`")):
         text = f"user_id,item_id,timestamp,t\n{log},x\nv,a,2,y\n"
@@ -81,6 +84,26 @@ def test_a_word_for_a_missing_value_is_no_user_no_item_and_no_title(tmp_path: Pa
         "1  words for a missing value in `title`" in with_items(tmp_path, text, *options, name="i.csv").output
     )
     assert items_of(tmp_path)["a"]["title"] is None
+
+
+@pytest.mark.parametrize(
+    "text", ["na", "Na", "none", "Undefined", "\\n", "N", "Canada", "#NAme", "null and void"]
+)
+def test_what_only_looks_like_a_missing_word_is_a_text(tmp_path: Path, text: str) -> None:
+    table = f"item_id,title\na,{text}\nb,Lamp\nc,Mug\n"
+    assert with_items(tmp_path, table, name="i.csv").exit_code == 0
+    assert items_of(tmp_path)["a"]["title"] == text
+
+
+def test_the_region_na_is_kept_where_that_is_said(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {"users.csv": "user_id,region\nu,NA\n"}
+    options = ("--users", str(tmp_path / "users.csv"), "--allow-empty-text")
+    refused = str(run(tmp_path, files, *options).exception)
+    assert "field `region` is a word for a missing value: `NA`" in refused
+    assert "`keep` as they are" in refused
+    assert run(tmp_path, files, *options, "--missing-words", "keep").exit_code == 0
+    reading = Reading(allow_empty_text=True, missing_words="keep")
+    assert load_folder(tmp_path / "out", reading).attributes == {"u": {"region": "NA"}}
 
 
 def test_a_film_called_none_is_kept_from_import_to_reading(tmp_path: Path) -> None:
@@ -154,6 +177,7 @@ def test_binary_cells_are_refused(tmp_path: Path) -> None:
         ("1700000000000", "`timestamp` is after the year 9999"),
         ("1e20", "`timestamp` is after the year 9999"),
         ("NULL", "row has no `timestamp`"),
+        ("\\N", "row has no `timestamp`"),
         ("1700000000", "times lie between 1970 and 2023, as if units were mixed"),
     ],
 )

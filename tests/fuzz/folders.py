@@ -33,11 +33,11 @@ ODD: tuple[Any, ...] = (
     None, "", " ", "nan", "NULL", "None", " a", "a ", "a", "b", "A", "é", "e\u0301", "a\nb", "\x00", "\u2028",
     "\x1b[2J", "\U0001f600", 0, 1, -1, 10, 1.5, 1e30, -0.0, 2**31, 2**53 + 1, 2**63, 2**70, 1e11,
     1700000000000, "1_000", "１２", "12", "1e3", True, False, [], ["a"], ["a", "b", None], ["a", ["b"]], {},
-    {"a": 1}, [[]],
+    {"a": 1}, [[]], "NA", "N/A",
     "x" * 3000, "Tent &amp; peg", '5" nail', '"', "a,b", "a;b", "a::b", "a\tb", "\r", "9" * 400,
 )  # fmt: skip
 """Values that stand where another is expected."""
-WORDS = ("nan", "NaN", "None", "NULL", "null")
+WORDS = ("nan", "NaN", "None", "NULL", "null", "NA", "N/A", "n/a", "#N/A", "\\N", "(null)", "undefined")
 TEXTS = (
     '"', '""', "{}", "[]", "null", "NaN", "-Infinity", '"a"', "\\u0000", "\\ud800", '"item_id":"b",', "1e999",
     "\r\n", "\n\n", "\ufeff", "," * 40, "[" * 50, "{\"a\":" * 40, "\x85", "\x1c", "\x0c",
