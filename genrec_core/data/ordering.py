@@ -23,6 +23,8 @@ DuplicatePolicy = Literal["refuse", "keep", "drop-exact"]
 """What becomes of rows with the same user, item and time as an earlier row."""
 _SLANTED, _UNLIKELY = 0.05, 1e-3
 """An order is said to follow the ids when it is so far from one half, and that unlikely by chance."""
+_NOTABLE = 0.01
+"""From this share of tied interactions on it is said how they are ordered, whatever the test says."""
 Codes = NDArray[np.int32] | NDArray[np.int64]
 
 
@@ -125,10 +127,7 @@ class TieOrder:
         """What to say when the order follows the ids; empty when it does not."""
         if abs(self.share - 0.5) < _SLANTED or self.p_value > _UNLIKELY:
             return ""
-        found = (
-            f"{self.share:.1%} of {self.pairs:,} adjacent pairs ascend where 50% are expected "
-            f"(binomial test, p = {self.p_value:.2g}), so a model can learn the next item from the ids"
-        )
+        found = f"{self._tested}, so a model can learn the next item from the ids"
         if self.tied is None:
             return (
                 f"there are no times, and the order of interactions follows the item ids: {found}; were "
@@ -137,6 +136,23 @@ class TieOrder:
         return (
             f"{self.tied:.1%} of interactions share user and time with another one, and their order follows "
             f"the item ids: {found}; use `split: {{use: core/random-ties, split: …}}`"
+        )
+
+    @property
+    def note(self) -> str:
+        """The warning; without one, what was found if a notable share of interactions is tied."""
+        if self.warning or self.tied is None or self.tied < _NOTABLE:
+            return self.warning
+        found = f"{self.tied:.1%} of interactions share user and time with another one"
+        if not self.pairs:
+            return f"{found}, which is always of the same item"
+        return f"{found}; held against the item ids, {self._tested}"
+
+    @property
+    def _tested(self) -> str:
+        return (
+            f"{self.share:.1%} of {self.pairs:,} adjacent pairs ascend where 50% are expected "
+            f"(binomial test, p = {self.p_value:.2g})"
         )
 
 

@@ -75,8 +75,8 @@ def prepare(
             f"split `{split.name}` made no test row from {len(dataset.users):,} users",
             hint="`genrec data check FOLDER` says which splits the data allows",
         )
-    slanted = tie_order(dataset).warning
-    notes = (*dataset.notes, *[slanted] * bool(slanted), *views.notes)
+    tied = tie_order(dataset).note
+    notes = (*dataset.notes, *[tied] * bool(tied), *views.notes)
     views = replace(_with_attributes(views, dataset.attributes), notes=notes, oracle=dataset.oracle)
     protocol = replace(protocol_of(dataset.items, views.test, split), limit=limit)
     return Prepared(dataset.items, views, protocol, dataset.attributes, notes)

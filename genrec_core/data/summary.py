@@ -53,7 +53,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "notes": [
             *dataset.notes,
             *(f"{count:,} {what}" for what, count in odd),
-            *[order.warning] * bool(order.warning),
+            *[order.note] * bool(order.note),
         ],
     }
 

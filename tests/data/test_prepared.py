@@ -12,7 +12,9 @@ from genrec_core.builtin.folder import Folder
 from genrec_core.builtin.leave_one_out import DomainLast, LeaveOneOut
 from genrec_core.builtin.synthetic import Synthetic
 from genrec_core.builtin.temporal import Temporal
+from genrec_core.data.folder import load_folder
 from genrec_core.data.prepared import Prepared, load_prepared, prepare, save_prepared
+from genrec_core.data.summary import summarise
 
 SMALL = {"items": 240, "users": 60, "domains": 2}
 
@@ -96,3 +98,15 @@ def test_the_protocol_is_described_with_its_hash(prepared: Prepared) -> None:
     assert described["max_history"] == 20
     assert described["rows"] == len(prepared.views.test)
     assert described["split"]["options"] == {"short_users": "train", "training": "all-but-held-out"}
+
+
+def test_even_ties_stand_in_the_notes_of_a_run_and_of_a_check(make_folder) -> None:
+    rows = "".join(f"u{user},{item},1\n" for user in range(9) for item in "bac")
+    text = f"user_id,item_id,timestamp\n{rows}"
+    folder = make_folder({"sequences.jsonl": None, "interactions.csv": text})
+    said = (
+        "100.0% of interactions share user and time with another one; held against the item ids, 50.0% of 18 "
+        "adjacent pairs ascend where 50% are expected (binomial test, p = 1)"
+    )
+    assert said in prepare(Folder(path=folder), LeaveOneOut(), 5, Context()).notes
+    assert said in summarise(load_folder(folder))["notes"]

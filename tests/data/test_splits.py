@@ -320,6 +320,48 @@ def test_ties_listed_by_item_id_are_named() -> None:
     assert "use `split: {use: core/random-ties, split: …}`" in order.warning
 
 
+@pytest.mark.parametrize(
+    ("tied", "pairs", "ascending", "said"),
+    [
+        (
+            0.9,
+            1_000,
+            1_000,
+            "follows the item ids: 100.0% of 1,000 adjacent pairs ascend where 50% are expected",
+        ),
+        (
+            0.42,
+            1_000,
+            510,
+            "42.0% of interactions share user and time with another one; held against the item ids",
+        ),
+        (
+            0.42,
+            1_000,
+            510,
+            "51.0% of 1,000 adjacent pairs ascend where 50% are expected (binomial test, p = 0.55)",
+        ),
+        (0.01, 4, 4, "1.0% of interactions share user and time with another one; held against the item ids"),
+        (
+            0.3,
+            0,
+            0,
+            "30.0% of interactions share user and time with another one, which is always of the same",
+        ),
+    ],
+)
+def test_a_notable_share_of_ties_is_said_with_its_test(
+    tied: float, pairs: int, ascending: int, said: str
+) -> None:
+    assert said in TieOrder(tied, pairs, ascending).note
+
+
+def test_few_ties_and_even_orders_without_times_are_no_news() -> None:
+    assert TieOrder(0.009, 1_000, 510).note == ""
+    assert TieOrder(0.0, 0, 0).note == ""
+    assert TieOrder(None, 1_000, 510).note == ""
+
+
 def test_without_times_all_adjacent_interactions_are_tested_against_the_ids() -> None:
     order = tie_order(dataset_of(*["abcdefghij"] * 30))
     assert order == TieOrder(None, 270, 270)
