@@ -12,6 +12,8 @@ import click
 
 from genrec_contrib_datasets.known import KnownData, find, known
 from genrec_core import DataError
+from genrec_core.contracts.errors import printable
+from genrec_core.pipeline.console import echo
 
 _PATH = click.Path(path_type=Path)
 
@@ -52,19 +54,19 @@ def get(
     arguments += ["--out", str(out), *extra]
     if out.exists():
         raise DataError(f"`{out}` exists already", hint="choose another --out, or remove it first")
-    click.echo(f"{data.title}\nlicence  {data.licence}\npage     {data.page}")
+    echo(f"{data.title}\nlicence  {data.licence}\npage     {data.page}")
     if given is None:
         _download(data, folder, mirror, dry_run)
     else:
         _look_for(data, folder)
-    click.echo(f"$ {shlex.join(['genrec', 'data', 'import', *arguments])}")
+    echo(f"$ {shlex.join(['genrec', 'data', 'import', *arguments])}")
     if not dry_run:
         _import(context, arguments)
 
 
 def _list() -> None:
     for one in known():
-        click.echo(f"{one.name:<44}{one.title}")
+        echo(f"{one.name:<44}{one.title}")
 
 
 def _cache() -> Path:
@@ -87,12 +89,10 @@ def _download(data: KnownData, folder: Path, mirror: str, dry_run: bool) -> None
     for file in data.files:
         address = _at(mirror, file.address)
         if dry_run:
-            click.echo(f"would download {address}")
+            echo(f"would download {address}")
             continue
         archive = fetch(file, folder, address, _Bar(file.name))
-        click.echo(
-            f"{file.name}: {archive.stat().st_size:,} bytes, {'as published' if file.digest else 'sound'}"
-        )
+        echo(f"{file.name}: {archive.stat().st_size:,} bytes, {'as published' if file.digest else 'sound'}")
         unpack(archive, file.members)
 
 
@@ -118,9 +118,10 @@ class _Bar:
     def __call__(self, size: int, whole: int) -> None:
         tenth = size * 10 // whole if whole else size >> 27
         if sys.stderr.isatty():
-            click.echo(f"\r{self.name}: {size:,} of {whole or '?':,} bytes", nl=size == whole, err=True)
+            told = printable(f"{self.name}: {size:,} of {whole or '?':,} bytes")
+            click.echo("\r" + told, nl=size == whole, err=True)  # `echo` would write the \r out
         elif tenth != self.told:
-            click.echo(f"{self.name}: {size:,} of {f'{whole:,}' if whole else '?'} bytes", err=True)
+            echo(f"{self.name}: {size:,} of {f'{whole:,}' if whole else '?'} bytes", err=True)
         self.told = tenth
 
 

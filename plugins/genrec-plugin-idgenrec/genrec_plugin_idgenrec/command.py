@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from genrec_core import GenrecError
+from genrec_core.pipeline.console import echo
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
 
@@ -32,4 +33,4 @@ def save_models(run: Path, folder: Path, store: Path | None) -> None:
     opened = open_run(run, load_plugins()[0], store)
     for slot in opened.pipeline.wiring.last.models:
         opened.model(slot).save(folder / slot)
-        click.echo(f"{slot}  {folder / slot}")
+        echo(f"{slot}  {folder / slot}")

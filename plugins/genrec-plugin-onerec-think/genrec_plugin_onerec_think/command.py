@@ -20,6 +20,7 @@ import click
 import orjson
 
 from genrec_core import Context, GenrecError, Recommender, RecommenderSession, Request
+from genrec_core.pipeline.console import echo
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.registry.discovery import load_plugins
 from genrec_plugin_onerec_think.preparing import entry_of
@@ -69,9 +70,7 @@ def think_ahead(
             with _thinker(opened) as session:
                 _fill(store, session, missing, opened, keep)
         kept = len(requests) - len(missing)
-        click.echo(
-            f"{len(missing):,} users thought of, {kept:,} were up to date; {address.rpartition('@')[2]}"
-        )
+        echo(f"{len(missing):,} users thought of, {kept:,} were up to date; {address.rpartition('@')[2]}")
 
 
 def _named_store(recommender: Recommender) -> str:
