@@ -23,8 +23,9 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import DataError
 from genrec_core.data.arrow import is_frame, read_frame
 from genrec_core.data.defects import Defects
+from genrec_core.data.events import note_mixed_times
 from genrec_core.data.tables import table_columns, table_rows
-from genrec_core.data.values import LenientValues, UnusableValueError
+from genrec_core.data.values import LenientValues, UnusableValueError, mixed_times
 
 UnknownItems = Literal["refuse", "drop"]
 """What becomes of ids that no item has."""
@@ -190,6 +191,8 @@ class _Reader:
         if not {self._columns.item, self._columns.items} & set(self._present):
             _refuse_strangers(users, lines, known, self._place, self._defects)
             return UserRows(users, None, known)
+        if len(self._time) and (doubt := mixed_times(min(self._time), max(self._time))):
+            note_mixed_times(doubt, self._place, self._defects)
         self._defects.refuse()
         notes = [f"{self._dropped:,} interactions with unknown items were left out"] if self._dropped else []
         return UserRows(users, self._sequences(len(users)), known, notes)

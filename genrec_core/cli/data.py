@@ -108,10 +108,6 @@ def import_command(table: Path, out: Path, as_json: bool, **options: Any) -> Non
     if (options["min_rating"] is None) != (not options["rating_column"]):
         hint = "--min-rating 4 --rating-column stars"
         raise GenrecError("`--min-rating` and `--rating-column` need each other", hint=hint)
-    known = ("seconds", "milliseconds", "iso")
-    if "%" not in options["time_format"] and options["time_format"] not in known:
-        hint = f"known are {', '.join(known)}, and formats such as %d.%m.%Y"
-        raise GenrecError(f"`--time-format {options['time_format']}` is no time format", hint=hint)
     _refuse_without_table(options)
     report = import_table(table, out, _rules(options))
     if as_json:

@@ -72,7 +72,10 @@ def _many_options(command: Callable[..., None]) -> Callable[..., None]:
         "--unknown-items", type=click.Choice(["refuse", "drop"]), default="refuse", show_default=True,
         help="What becomes of interactions with items that the run does not know.",
     )  # fmt: skip
-    @click.option("--time-format", default="seconds", show_default=True, help="Of times in --users FILE.")
+    @click.option(
+        "--time-format", default="seconds", show_default=True, metavar="FORMAT",
+        help="Of times in --users FILE: seconds, milliseconds, iso, or as in %d.%m.%Y.",
+    )  # fmt: skip
     @functools.wraps(command)
     def wrapped(everyone: bool, table: Path | None, out: Path | None, **rest: Any) -> None:
         names = ("overwrite", "fields", "unknown_items", "time_format")

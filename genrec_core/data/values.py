@@ -25,8 +25,11 @@ from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any, Literal
 
+from genrec_core.contracts.errors import DataError
+
 TimeFormat = str
 """`seconds`, `milliseconds`, `iso`, or a format of `strptime` such as `%d.%m.%Y %H:%M`."""
+_NAMED_FORMATS = ("seconds", "milliseconds", "iso")
 MissingWords = Literal["refuse", "empty", "keep"]
 """What becomes of `nan`, `None`, `NULL`, `NA` … as text: refused, taken as no text, or kept."""
 _MISSING = frozenset({"nan", "none", "null", "<na>", "nat", "n/a", "#n/a", "(null)"})
@@ -154,12 +157,21 @@ def _number(value: Any, column: str) -> float:
 class LenientValues(StrictValues):
     """Reads the cells of a table that is being imported.
 
+    Args:
+        time_format: how times are written.
+
     Attributes:
         numbers: how many ids were whole numbers and became strings.
         spaces: how many ids had spaces around them, which were cut off.
+
+    Raises:
+        DataError: there is no such time format.
     """
 
     def __init__(self, time_format: TimeFormat = "seconds") -> None:
+        if "%" not in time_format and time_format not in _NAMED_FORMATS:
+            hint = f"known are {', '.join(_NAMED_FORMATS)}, and formats such as %d.%m.%Y"
+            raise DataError(f"`--time-format {time_format}` is no time format", hint=hint)
         self.time_format = time_format
         self.numbers = 0
         self.spaces = 0

@@ -122,6 +122,10 @@ def test_whole_histories_and_users_alone(quick, tmp_path):
         ({"user_id": ["a", "a"], "item_ids": ["i1", "i2"]}, "users:2: user has two rows: `a`"),
         ({"user_id": ["a", None], "item_id": ["i1", "i2"]}, "users:2: row has no `user_id`"),
         ({"user_id": ["a"], "item_id": ["i1"], "timestamp": ["soon"]}, "`timestamp` is not a number: `soon`"),
+        (
+            {"user_id": ["a", "a"], "item_id": ["i1", "i2"], "timestamp": [1_700_000_000, 1_700_000]},
+            "users: times lie between 1970 and 2023, as if units were mixed\n  → bring all to one unit",
+        ),
         ({"user_id": ["a", "nan"]}, "users:2: `user_id` is a word for a missing value: `nan`"),
     ],
 )

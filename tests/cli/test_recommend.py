@@ -74,6 +74,17 @@ def test_users_from_a_table(ran, tmp_path):
     assert rows[0]["item"] == "i5"
 
 
+def test_times_of_users_are_read_as_an_import_reads_them(ran, tmp_path):
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\nu,i1,1700000000\nu,i2,1600000000000\n")
+    asked = ("recommend", RUN, "--users", "log.csv", "--out", "recs.jsonl", "--time-format")
+    mixed = ran(*asked, "milliseconds")
+    assert "log.csv: times lie between 1970 and 2020, as if units were mixed" in mixed.err
+    unknown = ran(*asked, "foo")
+    assert "`--time-format foo` is no time format\n  → known are seconds, milliseconds, iso" in unknown.err
+    assert (mixed.code, unknown.code) == (2, 2)
+    assert not list(tmp_path.glob("recs*"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

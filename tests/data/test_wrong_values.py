@@ -195,6 +195,13 @@ def test_seconds_among_milliseconds_are_refused(tmp_path: Path) -> None:
     assert "times lie between 1970 and 2023, as if units were mixed" in str(result.exception)
 
 
+def test_a_time_format_that_there_is_not_is_refused_by_its_name(tmp_path: Path) -> None:
+    options = ("--item-field", "title=title", "--time-format", "foo")
+    result = run(tmp_path, {"log.csv": "user_id,item_id,timestamp,title\nu,a,1,t\n"}, *options)
+    assert "`--time-format foo` is no time format" in str(result.exception)
+    assert "seconds, milliseconds, iso, and formats such as %d.%m.%Y" in str(result.exception)
+
+
 def test_a_numeric_tie_key_with_one_letter_is_refused(make_folder) -> None:
     text = "user_id,item_id,timestamp,n\nu,a,1,9\nu,b,1,10\nu,c,1,x\n"
     folder = make_folder({"sequences.jsonl": None, "interactions.csv": text})
