@@ -4,6 +4,8 @@
     user_id, item_ids              one row a user, items oldest first (a list, or ids with commas between)
     user_id, item_id[, timestamp]  interactions; without times their order is that of the rows
 
+A text that is one item's id is that item, also where it holds commas; `cli.finding` reads `--history` so too.
+
 Ids become numbers while reading: a user costs the user's id and four bytes for each item of the history.
 """
 
@@ -20,7 +22,7 @@ import numpy as np
 
 from genrec_core.api.histories import Histories
 from genrec_core.contracts.dataset import Sequences
-from genrec_core.contracts.errors import DataError
+from genrec_core.contracts.errors import DataError, examples
 from genrec_core.data.arrow import is_frame, read_frame
 from genrec_core.data.defects import Defects
 from genrec_core.data.events import note_mixed_times
@@ -131,6 +133,10 @@ def _opened(
     if columns.user not in present:
         hint = f"columns are: {', '.join(present)}; rename the one with the users' ids"
         raise DataError(f"there is no column `{columns.user}`", where=str(place), hint=hint)
+    if columns.items in present and columns.item in present:
+        hint = "leave one out: the first holds a user's whole history in one row, the second one item a row"
+        what = f"there are two columns of items, `{columns.items}` and `{columns.item}`"
+        raise DataError(what, where=str(place), hint=hint)
     others = [columns.item, columns.time] if columns.item in present else []
     others = [columns.items] if columns.items in present else others
     named = [columns.user, *(name for name in others if name in present)]
@@ -172,6 +178,9 @@ class _Reader:
         self._users: dict[str, int] = {}
         self._user, self._item, self._time = array("i"), array("i"), array("d")
         self._dropped = 0
+        self._with_commas = frozenset(one for one in index_of if "," in one)
+        self._most_commas = max((one.count(",") for one in self._with_commas), default=0)
+        self._whole: list[str] = []
 
     def read(self, rows: Iterable[tuple[int, Sequence[Any]]], known: Histories) -> UserRows:
         """All users, in order of first appearance."""
@@ -195,6 +204,11 @@ class _Reader:
             note_mixed_times(doubt, self._place, self._defects)
         self._defects.refuse()
         notes = [f"{self._dropped:,} interactions with unknown items were left out"] if self._dropped else []
+        if self._whole:
+            where = f"{len(self._whole):,} cells of `{self._columns.items}`"
+            notes.append(
+                f"{where} are one item's id, though their parts are ids too: {examples(self._whole)}"
+            )
         return UserRows(users, self._sequences(len(users)), known, notes)
 
     def _take(self, line: int, cells: Mapping[str, Any]) -> None:
@@ -206,7 +220,7 @@ class _Reader:
                 self._defects.add("user has two rows", user, self._place, line, hint)
                 return
             code = self._users.setdefault(user, len(self._users))
-            for one in _listed(cells[columns.items]):
+            for one in self._listed(cells[columns.items], line):
                 self._add(code, one, 0.0, line)
         elif columns.item in cells:
             code = self._users.setdefault(user, len(self._users))
@@ -228,19 +242,48 @@ class _Reader:
         self._item.append(index)
         self._time.append(moment)
 
+    def _listed(self, cell: Any, line: int) -> Sequence[Any]:
+        """A cell that holds a history: a list, one id, or ids with commas between.
+
+        Raises:
+            UnusableValueError: it is something else.
+        """
+        if cell is None or cell != cell:
+            return ()
+        if isinstance(cell, (list, tuple)):
+            return cell
+        name = self._columns.items
+        if not isinstance(cell, str):
+            hint = "write a list of ids, or a text with commas between them"
+            raise UnusableValueError(f"`{name}` is no list of item ids", hint)
+        text = cell.strip()
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        if text in self._index_of:
+            if len(parts) > 1 and all(part in self._index_of for part in parts):
+                self._whole.append(text)
+            return [text]
+        if self._several_ways(text):
+            what = f"`{name}` holds an id with a comma among others"
+            hint = "write a list (JSON lines, Parquet, a data frame), or one row an interaction with "
+            self._defects.add(what, cell, self._place, line, f"{hint}`{self._columns.item}`")
+            return ()
+        return parts
+
+    def _several_ways(self, text: str) -> bool:
+        """Whether some neighbouring parts of a text are an id together."""
+        parts = text.split(",")
+        return any(
+            ",".join(parts[begin : begin + size]).strip() in self._with_commas
+            for size in range(2, self._most_commas + 2)
+            for begin in range(len(parts) - size + 1)
+        )
+
     def _sequences(self, users: int) -> Sequences:
         """The interactions by user and time, those of one moment in the order of the rows."""
         user, time = np.array(self._user, dtype=np.int32), np.array(self._time)
         order = np.lexsort((np.arange(len(user)), time, user))
         offsets = np.cumsum([0, *np.bincount(user, minlength=users)], dtype=np.int64)
         return Sequences(np.array(self._item, dtype=np.int32)[order], offsets)
-
-
-def _listed(value: Any) -> list[Any]:
-    """A cell that holds a history: a list, or ids with commas between."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return list(value) if value is not None else []
 
 
 def _refuse_strangers(

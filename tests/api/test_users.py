@@ -10,8 +10,9 @@ import pytest
 from genrec_core import GenrecError
 from genrec_core.api import batch
 from genrec_core.api.answering import Answering
+from genrec_core.api.histories import Histories
 from genrec_core.api.table import Table
-from genrec_core.api.user_rows import UserTable
+from genrec_core.api.user_rows import UserTable, user_rows
 
 
 def read(path):
@@ -119,6 +120,10 @@ def test_whole_histories_and_users_alone(quick, tmp_path):
             {"user_id": ["a", "a", "b"], "item_id": ["i1", "x1", "x2"]},
             r"users:2: item is not in the catalogue \(2 times\): `x1` \(line 2\), `x2` \(line 3\)",
         ),
+        (
+            {"user_id": ["a"], "item_ids": ["i1"], "item_id": ["i2"]},
+            "users: there are two columns of items, `item_ids` and `item_id`\n  → leave one out",
+        ),
         ({"user_id": ["a", "a"], "item_ids": ["i1", "i2"]}, "users:2: user has two rows: `a`"),
         ({"user_id": ["a", None], "item_id": ["i1", "i2"]}, "users:2: row has no `user_id`"),
         ({"user_id": ["a"], "item_id": ["i1"], "timestamp": ["soon"]}, "`timestamp` is not a number: `soon`"),
@@ -132,6 +137,46 @@ def test_whole_histories_and_users_alone(quick, tmp_path):
 def test_rows_that_cannot_be_used_are_refused_with_counts(quick, table, message):
     with pytest.raises(GenrecError, match=message):
         quick.recommend_users(Table(table))
+
+
+def cells(*written):
+    return Table({"user_id": [f"u{row}" for row in range(len(written))], "item_ids": list(written)})
+
+
+COMMAS = {"1": 0, "2": 1, "1,2": 2, "tent, red": 3, "9": 4}
+
+
+def histories(table):
+    rows = user_rows(table, UserTable(), Histories.__new__(Histories), COMMAS)
+    return rows, [rows._rows.row(row).tolist() for row in range(len(rows))]
+
+
+def test_a_text_that_is_one_items_id_is_that_item_and_it_is_said_where_its_parts_are_ids(tmp_path):
+    rows, found = histories(cells("1,2", " tent, red ", "2, 1", "9", "", None, "1,2"))
+    assert found == [[2], [3], [1, 0], [4], [], [], [2]]
+    said = "2 cells of `item_ids` are one item's id, though their parts are ids too: `1,2`"
+    assert [note.startswith(said) for note in rows.notes] == [True]
+    (tmp_path / "users.csv").write_text('user_id,item_ids\na,"1,2"\n')
+    (tmp_path / "users.jsonl").write_text('{"user_id": "a", "item_ids": "1,2"}\n')
+    (tmp_path / "lists.jsonl").write_text('{"user_id": "a", "item_ids": ["1", "2", "1,2"]}\n')
+    files = ("users.csv", "users.jsonl", "lists.jsonl")
+    assert [histories(tmp_path / name)[1] for name in files] == [[[2]], [[2]], [[0, 1, 2]]]
+
+
+def test_an_id_with_a_comma_among_others_is_refused_not_guessed():
+    with pytest.raises(GenrecError) as caught:
+        histories(cells("9", "1,2,9", "9,tent, red"))
+    assert "users:2: `item_ids` holds an id with a comma among others (2 times): `1,2,9` (line 2)" in str(
+        caught.value
+    )
+    assert "or one row an interaction with `item_id`" in str(caught.value)
+
+
+@pytest.mark.parametrize("written", ['{"i1": 1}', "7", "true"])
+def test_a_history_that_is_no_list_is_refused(quick, tmp_path, written):
+    (tmp_path / "users.jsonl").write_text(f'{{"user_id": "a", "item_ids": {written}}}\n')
+    with pytest.raises(GenrecError, match=r"users.jsonl:1: `item_ids` is no list of item ids: `"):
+        quick.recommend_users(tmp_path / "users.jsonl")
 
 
 def test_unknown_items_can_be_left_out_and_are_counted(quick):

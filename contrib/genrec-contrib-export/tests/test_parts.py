@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import runpy
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from genrec_contrib_export.exporting import only_model
 from genrec_contrib_export.flashrec import flashrec
 from genrec_contrib_export.prompt_form import PromptForm, prompt_form
+from genrec_contrib_export.shipped import logits_processor
 from genrec_contrib_export.shipped.logits_processor import LegalIdentifiers
 from safetensors.numpy import save_file
 
@@ -188,3 +191,12 @@ def test_a_prompt_that_asks_for_other_items_has_no_form(renderer):
         return Sample((Text("Not "), ItemRef(5), History(history), ItemRef(0, learn=True)))
 
     assert prompt_form(renderer, prompt, (0, 1), max_history=5) is None
+
+
+def test_a_text_that_is_one_items_id_is_that_item_also_where_it_holds_a_comma(monkeypatch):
+    folder = Path(logits_processor.__file__).parent
+    monkeypatch.syspath_prepend(str(folder))
+    exported = runpy.run_path(str(folder / "recommend.py"))["ExportedModel"]
+    model = exported.__new__(exported)
+    model.place = {"1": 0, "2": 1, "1,2": 2}
+    assert [model.named(text) for text in ("1,2", "2,1", "")] == [["1,2"], ["2", "1"], []]

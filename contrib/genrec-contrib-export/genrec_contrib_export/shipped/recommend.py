@@ -37,6 +37,10 @@ class ExportedModel:
         self.model = kind.from_pretrained(folder, dtype=torch.float32, trust_remote_code=False).eval()
         self.folder = folder
 
+    def named(self, text: str) -> list[str]:
+        """The item ids in a text: the whole of it where that is one, else ids with commas between."""
+        return [text] if text in self.place else text.split(",") if text else []
+
     def prompt_ids(self, history: list[str]) -> list[int]:
         """Token ids of the prompt after a history of item ids, oldest first."""
         items = [self.place[item] for item in history][-self.prompt["max_history"] :]
@@ -96,8 +100,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.check:
         sys.exit(1 if check(ExportedModel()) else 0)
-    history = options.history.split(",") if options.history else []
-    for item, score in ExportedModel().recommend(history, options.k):
+    model = ExportedModel()
+    for item, score in model.recommend(model.named(options.history or ""), options.k):
         print(f"{score:9.4f}  {item}")
 
 
