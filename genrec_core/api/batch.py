@@ -29,6 +29,7 @@ from genrec_core.api.table_file import format_of, join_tables, type_of, write_ta
 from genrec_core.api.user_rows import UserRows
 from genrec_core.contracts.context import Progress
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.processes import one_process
 
 BATCH = 1024
 """Users that are asked for together, and that a part holds."""
@@ -106,6 +107,7 @@ class Written:
     __repr__ = __str__
 
 
+@one_process
 def write_for_users(
     answering: Answering, rows: UserRows, job: Job, out: Path, progress: Progress, *, overwrite: bool = False
 ) -> Written:

@@ -25,9 +25,9 @@ from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import DataError, examples
 from genrec_core.data.arrow import is_frame, read_frame
 from genrec_core.data.defects import Defects
-from genrec_core.data.events import note_mixed_times
+from genrec_core.data.doubtful_times import mixed_times, note_mixed_times
 from genrec_core.data.tables import table_columns, table_rows
-from genrec_core.data.values import LenientValues, UnusableValueError, mixed_times
+from genrec_core.data.values import LenientValues, UnusableValueError
 
 UnknownItems = Literal["refuse", "drop"]
 """What becomes of ids that no item has."""

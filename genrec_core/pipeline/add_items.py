@@ -35,6 +35,7 @@ from genrec_core.contracts.encoder import Encoder
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
+from genrec_core.contracts.processes import one_process
 from genrec_core.data.lines import write_records
 from genrec_core.data.new_items import appended
 from genrec_core.evaluation.report.facts import item_title
@@ -115,6 +116,7 @@ def preview(opened: RunReader, new: Items) -> ExtendedCatalogue:
     return ExtendedCatalogue(items, identifiers, known, vectors)
 
 
+@one_process
 def add_items(
     opened: RunReader, new: Items, environment: RunEnvironment, out: Path | None = None
 ) -> ExtendedCatalogue:

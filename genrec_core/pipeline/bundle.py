@@ -24,6 +24,7 @@ from pathlib import Path
 
 from genrec_core.contracts.component import Component, components_in
 from genrec_core.contracts.errors import DataError, GenrecError
+from genrec_core.contracts.processes import one_process
 from genrec_core.pipeline.graph import DATA, TUNE
 from genrec_core.pipeline.run_folder import LATEST, PLAN, way_to, write_readable
 from genrec_core.pipeline.run_reader import RunReader, open_run
@@ -70,6 +71,7 @@ def needed_stages(opened: RunReader) -> list[str]:
     return sorted(needed)
 
 
+@one_process
 def write_bundle(
     run: Path,
     registry: Registry,
@@ -118,6 +120,7 @@ def write_bundle(
     return bundled
 
 
+@one_process
 def unpack_bundle(file: Path, to: Path | None = None) -> Path:
     """Unpack a bundle's file and verify it; gives the folder.
 

@@ -14,7 +14,6 @@ The means stand where a single run's figures stand, so that whatever reads `metr
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.processes import one_process
 from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, RANKS
 from genrec_core.evaluation.intervals import across_seeds
 from genrec_core.evaluation.report.facts import ReportFacts
@@ -115,6 +115,7 @@ def planned(
     return graph, plan, chosen
 
 
+@one_process
 def run_pipeline(
     pipeline: Pipeline,
     environment: RunEnvironment,
@@ -134,7 +135,6 @@ def run_pipeline(
     Raises:
         GenrecError: a stage cannot run (earlier stages stay in the store), or several processes were started.
     """
-    _refuse_several_processes()
     environment.store.sweep()
     with Claim(environment.store) as claim:
         with claim.planning():
@@ -187,21 +187,7 @@ def _record(home: Path, plan: Plan, environment: RunEnvironment, outcomes: Mappi
     write_readable(home / PLAN, record)
 
 
-def _refuse_several_processes() -> None:
-    """One process runs a pipeline: each of several would make and write the same things.
-
-    Raises:
-        GenrecError: a launcher such as torchrun started more than one.
-    """
-    size = os.environ.get("WORLD_SIZE", "1")
-    if size not in ("", "0", "1"):
-        raise GenrecError(
-            f"`WORLD_SIZE` is `{size}`: several processes were started, and each would train on the same "
-            "batches and write the same checkpoints",
-            hint="start one process, with `genrec run`; training over several is not supported yet",
-        )
-
-
+@one_process
 def run_seeds(
     pipeline: Pipeline,
     environment: RunEnvironment,
@@ -211,7 +197,8 @@ def run_seeds(
     """Run a pipeline with each seed in turn; what no seed touches is computed once and shared.
 
     Raises:
-        GenrecError: only a stage without results is wanted, so there is nothing to average.
+        GenrecError: only a stage without results is wanted, so there is nothing to average; or several
+            processes were started.
     """
     if selection and selection.only not in ("", EVALUATE):
         raise GenrecError(f"`--only {selection.only}` has no results to average", hint="run it with one seed")

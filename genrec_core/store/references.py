@@ -35,6 +35,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.processes import one_process
 from genrec_core.store.content import fingerprint
 from genrec_core.store.manifest import read_manifest
 from genrec_core.store.store import Store
@@ -185,6 +186,7 @@ def survey(store: Store, runs: Sequence[Path] = ()) -> list[Kept]:
 _STRONGEST = (Need.NEEDED, Need.UNREACHABLE, Need.UNNEEDED)
 
 
+@one_process
 def prune(
     store: Store, runs: Sequence[Path] = (), also: Sequence[Need] = (), *, dry: bool = False
 ) -> list[Kept]:

@@ -36,6 +36,7 @@ from genrec_contrib_export.flashrec import FlashRec, flashrec
 from genrec_contrib_export.prompt_form import PromptForm, prompt_form
 from genrec_contrib_export.read_back import pipeline_text
 from genrec_core import Context, GenrecError, Request
+from genrec_core.contracts.processes import one_process
 from genrec_core.contracts.samples import IDENTIFIER, Sample
 from genrec_core.engine import Decoder, DecoderSettings, Model, Renderer
 from genrec_core.pipeline.run_reader import RunReader
@@ -65,6 +66,7 @@ class Exported:
     flashrec: FlashRec = field(default_factory=FlashRec)
 
 
+@one_process
 def export_run(opened: RunReader, folder: Path, examples: int = 3) -> Exported:
     """Write a run's model, identifiers and prompt into a new folder.
 

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from genrec_contrib_export.exporting import only_model
+from genrec_contrib_export.exporting import export_run, only_model
 from genrec_contrib_export.flashrec import flashrec
 from genrec_contrib_export.prompt_form import PromptForm, prompt_form
 from genrec_contrib_export.shipped import logits_processor
@@ -200,3 +200,10 @@ def test_a_text_that_is_one_items_id_is_that_item_also_where_it_holds_a_comma(mo
     model = exported.__new__(exported)
     model.place = {"1": 0, "2": 1, "1,2": 2}
     assert [model.named(text) for text in ("1,2", "2,1", "")] == [["1,2"], ["2", "1"], []]
+
+
+def test_several_processes_do_not_export(monkeypatch, tmp_path):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(GenrecError, match="`WORLD_SIZE` is `2`: several processes were started"):
+        export_run(None, tmp_path / "out")
+    assert not list(tmp_path.iterdir())

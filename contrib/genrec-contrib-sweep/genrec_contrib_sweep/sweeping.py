@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from genrec_contrib_sweep.page import SweepFacts, TrialFacts, write_sweep
 from genrec_contrib_sweep.space import OptionValues, Over, Proposals, changes_of, combinations
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.processes import one_process
 from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, RANKS
 from genrec_core.evaluation.intervals import PairedDifference, across_seeds, differences, intervals
 from genrec_core.evaluation.seeds import seed_differences, seed_intervals
@@ -123,6 +124,7 @@ class Swept:
         return {**_record(self.metric, self.trials, self.selected, self.behind), "run": run}
 
 
+@one_process
 def run_sweep(request: SweepRequest, environment: RunEnvironment) -> Swept:
     """Try, select by validation rows, and run what was selected.
 

@@ -201,3 +201,10 @@ def test_seeds_of_the_pipeline_are_used(sweep, pipeline_file, environment):
     swept = run_sweep(SweepRequest(pipeline_file, (parse_over(EPOCHS),)), replace(environment))
     assert swept.trials[0].ranks.shape[0] == 2
     assert (swept.folder / "trial-1" / "seed-4" / "plan.json").is_file()
+
+
+def test_several_processes_do_not_sweep(pipeline_file, environment, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(GenrecError, match="`WORLD_SIZE` is `2`: several processes were started"):
+        run_sweep(SweepRequest(pipeline_file, (parse_over(EPOCHS),)), environment)
+    assert not environment.runs.exists()

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from genrec_core import GenrecError
+from genrec_core.contracts.processes import one_process
 from genrec_core.pipeline.console import echo
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
@@ -26,6 +27,7 @@ from genrec_core.registry.discovery import load_plugins
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of artefacts; by default the one that the run names.",
 )
+@one_process
 def save_models(run: Path, folder: Path, store: Path | None) -> None:
     """Save the models of RUN in Hugging Face format, one folder a slot: FOLDER/main, FOLDER/generator."""
     if folder.exists() and any(folder.iterdir()):

@@ -20,6 +20,7 @@ import click
 import orjson
 
 from genrec_core import Context, GenrecError, Recommender, RecommenderSession, Request
+from genrec_core.contracts.processes import one_process
 from genrec_core.pipeline.console import echo
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.registry.discovery import load_plugins
@@ -46,6 +47,7 @@ BATCH = 32
 )
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many users, the first ones.")
 @click.option("--again", is_flag=True, help="Think for users again whose entry is up to date.")
+@one_process
 def think_ahead(
     run: Path,
     address: str | None,

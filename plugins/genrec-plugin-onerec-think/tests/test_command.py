@@ -11,6 +11,7 @@ import yaml
 from genrec_plugin_onerec_think import command
 from genrec_plugin_onerec_think.store import open_store
 
+from genrec_core import GenrecError
 from genrec_core.cli import main
 
 PIPELINE = {
@@ -294,3 +295,9 @@ def test_the_pages_pipeline_with_two_models_checks(genrec, tmp_path):
         "genrec: 1\nname: two\ndata: {source: core/synthetic}\ntokenizer: sid/rq-kmeans\n" + two
     )
     assert genrec("check", tmp_path / "two.yaml")[0] == 0
+
+
+def test_several_processes_do_not_think_ahead(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(GenrecError, match="`WORLD_SIZE` is `2`: several processes were started"):
+        command.think_ahead.callback(*[None] * 7)
