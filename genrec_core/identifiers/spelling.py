@@ -24,6 +24,7 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.errors import GenrecError, examples
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.language_model import LanguageModel
+from genrec_core.contracts.samples import IDENTIFIER
 
 _BATCH = 50_000
 """Identifiers tokenised in one call: bounds memory for catalogues of millions."""
@@ -101,9 +102,7 @@ def resolve_spellings(
         GenrecError: see `meet_vocabulary`.
     """
     identifiers, ids = catalogue.identifiers, catalogue.items.ids
-    _refuse_unreadable(
-        [f"{item}: {identifiers.text(place)}" for place, item in enumerate(ids)], spelt, unknown, "items"
-    )
+    refuse_unreadable_answers(catalogue, IDENTIFIER, spelt, unknown)
     met = merge_same(identifiers, [tuple(row) for row in spelt])
     moved = met.merged - identifiers.merged
     if moved <= largest_share * len(met):
@@ -118,6 +117,29 @@ def resolve_spellings(
     )
 
 
+def refuse_unreadable_answers(
+    catalogue: Catalogue, form: str, spelt: Sequence[Sequence[int]], unknown: int | None
+) -> None:
+    """Do nothing if a text tokenizer can write every item's answer in a form.
+
+    An item whose field is empty has no answer, which is no fault; every item has an identifier.
+
+    Args:
+        catalogue: N items.
+        form: `identifier`, or an item field.
+        spelt: token ids of each item in this form.
+        unknown: the id of the text tokenizer's unknown token; None where it has none.
+
+    Raises:
+        GenrecError: there is none for a text, or it holds the unknown token.
+    """
+    ids, texts = catalogue.items.ids, catalogue.answers(form)
+    answered = [item for item, text in enumerate(texts) if text.strip() or form == IDENTIFIER]
+    names = [f"{ids[item]}: {texts[item]}" for item in answered]
+    what = "identifiers" if form == IDENTIFIER else f"answers in `{form}`"
+    _refuse_unreadable(names, [spelt[item] for item in answered], unknown, "items", what)
+
+
 def _token_ids(model: LanguageModel, texts: Sequence[str]) -> list[list[int]]:
     return [
         ids for start in range(0, len(texts), _BATCH) for ids in model.tokenise(texts[start : start + _BATCH])
@@ -125,14 +147,18 @@ def _token_ids(model: LanguageModel, texts: Sequence[str]) -> list[list[int]]:
 
 
 def _refuse_unreadable(
-    names: Sequence[str], spelt: Sequence[Sequence[int]], unknown: int | None, what: str
+    names: Sequence[str],
+    spelt: Sequence[Sequence[int]],
+    unknown: int | None,
+    whose: str,
+    what: str = "identifiers",
 ) -> None:
-    """An identifier without tokens cannot be written, one with the unknown token cannot be distinguished."""
+    """What has no tokens cannot be written, what holds the unknown token cannot be distinguished."""
     bad = [name for name, ids in zip(names, spelt, strict=True) if not ids or unknown in ids]
     if bad:
         raise GenrecError(
-            f"the model's text tokenizer cannot write the identifiers of {len(bad):,} of {len(names):,} "
-            f"{what}: {examples(bad)}",
-            hint="use a model whose vocabulary has these characters, or identifiers made of new tokens "
-            "(sid/rq-kmeans)",
+            f"the model's text tokenizer cannot write the {what} of {len(bad):,} of {len(names):,} "
+            f"{whose}: {examples(bad)}",
+            hint="use a model whose vocabulary has these characters, or answer with identifiers made of new "
+            "tokens (sid/rq-kmeans)",
         )

@@ -26,6 +26,7 @@ from genrec_core.contracts.samples import IDENTIFIER
 from genrec_core.engine.choices import Scoring
 from genrec_core.engine.decoding.output_head import OutputHead
 from genrec_core.engine.rendering.renderer import Renderer
+from genrec_core.identifiers.spelling import refuse_unreadable_answers
 from genrec_core.identifiers.trie import Ints, Trie, compile_trie, forest, runs
 
 
@@ -312,8 +313,15 @@ def answer_end(renderer: Renderer, stop_text: str = "") -> int:
 
 
 def answer_trie(renderer: Renderer, end_id: int, form: str = IDENTIFIER) -> Trie:
-    """The trie of all answers in a form; items that have none in it are left out."""
+    """The trie of all answers in a form; items that have none in it are left out.
+
+    Raises:
+        GenrecError: the text tokenizer cannot write an answer: all that hold its unknown token would be one.
+    """
     ids = renderer.answer_ids(form)
+    if form != IDENTIFIER:  # identifiers met the vocabulary when they were tokenised
+        unknown = renderer.model.text_tokenizer.unk_token_id
+        refuse_unreadable_answers(renderer.catalogue, form, ids, unknown)
     named = [item for item, tokens in enumerate(ids) if tokens]
     return compile_trie([ids[item] for item in named], named, terminator=end_id, terminate="ambiguous")
 

@@ -245,7 +245,10 @@ def _ranking(
         )
     samples = [samples[row] for row in evenly(len(samples), settings.valid_samples)]
     searched = DecoderSettings(scoring=settings.scoring, dense=float(settings.dense is not None))
-    return SearchValidation(samples, Decoder(model, catalogue, searched))
+    decoder = Decoder(model, catalogue, searched)
+    for form, stop_text in dict.fromkeys((sample.answer_form, sample.stop_text) for sample in samples):
+        decoder.constraint(form, stop_text)  # what cannot be searched for is said before training
+    return SearchValidation(samples, decoder)
 
 
 def _trained(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from genrec_core.builtin.exact import Exact
+from genrec_core.builtin.next_item import NextItem
+from genrec_core.builtin.sft import SFT
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
+from genrec_core.contracts.dataset import Sequences
 from genrec_core.contracts.errors import ContractError, GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.samples import Sample, Text
+from genrec_core.contracts.views import Training, View
 from genrec_core.engine.decoding import free_beam
 from genrec_core.engine.decoding.decoder import Decoder, DecoderSettings
 from genrec_core.engine.decoding.free_beam import FreeAnswer, FreeDecoder, FreeDecoderSettings
@@ -122,6 +127,47 @@ def test_identifiers_with_unknown_characters_are_refused_with_counts_and_example
         "the model's text tokenizer cannot write the identifiers of 2 of 3 items: `i0: мяч`, `i1: кот`"
     )
     assert "a model whose vocabulary has these characters" in caught.value.hint
+
+
+def _titled(*titles):
+    names = tuple(f"i{place}" for place in range(len(titles)))
+    tokens = [f"<a_{place}>" for place in range(len(titles))]
+    identifiers = Identifiers.of([(token,) for token in tokens], new_tokens=tokens)
+    return Catalogue(Items(names, {"title": list(titles)}), identifiers)
+
+
+def test_titles_that_a_constraint_cannot_tell_apart_are_refused_with_counts_and_examples():
+    model, catalogue = model_with("t5-like"), _titled(*(f"мяч {chr(1072 + n)}" for n in range(12)), "lamp")
+    extend(model, catalogue)
+    decoder = Decoder(model, catalogue, DecoderSettings(beams=3))
+    with pytest.raises(GenrecError) as caught:
+        list(decoder.candidates([Sample((Text("red"),), answer_form="title")]))
+    assert caught.value.message == (
+        "the model's text tokenizer cannot write the answers in `title` of 12 of 13 items: "
+        "`i0: мяч а`, `i1: мяч б`, `i2: мяч в`, …"
+    )
+    assert "a model whose vocabulary has these characters, or answer with identifiers" in caught.value.hint
+    (answer,) = decoder.candidates([Sample((Text("red"),))])
+    assert len(answer.beams) == 3, "titles that are shown and not asked for may hold anything"
+
+
+def test_items_without_the_field_are_no_unreadable_answers():
+    model, catalogue = model_with("t5-like"), _titled("red", "", "lamp")
+    extend(model, catalogue)
+    decoder = Decoder(model, catalogue, DecoderSettings(beams=3))
+    (answer,) = decoder.candidates([Sample((Text("red"),), answer_form="title")])
+    assert sorted(beam.items for beam in answer.beams) == [(0,), (2,)]
+
+
+def test_training_that_is_validated_by_titles_says_before_it_begins_that_they_cannot_be_written():
+    model, catalogue = model_with("t5-like"), _titled("мяч", "кот", "lamp", "red")
+    extend(model, catalogue)
+    rows = Sequences.of([[0, 1, 2, 3], [3, 2, 1, 0]])
+    valid = View("valid", ("u",), Sequences.of([[0, 1]]), np.array([2], dtype=np.int32), max_history=9)
+    training = Training(View("train", ("u", "v"), rows, None, max_history=9), valid)
+    trainer = SFT(corpora=[NextItem(target="title")], select_by="ndcg@10")
+    with pytest.raises(GenrecError, match="cannot write the answers in `title` of 2 of 4 items"):
+        trainer.train({"main": model}, catalogue, training, Context())
 
 
 def test_a_user_whom_the_vocabulary_cannot_write_is_refused():
