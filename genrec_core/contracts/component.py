@@ -18,10 +18,7 @@ arrives as a ready component.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
-import inspect
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -33,6 +30,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from genrec_core.contracts.options import Options
+from genrec_core.contracts.source_code import home_package, sources
 
 _KINDS = "genrec_core.contracts."
 
@@ -127,15 +125,18 @@ class Component:
 
     @classmethod
     def code(cls) -> str:
-        """SHA-256 of the source this class is written in: its module and those of its bases above the kinds.
+        """SHA-256 of the source this class is written in.
 
         A part of fingerprints, so that edited code does not reuse what the old code made, whether or not
-        somebody raised `version`. Modules that a component imports are not looked at; empty where there is
-        no source (a class typed into an interpreter).
+        somebody raised `version`. Looked at are the modules of the class and of its bases above the kinds,
+        and what they import, from module to module, out of the packages that these classes come from (of
+        `genrec_core` its `builtin`). Not looked at are the engine and the rest of the core, whose version is
+        the package's; other packages; what is imported by a name that is computed; and what has no source.
+        Empty where nothing has any (a class typed into an interpreter).
         """
-        modules = dict.fromkeys(base.__module__ for base in cls.__mro__ if base is not object)
-        sources = [_source(name) for name in modules if not name.startswith(_KINDS)]
-        body = "\0".join(sources)
+        above = [base for base in cls.__mro__[:-1] if not base.__module__.startswith(_KINDS)]
+        packages = {home_package(base.__module__) for base in above if issubclass(base, Component)} - {""}
+        body = "\0".join(sources(list(dict.fromkeys(base.__module__ for base in above)), packages))
         return hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest() if body else ""
 
     def model_slots(self) -> tuple[str, ...]:
@@ -227,15 +228,6 @@ def _paths(way: str, value: Any, operational: bool) -> Iterator[tuple[str, Path]
         return
     for name, entry in inner:
         yield from _paths(f"{way}.{name}" if way else str(name), entry, operational)
-
-
-@functools.lru_cache(maxsize=1024)
-def _source(module: str) -> str:
-    """A module's source, as it was when it was first asked for, which is near when it was imported."""
-    try:
-        return inspect.getsource(sys.modules[module])
-    except (OSError, TypeError, KeyError):
-        return ""
 
 
 def _idle(field: FieldInfo) -> bool:

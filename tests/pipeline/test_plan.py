@@ -11,7 +11,7 @@ import pytest
 
 from genrec_core import Encoder, Options, Tokenizer
 from genrec_core.builtin.ngrams import NGrams
-from genrec_core.contracts import component
+from genrec_core.contracts import source_code
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.load import load_pipeline
 from genrec_core.pipeline.plan import Why
@@ -199,11 +199,18 @@ def toy(tmp_path, monkeypatch, pipeline_file):
     monkeypatch.syspath_prepend(str(QUICK))
     monkeypatch.syspath_prepend(str(home))
 
-    def written(source, *changes):
-        (home / "toy_plugin.py").write_text(source)
-        monkeypatch.delitem(sys.modules, "toy_plugin", raising=False)
+    def written(source, *changes, helpers=None):
+        if helpers is None:
+            (home / "toy_plugin.py").write_text(source)
+        else:
+            (home / "toy_plugin").mkdir(exist_ok=True)
+            for name, text in {"__init__": source, **helpers}.items():
+                (home / "toy_plugin" / f"{name}.py").write_text(text)
+        for name in [name for name in sys.modules if name.partition(".")[0] == "toy_plugin"]:
+            monkeypatch.delitem(sys.modules, name)
         importlib.invalidate_caches()
-        component._source.cache_clear()
+        source_code.module_text.cache_clear()
+        source_code._imports.cache_clear()
         linecache.clearcache()
         monkeypatch.setattr(sys, "dont_write_bytecode", True)
         registry, reports = load_plugins({"GENREC_PLUGINS": "quick,toy"})
@@ -228,6 +235,23 @@ def test_edited_code_without_a_new_version_reuses_nothing(toy, edit):
     assert done.outcomes["data"] == "run"
     assert done.plan.entry("data").reason.text == "the code of `data.source` was edited"
     assert run_pipeline(*toy(TOY.replace(old, new))).done.outcomes["data"] == "reused"
+
+
+HELPED = TOY.replace("def load", "def more(self):\n        from toy_plugin import prices\n    def load")
+HELPERS = {
+    "prices": "from .steps import step\n",
+    "steps": "def step(size=3):\n    return size\n",
+    "other": "SIZE = 3\n",
+}
+
+
+def test_an_edited_helper_module_reuses_nothing_and_one_that_is_not_imported_everything(toy):
+    run_pipeline(*toy(HELPED, helpers=HELPERS))
+    other = {**HELPERS, "other": "SIZE = 4\n"}
+    assert run_pipeline(*toy(HELPED, helpers=other)).done.outcomes["data"] == "reused"
+    done = run_pipeline(*toy(HELPED, helpers={**other, "steps": "def step(size=4):\n    return size\n"})).done
+    assert done.outcomes["data"] == "run"
+    assert done.plan.entry("data").reason.text == "the code of `data.source` was edited"
 
 
 def test_a_path_option_is_hashed_though_the_component_says_nothing_of_inputs(toy, tmp_path):
