@@ -50,6 +50,10 @@ LATE = {
         "evaluate.baselines=[{use: core/sasrec, factors: 100000000000}]",
         "`factors` is `100000000000`",
     ),
+    "an encoder's seed below nought": (
+        "tokenizer={use: sid/rq-kmeans, encoder: {use: core/ngrams, seed: -1}}",
+        "`seed` is `-1`",
+    ),
     "an encoder trained for less than nothing": (
         "tokenizer={use: sid/rq-vae, encoder: core/ngrams, epochs: -1}",
         "`epochs` is `-1`",

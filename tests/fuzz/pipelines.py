@@ -31,12 +31,12 @@ FULL = """\
 genrec: 1
 name: full
 seed: 7
-data: {source: {use: core/synthetic, items: 60, users: 80}, split: core/leave-one-out, max_history: 10}
+data: {source: {use: core/synthetic, items: 240, users: 80}, split: core/leave-one-out, max_history: 10}
 model: {use: core/tiny-causal, hidden: 32, layers: 1}
 tokenizer: {use: sid/rq-kmeans, encoder: {use: core/ngrams, dims: 32}, levels: 2, codes: 8}
 train:
   sft: {use: core/sft, corpora: [{use: core/next-item, weight: 1.0}, {use: sid/item-text}], epochs: 1}
-  rl: {use: core/grpo, corpora: [{use: core/next-item}], group: 4, prompts: 8}
+  rl: {use: core/grpo, corpora: [{use: core/next-item}], reward: core/hit, group: 4, prompts: 8}
 recommend: {use: core/beam, beams: 20}
 ground: {use: core/exact}
 evaluate: {at: [5, 10], baselines: [core/popular, {use: core/item-knn, neighbours: 20}], resamples: 50}
@@ -52,6 +52,25 @@ LONGER = ("{use: core/beam}", "{use: 3}", '"a\\nError: b"', "\u202ex", "a\x1b[2J
 HUGE = ("x" * 300, "/" + "y" * 5000, "[" * 60, "{a: " * 60)
 VALUES = (*WORDS.split(), *LONGER, *HUGE)
 """Values as a file writes them."""
+PATHS = (
+    "~nobody-here/x",
+    "..",
+    "/",
+    "/dev/zero",
+    ".",
+    "x.gguf",
+    "x.npy",
+    "x.parquet",
+    '"\\udc80"',
+    "'a\tb'",
+    '"x\\0y"',
+)
+"""Paths that lead nowhere good, for options that name files."""
+PATH_OPTIONS = frozenset({"path", "file", "files", "vectors", "checkpoint", "given", "store"})
+
+
+INSIDE = {"teacher": "{use: sidreasoner/item-enrichment, teacher: {use: NAME}}"}
+"""Kinds that stand inside another component."""
 
 
 @functools.cache
@@ -69,7 +88,8 @@ def places() -> tuple[tuple[str, str], ...]:
         "source": "data.source", "split": "data.split", "encoder": "tokenizer.encoder",
         "tokenizer": "tokenizer", "corpus": "train.sft.corpora.0", "backbone": "model",
         "trainer": "train.sft", "reward": "train.rl.reward", "recommender": "recommend", "grounder": "ground",
-        "baseline": "evaluate.baselines.0",
+        "baseline": "evaluate.baselines.0", "loss": "train.sft.loss",
+        "teacher": "train.sft.corpora.0.teacher",
     }  # fmt: skip
     own = "genrec name seed seeds data.max_history train evaluate.at evaluate.resamples evaluate.baselines x"
     found = [("", path) for path in own.split()]
@@ -77,10 +97,16 @@ def places() -> tuple[tuple[str, str], ...]:
         if entry.kind in where:
             path = where[entry.kind]
             cls = registry().resolve(entry.kind, entry.name)
-            found += [
-                (f"{path}={{use: {entry.name}}}", f"{path}.{option}") for option in _options(cls.Options)
-            ]
+            before = INSIDE.get(entry.kind, "{use: NAME}").replace("NAME", entry.name)
+            begin = path.removesuffix(f".{entry.kind}") if entry.kind in INSIDE else path
+            found += [(f"{begin}={before}", f"{path}.{option}") for option in _options(cls.Options)]
     return tuple(found)
+
+
+@functools.cache
+def files() -> tuple[tuple[str, str], ...]:
+    """The options that name files."""
+    return tuple(place for place in places() if place[1].rsplit(".", 1)[-1] in PATH_OPTIONS)
 
 
 def _options(options: type[Options]) -> Iterator[str]:
@@ -98,9 +124,10 @@ def check(draw: random.Random) -> tuple[str, Callable[[], str]]:
         return text, lambda: attempt(text, ())
     changes: list[str] = []
     for _ in range(draw.choice((1, 1, 2, 3))):
-        before, path = draw.choice(places())
+        before, path = draw.choice(files() if draw.random() < 0.15 else places())
         changes += [before] if before and draw.random() < 0.9 else []
-        changes.append(f"{path}={draw.choice(VALUES)}")
+        paths = path.rsplit(".", 1)[-1] in PATH_OPTIONS and draw.random() < 0.7
+        changes.append(f"{path}={draw.choice(PATHS if paths else VALUES)}")
     return "\n".join(changes), lambda: attempt(FULL, changes)
 
 
@@ -120,6 +147,7 @@ def attempt(text: str, changes: typing.Sequence[str]) -> str:
         if again.spec.described(again.spec.seed) != described:
             return "written down and read back it is another pipeline"
         pipeline.refuse_missing_files()
+        pipeline.refuse_unusable()
     return ""
 
 

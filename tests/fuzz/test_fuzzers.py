@@ -66,3 +66,9 @@ def test_the_oracle_of_imports_notices_a_row_lost_uncounted(monkeypatch):
 
     monkeypatch.setattr(importing, "_deduplicated", wrong)
     assert imports.attempt(TABLES, OPTIONS) == "3 read, 0 dropped, 2 kept"
+
+
+@pytest.mark.parametrize("text", [pipelines.PIPELINE, pipelines.FULL])
+def test_what_is_broken_is_accepted_whole(text):
+    """From a pipeline that is refused as it stands the fuzzer would learn nothing."""
+    assert pipelines.attempt(text, ()) == ""
