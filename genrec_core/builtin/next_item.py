@@ -18,6 +18,8 @@ from pydantic import model_validator
 from genrec_core.builtin.item_sequences import ItemSequences
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
+from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.items import Items
 from genrec_core.contracts.samples import IDENTIFIER, History, ItemRef, Sample
 from genrec_core.contracts.views import Request, View
 
@@ -45,6 +47,13 @@ class NextItem(ItemSequences):
             return self
 
     options: Options
+
+    def refuse_items(self, items: Items) -> None:
+        """Items have the fields that histories and answers are written by."""
+        for option, form in (("history", self.options.history), ("target", self.options.target)):
+            if form != IDENTIFIER and form not in items.fields:
+                hint = f"write `identifier`, or a field: {', '.join(items.fields) or 'there are none'}"
+                raise GenrecError(f"`{option}: {form}` is no field of items", hint=hint)
 
     def samples(self, view: View, catalogue: Catalogue, context: Context) -> Iterator[Sample]:
         """The samples of a view, users in row order, oldest target first."""

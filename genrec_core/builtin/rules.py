@@ -67,6 +67,19 @@ class BusinessRules(Grounder):
 
     options: Options
 
+    def refuse_items(self, items: Items) -> None:
+        """Items have the fields and values of the rules."""
+        options = self.options
+        named = [
+            *options.only.items(),
+            *options.never.items(),
+            *((one.field, one.value) for one in options.boost),
+        ]
+        for field, values in named:
+            _having(items, field, values)
+        for field in options.at_most:
+            _column(items, field)
+
     def allowed(self, catalogue: Catalogue) -> frozenset[int] | None:
         """The items that `only` and `never` leave.
 

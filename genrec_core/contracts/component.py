@@ -29,6 +29,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from genrec_core.contracts.items import Items
 from genrec_core.contracts.options import Options
 from genrec_core.contracts.source_code import home_package, sources
 
@@ -117,6 +118,16 @@ class Component:
 
         Raises:
             GenrecError: it cannot work as it is configured.
+        """
+
+    def refuse_items(self, items: Items) -> None:
+        """Look at what can be known to be wrong once the catalogue is: fields and values that items lack.
+
+        `genrec run` calls it behind the stage `data`, before anything else is made; by default nothing is
+        looked at.
+
+        Raises:
+            GenrecError: it cannot work with these items.
         """
 
     def paths(self, *, operational: bool = False) -> Iterator[tuple[str, Path]]:

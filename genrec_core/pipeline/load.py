@@ -40,6 +40,7 @@ from pydantic import BaseModel, ValidationError
 from genrec_core.contracts.component import Component, components_in
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.items import Items
 from genrec_core.pipeline.spec import Spec, default_blocks, shaped
 from genrec_core.pipeline.wiring import Wiring, wire
 from genrec_core.pipeline.yaml_source import Document, Keys, Place, parse, read
@@ -88,6 +89,17 @@ class Pipeline:
         for way, component in components_in(self.spec):
             path = tuple(int(part) if part.isdecimal() else part for part in way.split("."))
             problems += [problem.below(path) for problem in _unusable(component)]
+        self.refuse(problems)
+
+    def refuse_items(self, items: Items) -> None:
+        """Raise an error that names what components ask of items that these do not have, with their lines."""
+        problems = []
+        for way, component in components_in(self.spec):
+            path = tuple(int(part) if part.isdecimal() else part for part in way.split("."))
+            try:
+                component.refuse_items(items)
+            except GenrecError as error:
+                problems.append(Problem(path, error.message, error.hint))
         self.refuse(problems)
 
     def refuse(self, problems: Sequence[Problem]) -> None:

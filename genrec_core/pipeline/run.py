@@ -160,7 +160,7 @@ def _carried_out(
     if EVALUATE not in chosen:
         log = RunLog(None, pipeline.spec.observe, environment.console)
         runner = Runner(environment, log, graph.embed_stages(), graph.fits)
-        return Finished(None, {}, runner.carry_out(plan, chosen))
+        return Finished(None, {}, runner.carry_out(plan, chosen, pipeline.refuse_items))
     home = folder or new_run_folder(environment.runs, pipeline.spec.name)
     write_pipeline(home / PIPELINE, pipeline.spec.described(plan.seed))
     _record(home, plan, environment, {})
@@ -169,7 +169,7 @@ def _carried_out(
     run_log.run_started(home.name, plan_record(plan, home, environment.store.root, environment.versions, {}))
     runner = Runner(environment, run_log, graph.embed_stages(), graph.fits)
     try:
-        done = runner.carry_out(plan, chosen)
+        done = runner.carry_out(plan, chosen, pipeline.refuse_items)
         _record(home, done.plan, environment, done.outcomes)
         metrics = write_results(home, done, runner)
     except KeyboardInterrupt as error:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import functools
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError, StageError
+from genrec_core.contracts.items import Items
 from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
 from genrec_core.pipeline.console import Console, QuietConsole
+from genrec_core.pipeline.graph import DATA
 from genrec_core.pipeline.plan import Entry, Plan, Reason, Why
 from genrec_core.pipeline.run_log import Meter, RunLog
 from genrec_core.pipeline.stages.baseline import stored_fitter
@@ -87,8 +89,16 @@ class Runner:
         self.artifacts = ArtifactReader()
         self.folders: dict[str, Path] = {}
 
-    def carry_out(self, plan: Plan, chosen: Sequence[str]) -> Done:
+    def carry_out(
+        self, plan: Plan, chosen: Sequence[str], look: Callable[[Items], None] = lambda items: None
+    ) -> Done:
         """Obtain every chosen stage, in order.
+
+        Args:
+            plan: the stages.
+            chosen: their names.
+            look: raises where components do not fit the items of the stage `data`; called behind it if
+                another stage runs.
 
         Raises:
             StageError: a stage broke; carries a note that says which and what is kept.
@@ -105,6 +115,8 @@ class Runner:
             outcomes[name] = "reused" if obtained.reused else "run"
             cost[name] = {**obtained.manifest.cost, "reused": obtained.reused}
             entries[place] = replace(entry, reason=_as_it_was(entry.reason, obtained))
+            if name == DATA and any(plan.entry(other).runs for other in chosen if other != DATA):
+                look(self.artifacts.prepared(obtained.folder).items)
         return Done(replace(plan, entries=tuple(entries)), self.folders, outcomes, cost)
 
     def _stage(self, entry: Entry) -> Obtained:

@@ -158,3 +158,35 @@ def test_adapters_without_their_package_are_refused_with_the_extra(genrec, writt
     assert shown.code == 2
     assert "`trainable: adapters` needs the module `peft`, which is not installed" in shown.err
     assert "pip install 'genrec-core[lora]'" in shown.err
+
+
+FIELDS = {
+    "an answer": (
+        "train: {sft: {use: core/sft, corpora: [core/next-item]}}\n"
+        "recommend: {use: core/beam, prompt: {use: core/next-item, target: nosuch}}\n",
+        "`target: nosuch` is no field of items",
+    ),
+    "a rule's field": (
+        "train: {sft: {use: core/sft, corpora: [core/next-item]}}\n"
+        "ground: {use: core/rules, never: {nosuch: x}}\n",
+        "a rule names the field `nosuch`, which items do not have",
+    ),
+    "a rule's value": (
+        "train: {sft: {use: core/sft, corpora: [core/next-item]}}\n"
+        "ground: {use: core/rules, boost: [{field: title, value: nosuch, by: 1.0}]}\n",
+        "no item has the value `nosuch` in the field `title`",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FIELDS)
+def test_a_field_that_items_lack_is_said_behind_the_data_and_not_after_training(
+    genrec, written, case, tmp_path
+):
+    blocks, says = FIELDS[case]
+    file = written(model="model: {use: core/tiny-causal, hidden: 16, layers: 1, heads: 2}\n", rest=blocks)
+    assert genrec("check", file).code == 0  # the data is not read
+    shown = genrec("run", file, "--runs", tmp_path / "runs", "--store", tmp_path / "store")
+    assert (shown.code, says in shown.err, "before.yaml:" in shown.err) == (2, True, True), shown.err
+    made = {folder.name.split("-")[0] for folder in (tmp_path / "store").glob("*-*")}
+    assert made == {"data"}
