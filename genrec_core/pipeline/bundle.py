@@ -22,10 +22,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from genrec_core.contracts.component import Component, components_in
+from genrec_core.contracts.component import components_in
 from genrec_core.contracts.errors import DataError, GenrecError
 from genrec_core.contracts.processes import one_process
 from genrec_core.pipeline.graph import DATA, TUNE
+from genrec_core.pipeline.places import BUNDLE, Outside, read_outside
 from genrec_core.pipeline.run_folder import LATEST, PLAN, way_to, write_readable
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.pipeline.wiring import slots_asked
@@ -109,7 +110,7 @@ def write_bundle(
         for one in opened:
             taking.run(one, building / one.folder.resolve().relative_to(home))
         bundled.artefacts = sorted(folder.name for folder in (building / _STORE).iterdir())
-        manifest = write_manifest(building, "bundle", {"run": name}, versions or {}, {})
+        manifest = write_manifest(building, BUNDLE, {"run": name}, versions or {}, {})
         bundled.bytes = sum(size for size, _ in manifest.files.values())
         if out.suffix == _FILE_ENDING:
             _zip(building, out)
@@ -210,7 +211,7 @@ class _Taking:
         plan |= {"store": way_to(to, self.root / _STORE), **({"moved": moved} if moved else {})}
         write_readable(to / PLAN, plan)
 
-    def _copied(self, outside: _Outside) -> Path:
+    def _copied(self, outside: Outside) -> Path:
         """A file or folder in the bundle, where it keeps its name, which is part of fingerprints.
 
         Raises:
@@ -233,46 +234,14 @@ class _Taking:
         return self._copies[place]
 
 
-@dataclass(frozen=True)
-class _Outside:
-    """A file outside the store that an opened run may read.
-
-    Attributes:
-        reader: the component.
-        way: to the option that names it, as a pipeline file has it; empty if none does.
-        was: the option's text in fingerprints.
-        place: the file or folder.
-    """
-
-    reader: Component
-    way: str
-    was: str
-    place: Path
-
-
-def _outside(opened: RunReader) -> Iterator[_Outside]:
+def _outside(opened: RunReader) -> Iterator[Outside]:
+    """Files outside the store that an opened run may read."""
     spec = opened.pipeline.spec
     users = (spec.tokenizer, spec.recommend, spec.ground, *opened.pipeline.prompts.values())
     used = {id(inner) for one in users for inner in (one, *(inner for _, inner in one.nested()))}
     for way, component in components_in(spec):
-        inputs = component.inputs() if id(component) in used else ()
-        named = _named_places(component) if inputs else []
-        for path in inputs:
-            if not any(place == path or place in path.parents for _, _, place in named):
-                yield _Outside(component, "", "", path)
-        for name, text, place in named:
-            if any(place == path or place in path.parents for path in inputs):
-                steps = f"{way}.{name}".split(".")
-                if steps[0] == "train":
-                    del steps[2]  # a step's trainer, which a file does not name
-                yield _Outside(component, ".".join(steps), component.recorded.get(text, text), place)
-
-
-def _named_places(component: Component) -> list[tuple[str, str, Path]]:
-    """Options that may name a file: name, text and the path that it means."""
-    found = [(name, str(path), path) for name, path in component.paths(operational=True)]
-    texts = [(name, value) for name, value in component.options if isinstance(value, str) and value]
-    return found + [(name, value, Path(value).expanduser()) for name, value in texts]
+        if id(component) in used:
+            yield from read_outside(way, component)
 
 
 def _zip(folder: Path, file: Path) -> None:

@@ -36,6 +36,7 @@ from genrec_core.evaluation.report.facts import limit_note
 from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
 from genrec_core.pipeline.graph import TUNE
 from genrec_core.pipeline.load import Pipeline, load_pipeline
+from genrec_core.pipeline.places import moved_files, refuse_other_options, refused_moves
 from genrec_core.pipeline.run_folder import LATEST, NEW_ITEMS, PIPELINE, PLAN, store_of
 from genrec_core.pipeline.stages.baseline import distinct_baselines, stored_fitter
 from genrec_core.pipeline.stages.recommend import decided
@@ -281,16 +282,31 @@ def open_run(folder: Path, registry: Registry, store: Path | None = None) -> Run
             hint="the file was edited or is from another program; run the pipeline again",
         )
     found = Store(store or store_of(home, plan))
-    note_run(found, home, home.resolve().parent, artefacts_of(plan, found), known=True)
+    if _reads_from(found, plan):
+        note_run(found, home, home.resolve().parent, artefacts_of(plan, found), known=True)
     return RunReader(home, _pipeline(home, plan, registry), plan, found, ArtifactReader())
+
+
+def _reads_from(store: Store, plan: Mapping[str, Any]) -> bool:
+    """Whether a store holds an artefact of the plan, which may name any folder; only a store is noted in."""
+    for stage in plan["stages"]:
+        manifest = store.manifest(stage["name"], stage["fingerprint"])
+        if manifest is not None and manifest.fingerprint == stage["fingerprint"]:
+            return True
+    return False
 
 
 def _pipeline(home: Path, plan: Mapping[str, Any], registry: Registry) -> Pipeline:
     """The pipeline of a run; files that moved with it, as in a bundle, are read where they are now."""
-    now = {way: str(home.resolve() / file["to"]) for way, file in plan.get("moved", {}).items()}
+    now = moved_files(home, plan)
     changes = [f"{way}={orjson.dumps(place).decode()}" for way, place in now.items()]
-    pipeline = load_pipeline(home / PIPELINE, registry, changes)
+    try:
+        pipeline = load_pipeline(home / PIPELINE, registry, changes)
+    except GenrecError as error:
+        load_pipeline(home / PIPELINE, registry)  # wrong without the changes: that says it better
+        raise refused_moves(home, f"options that do not take it: {error.message}") from error
     if now:
+        refuse_other_options(home, pipeline.spec, now)
         recorded = {place: plan["moved"][way]["was"] for way, place in now.items()}
         for _, component in components_in(pipeline.spec):
             component.recorded = recorded

@@ -97,6 +97,22 @@ def test_a_bundle_of_a_run_that_grew_and_of_a_bundle(run, vectors, registry, env
     assert len(open_run(tmp_path / "second", registry).catalogue.items) == 14
 
 
+def test_a_run_that_grew_twice_reads_its_bundle_s_files_from_any_store(
+    run, vectors, registry, environment, tmp_path
+):
+    write_bundle(run(vectors).folder, registry, tmp_path / "bundle")
+    (tmp_path / "bundle" / "store").rename(tmp_path / "elsewhere")
+    opened = open_run(tmp_path / "bundle", registry, tmp_path / "elsewhere")
+    first = add_items(opened, NEW.subset([0]), environment).folder
+    second = add_items(open_run(first, registry), NEW.subset([1]), environment).folder
+    assert len(open_run(second, registry).catalogue.items) == 14
+    (tmp_path / "elsewhere").rename(tmp_path / "bundle" / "store")
+    shutil.rmtree(first)
+    plan = json.loads((second / "plan.json").read_text()) | {"store": "../bundle/store"}
+    (second / "plan.json").write_text(json.dumps(plan))
+    assert told(second, registry), "what it grew from is gone, and the bundle is there"
+
+
 def test_all_seeds_are_taken_and_what_they_share_once(load, vectors, environment, registry, tmp_path):
     home = run_seeds(load(vectors), environment, [1, 2]).folder
     made = write_bundle(home, registry, tmp_path / "bundle.zip")
