@@ -23,7 +23,7 @@ from pydantic import Field
 
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import ContractError
-from genrec_core.contracts.options import operational
+from genrec_core.contracts.options import expanded, operational
 from genrec_core.contracts.teacher import Answer, Chat, Teacher, TeacherSession
 from genrec_core.engine.choices import ChatUse, Precision
 from genrec_core.engine.models.loading import is_folder, local_place, refuse_undecodable
@@ -121,7 +121,7 @@ class LocalTeacher(Teacher):
     def refuse_unusable(self) -> None:
         """A local checkpoint is of a kind that can write."""
         if is_folder(self.options.path):
-            refuse_undecodable(Path(self.options.path).expanduser())
+            refuse_undecodable(expanded(self.options.path))
 
     def is_seeded(self) -> bool:
         """Only when it samples."""
@@ -139,7 +139,7 @@ class LocalTeacher(Teacher):
         from genrec_core.engine.models.pretrained import gguf_model, pretrained_model
 
         options = self.options
-        path = Path(options.path).expanduser()
+        path = expanded(options.path)
         if path.suffix == ".gguf":
             model = gguf_model(path, dtype=options.dtype, device=options.device, chat=options.chat)
         else:

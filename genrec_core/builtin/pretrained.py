@@ -14,6 +14,7 @@ from pydantic import Field
 from genrec_core.contracts.backbone import ModelSize
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
+from genrec_core.contracts.options import expanded
 from genrec_core.engine.choices import ChatUse
 from genrec_core.engine.models.backbone import ExtendedBackbone
 from genrec_core.engine.models.loading import is_folder, local_place, refuse_undecodable, stored_size
@@ -48,14 +49,12 @@ class Pretrained(ExtendedBackbone):
     def refuse_unusable(self) -> None:
         """A local checkpoint is of a kind that can be trained and decoded."""
         if is_folder(self.options.path):
-            refuse_undecodable(Path(self.options.path).expanduser())
+            refuse_undecodable(expanded(self.options.path))
 
     def size(self) -> ModelSize | None:
         """By the heads of a local folder's safetensors files; unknown for a model on the hub."""
         each = 2 if self.options.dtype == "bfloat16" else 4
-        return (
-            stored_size(Path(self.options.path).expanduser(), each) if is_folder(self.options.path) else None
-        )
+        return stored_size(expanded(self.options.path), each) if is_folder(self.options.path) else None
 
     def start(self, catalogue: Catalogue, context: Context) -> Model:
         """The checkpoint as it is."""
@@ -64,7 +63,7 @@ class Pretrained(ExtendedBackbone):
 
         options = self.options
         model = pretrained_model(
-            str(Path(options.path).expanduser()) if is_folder(options.path) else options.path,
+            str(expanded(options.path)) if is_folder(options.path) else options.path,
             dtype=options.dtype,
             device=options.device,
             chat=options.chat,
@@ -98,7 +97,7 @@ class Gguf(ExtendedBackbone):
 
         options = self.options
         model = gguf_model(
-            options.path.expanduser(), dtype=options.dtype, device=options.device, chat=options.chat
+            expanded(options.path), dtype=options.dtype, device=options.device, chat=options.chat
         )
         model.max_length = options.max_length or model.max_length
         return model

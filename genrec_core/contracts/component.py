@@ -17,7 +17,6 @@ arrives as a ready component.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -30,7 +29,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from genrec_core.contracts.items import Items
-from genrec_core.contracts.options import Options
+from genrec_core.contracts.options import Options, expanded
 from genrec_core.contracts.source_code import home_package, sources
 
 _KINDS = "genrec_core.contracts."
@@ -224,9 +223,7 @@ def components_in(value: Any, path: str = "") -> Iterator[tuple[str, Component]]
 def _paths(way: str, value: Any, operational: bool) -> Iterator[tuple[str, Path]]:
     inner: Iterator[tuple[Any, Any]]
     if isinstance(value, Path):
-        with contextlib.suppress(RuntimeError):  # `~nobody`: no such user, so there is no such path
-            value = value.expanduser()
-        yield way, value
+        yield way, expanded(value, known=False)
         return
     if isinstance(value, Options):
         fields = type(value).model_fields.items()

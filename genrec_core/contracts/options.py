@@ -8,9 +8,12 @@ option can mean are refused everywhere, so that they do not surface as an overfl
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from genrec_core.contracts.errors import GenrecError
 
 LARGEST = 1e15
 SMALLEST = 1e-30
@@ -47,6 +50,27 @@ def operational(default: Any, description: str = "", **checks: Any) -> Any:
         checks: bounds, as of pydantic's `Field`: `ge=1`.
     """
     return Field(default, description=description, json_schema_extra={"operational": True}, **checks)
+
+
+def expanded(path: str | Path, *, known: bool = True) -> Path:
+    """A path with `~` and `~name` at its beginning replaced by a home folder.
+
+    Args:
+        path: as somebody wrote it.
+        known: refuse the home of somebody whom this machine does not know; otherwise such a path stays as it
+            is, for what is said when nothing is there.
+
+    Raises:
+        GenrecError: the machine knows no such home.
+    """
+    try:
+        return Path(path).expanduser()
+    except (RuntimeError, ValueError) as error:  # ValueError: no name of a user, such as one with a null
+        if not known:
+            return Path(path)
+        raise GenrecError(
+            f"`{path}` begins with a home folder that this machine does not know", hint="write the path out"
+        ) from error
 
 
 def _numbers(value: Any) -> Iterator[int | float]:

@@ -24,7 +24,6 @@ an option of it is set.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import re
 import types
@@ -41,6 +40,7 @@ from genrec_core.contracts.component import Component, components_in
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
+from genrec_core.contracts.options import expanded
 from genrec_core.pipeline.spec import Spec, default_blocks, shaped
 from genrec_core.pipeline.wiring import Wiring, wire
 from genrec_core.pipeline.yaml_source import Document, Keys, Place, parse, read
@@ -181,9 +181,8 @@ def _unusable(component: Component) -> Iterator[Problem]:
 def _missing_files(component: Component) -> Iterator[Problem]:
     options = list(component.paths(operational=True))
     texts = [(name, value) for name, value in component.options if isinstance(value, str)]
-    options += [
-        (name, Path(value).expanduser()) for name, value in texts if value.startswith((".", "/", "~/"))
-    ]
+    local = [(name, value) for name, value in texts if value.startswith((".", "/", "~"))]
+    options += [(name, expanded(value, known=False)) for name, value in local]
 
     def step(path: Path | None) -> Keys:
         found = [way for way, one in options if path is None or one == path or one in path.parents]
@@ -268,10 +267,7 @@ class Anchor:
 
     def _plain(self, annotation: type, value: Any, path: Keys) -> Any:
         if annotation is Path and isinstance(value, str):
-            written = Path(value)
-            with contextlib.suppress(RuntimeError):  # no such user: said when it is looked for
-                written = written.expanduser()
-            return str(self.base_of(path) / written)
+            return str(self.base_of(path) / expanded(value, known=False))
         if issubclass(annotation, BaseModel):
             return self.block(annotation, value, path)
         if issubclass(annotation, Component) and isinstance(value, dict):

@@ -23,6 +23,7 @@ import orjson
 
 from genrec_core.contracts.component import Component, components_in
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.options import expanded
 from genrec_core.pipeline.run_folder import PLAN
 from genrec_core.pipeline.spec import Spec
 from genrec_core.registry.problems import shown
@@ -78,9 +79,8 @@ def named_places(component: Component, inputs: tuple[Path, ...]) -> list[tuple[s
     """
     found = [(name, str(path), path) for name, path in component.paths(operational=True)]
     texts = [(name, value) for name, value in component.options if isinstance(value, str) and value]
-    given = {os.fspath(path): path for path in inputs}
-    named = [(name, value, given.get(os.path.expanduser(Path(value)))) for name, value in texts]  # noqa: PTH111
-    return found + [(name, value, place) for name, value, place in named if place is not None]
+    named = [(name, value, expanded(value, known=False)) for name, value in texts]
+    return found + [(name, value, place) for name, value, place in named if place in inputs]
 
 
 def moved_files(home: Path, plan: Mapping[str, Any]) -> dict[str, str]:

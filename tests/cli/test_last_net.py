@@ -23,6 +23,21 @@ KNOWN = {
         2,
         "~nobody-here/x` is not there",
     ),
+    **{
+        f"the home of nobody for a {use}": (
+            ["check", "pipeline.yaml", "--set", option], 2,
+            "`~nobody-here/x` begins with a home folder that this machine does not know",
+        )
+        for use, option in {
+            "model": "model={use: core/pretrained, path: ~nobody-here/x}",
+            "sentence encoder": "tokenizer.encoder={use: core/sentence, path: ~nobody-here/x}",
+            "teacher": "train.count.ask={use: core/local-teacher, path: ~nobody-here/x}",
+        }.items()
+    },
+    "the home of nobody for the doctor's encoder": (
+        ["doctor", "runs/quick/latest", "--encoder", "{use: core/sentence, path: ~nobody-here/x}"], 2,
+        "`~nobody-here/x` begins with a home folder that this machine does not know",
+    ),
     "a name that is too long": (["check", "x" * 300], 2, "File name too long"),
     "a store whose name is too long": (["run", "pipeline.yaml", "--store", "x" * 300], 2, "too long"),
     "runs whose name is too long": (["run", "pipeline.yaml", "--runs", "x" * 300], 2, "too long"),

@@ -46,7 +46,7 @@ WORDS = r"""
 ~ null Null true TRUE false 0 1 -1 2 3.5 -0.0 +1 00 012 0o17 0x7f 1_000 1e5 1E5 1e-320 1e-31 1e308 -1e308 1e16
 2147483648 9223372036854775807 9223372036854775808 18446744073709551615 -9223372036854775808 .nan .inf １２ 1:
 '' 'x' '1' "\x00" "\udc80" "\e[2J" [] [1] [[]] {} {a:1} [core/beam] core/beam core/none ../x /dev/zero
-~nobody/x *a &a !x '!!python/name:os.system'
+~nobody/x ~nobody-here/x *a &a !x '!!python/name:os.system'
 """
 LONGER = ("{use: core/beam}", "{use: 3}", '"a\\nError: b"', "\u202ex", "a\x1b[2Jb", "- a", "? a", "", " ")
 HUGE = ("x" * 300, "/" + "y" * 5000, "[" * 60, "{a: " * 60)

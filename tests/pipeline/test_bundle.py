@@ -113,6 +113,15 @@ def test_a_run_that_grew_twice_reads_its_bundle_s_files_from_any_store(
     assert told(second, registry), "what it grew from is gone, and the bundle is there"
 
 
+@pytest.mark.parametrize("column", ["/", "~", "~nobody-here/x", "."])
+def test_a_text_option_that_looks_like_a_place_is_left_alone(column, run, vectors, registry, tmp_path):
+    folder = run(vectors, f'tokenizer.encoder.id_column="{column}"').folder
+    made = write_bundle(folder, registry, tmp_path / "bundle")
+    assert [name.rpartition("/")[2] for name in made.files] == ["shop.npy", "ids.txt"]
+    left_out = write_bundle(folder, registry, tmp_path / "without", files=False)
+    assert [name.rpartition("/")[2] for name in left_out.missing] == ["shop.npy", "ids.txt"]
+
+
 def test_all_seeds_are_taken_and_what_they_share_once(load, vectors, environment, registry, tmp_path):
     home = run_seeds(load(vectors), environment, [1, 2]).folder
     made = write_bundle(home, registry, tmp_path / "bundle.zip")

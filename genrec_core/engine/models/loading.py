@@ -19,11 +19,12 @@ import orjson
 
 from genrec_core.contracts.backbone import ModelSize
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.options import expanded
 
 
 def is_folder(path: str) -> bool:
     """Whether a path option names a folder here rather than a model on the hub."""
-    return Path(path).expanduser().is_dir()
+    return expanded(path).is_dir()
 
 
 def local_place(path: str) -> tuple[Path, ...]:
@@ -31,7 +32,7 @@ def local_place(path: str) -> tuple[Path, ...]:
 
     What no model on the hub can be called is a place here, whether or not something is there.
     """
-    place = Path(path).expanduser()
+    place = expanded(path)
     return (place,) if place.exists() or _looks_local(path) else ()
 
 
@@ -114,7 +115,7 @@ def from_checkpoint(kind: Any, path: str | Path, *, revision: str = "main", **op
     """
     local = is_folder(str(path))
     where = {"local_files_only": True} if local else {"revision": revision}
-    name = str(Path(path).expanduser()) if local else str(path)
+    name = str(expanded(path)) if local else str(path)
     with quiet():
         return kind.from_pretrained(name, trust_remote_code=False, **where, **options)
 

@@ -31,6 +31,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoTokenizer
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.options import expanded
 from genrec_core.engine.choices import Pooling, Precision
 from genrec_core.engine.models.loading import from_checkpoint, is_folder, unreadable
 from genrec_core.engine.models.model import chosen_device, torch_dtype
@@ -194,7 +195,7 @@ def load_dense(path: str, revision: str, device: str) -> tuple[DenseLayer, ...]:
 def _file(path: str, revision: str, name: str) -> Path | None:
     """A file of a checkpoint, None where it has none."""
     if is_folder(path):
-        file = Path(path).expanduser() / name
+        file = expanded(path) / name
         return file if file.is_file() else None
     try:
         return Path(hf_hub_download(path, name, revision=revision))

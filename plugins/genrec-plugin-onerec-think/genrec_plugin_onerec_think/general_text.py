@@ -19,6 +19,7 @@ import orjson
 from pydantic import Field
 
 from genrec_core import Catalogue, Context, Corpus, DataError, Sample, Text, View
+from genrec_core.contracts.options import expanded
 
 PLAIN, LINES = (".txt", ".md"), (".jsonl", ".jsonl.gz")
 
@@ -51,7 +52,7 @@ class GeneralText(Corpus):
         if view.targets is not None:
             return
         made = 0
-        for text in texts(self.options.path.expanduser(), self.options.field):
+        for text in texts(expanded(self.options.path), self.options.field):
             for piece in pieces(text, self.options.characters):
                 if made == self.options.most:
                     return

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from genrec_core import GenrecError
+from genrec_core.contracts.options import expanded
 from genrec_plugin_onerec_think.store import ThinkAheadEntry, ThinkAheadStore
 
 APPLICATION = 0x6E7A7468
@@ -35,7 +36,7 @@ class SQLiteStore(ThinkAheadStore):
     """
 
     def __init__(self, path: str | Path, *, create: bool = True) -> None:
-        self._path, self._lock = Path(path).expanduser(), threading.Lock()
+        self._path, self._lock = expanded(path), threading.Lock()
         if not create and not self._path.is_file():
             raise GenrecError(
                 f"there is no think-ahead store `{self._path}`",

@@ -40,6 +40,7 @@ from genrec_core import (
 )
 from genrec_core.builtin.beam import Beam, BeamSession
 from genrec_core.contracts.identifiers import Tokens
+from genrec_core.contracts.options import expanded
 from genrec_plugin_onerec_think.preparing import FromStore, OnTheSpot, PreparedEntries
 from genrec_plugin_onerec_think.store import REDIS, ThinkAheadEntry, open_store
 
@@ -73,7 +74,7 @@ class Finish(Beam):
     def inputs(self) -> tuple[Path, ...]:
         """The file of the store, so that a run notices a new filling; a server is not looked at."""
         address = self.options.store
-        own = () if not address or address.startswith(REDIS) else (Path(address).expanduser(),)
+        own = () if not address or address.startswith(REDIS) else (expanded(address),)
         return (*super().inputs(), *own)
 
     def open(
@@ -161,7 +162,7 @@ class ThinkAhead(Finish):
         """The store for who opens the finished run; the thinker for the run itself, which comes before it."""
         options = self.options
         if options.store and context.workspace is None:
-            if options.store.startswith(REDIS) or Path(options.store).expanduser().is_file():
+            if options.store.startswith(REDIS) or expanded(options.store).is_file():
                 return super().prepared(models, catalogue, prompts, context)
             missing = f"there is no think-ahead store `{options.store}` yet: `{self.name}` thinks on the spot"
             context.log("warning", message=missing)
