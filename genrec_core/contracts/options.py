@@ -73,6 +73,26 @@ def expanded(path: str | Path, *, known: bool = True) -> Path:
         ) from error
 
 
+def recordable(path: Path, hint: str) -> Path:
+    """A path that a plan or a manifest can say: they hold UTF-8, and the name of a file may be any bytes.
+
+    Args:
+        path: absolute, so that the folder somebody works in is looked at too.
+        hint: what to do about one that cannot be said.
+
+    Raises:
+        GenrecError: its name is not UTF-8.
+    """
+    if has_half_characters(str(path)):
+        raise GenrecError(f"the name of `{path}` is not UTF-8, so no plan can say it", hint=hint)
+    return path
+
+
+def has_half_characters(text: str) -> bool:
+    """Whether a text holds surrogates, as those of bytes that are not UTF-8 do; no JSON can be made of it."""
+    return any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def _numbers(value: Any) -> Iterator[int | float]:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         yield value

@@ -17,6 +17,7 @@ characters written out, so that a title can neither clear the screen nor fake a 
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -198,8 +199,15 @@ def echo(text: str = "", *, err: bool = False, nl: bool = True) -> None:
 def echo_json(value: Any, *, indent: bool = True) -> None:
     """Write one JSON document; control characters are escaped as JSON does."""
     options = orjson.OPT_SERIALIZE_NUMPY | (orjson.OPT_INDENT_2 if indent else 0)
-    text = orjson.dumps(value, option=options, default=str).decode()
+    try:
+        text = orjson.dumps(value, option=options, default=str).decode()
+    except orjson.JSONEncodeError:  # the name of a file that is not UTF-8, which JSON can only escape
+        text = json.dumps(value, indent=2 if indent else None, default=_plain)
     click.echo("".join(f"\\u{ord(char):04x}" if "\x7f" <= char <= "\x9f" else char for char in text))
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def terminal(*, err: bool = False) -> rich.console.Console:

@@ -40,12 +40,12 @@ from genrec_core.contracts.component import Component, components_in
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
-from genrec_core.contracts.options import expanded
+from genrec_core.contracts.options import expanded, has_half_characters, recordable
 from genrec_core.pipeline.spec import Spec, default_blocks, shaped
 from genrec_core.pipeline.wiring import Wiring, wire
 from genrec_core.pipeline.yaml_source import Document, Keys, Place, parse, read
 from genrec_core.registry.loading import missing_modules, not_installed
-from genrec_core.registry.problems import Problem, did_you_mean, dotted, problems_of, shown
+from genrec_core.registry.problems import OptionsError, Problem, did_you_mean, dotted, problems_of, shown
 from genrec_core.registry.registry import Registry
 
 _SHORT_FORM = re.compile(r"[a-z0-9._-]+/[a-z0-9._-]+")
@@ -128,7 +128,12 @@ def pipeline_of(values: Mapping[str, Any], registry: Registry, overrides: Sequen
     Raises:
         GenrecError: see `load_pipeline`; places are lines of the dictionary as YAML.
     """
-    plain = orjson.loads(orjson.dumps(dict(values), default=str, option=orjson.OPT_SERIALIZE_NUMPY))
+    try:
+        plain = orjson.loads(orjson.dumps(dict(values), default=str, option=orjson.OPT_SERIALIZE_NUMPY))
+    except orjson.JSONEncodeError as error:
+        raise GenrecError(
+            f"this dictionary cannot be written as a file: {error}", hint="give texts, numbers and lists"
+        ) from error
     text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
     return _loaded(parse(text, "pipeline"), registry, overrides, Path.cwd())
 
@@ -206,9 +211,11 @@ def _checked(document: Document, registry: Registry, folder: Path) -> Spec:
     def base_of(path: Keys) -> Path:
         return folder if document.place(path).file == document.file else here
 
-    values = Anchor(registry, base_of).block(Spec, shaped(document.values))
     try:
+        values = Anchor(registry, base_of).block(Spec, shaped(document.values))
         return Spec.model_validate_json(orjson.dumps(values), context={"builder": registry})
+    except OptionsError as error:
+        raise _as_error(error.problems, document) from error
     except ValidationError as error:
         raise _as_error(problems_of(error, Spec, "a pipeline"), document) from error
 
@@ -240,7 +247,11 @@ class Anchor:
         self.registry, self.base_of = registry, base_of
 
     def block(self, model: type[BaseModel], values: Any, path: Keys = ()) -> Any:
-        """A block of options with every path in it made absolute; anything malformed stays as it is."""
+        """A block of options with every path in it made absolute; anything malformed stays as it is.
+
+        Raises:
+            OptionsError: a path is not UTF-8, as where the folder's name is not.
+        """
         if not isinstance(values, dict):
             return values
         fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
@@ -267,7 +278,11 @@ class Anchor:
 
     def _plain(self, annotation: type, value: Any, path: Keys) -> Any:
         if annotation is Path and isinstance(value, str):
-            return str(self.base_of(path) / expanded(value, known=False))
+            whole = self.base_of(path) / expanded(value, known=False)
+            try:
+                return str(recordable(whole, "give the file, or the folder around it, another name"))
+            except GenrecError as error:
+                raise OptionsError([Problem(path, error.message, error.hint)]) from error
         if issubclass(annotation, BaseModel):
             return self.block(annotation, value, path)
         if issubclass(annotation, Component) and isinstance(value, dict):
@@ -300,6 +315,8 @@ def override(document: Document, text: str, defaults: Mapping[str, Any]) -> None
         raise GenrecError(
             f"`{text}` is no `path=value`", where=where, hint="write it like --set train.sft.epochs=3"
         )
+    if has_half_characters(path_text):
+        raise GenrecError(f"`{path_text}` holds half a character", where=where, hint="write it as UTF-8")
     value = parse(value_text, where).values if value_text.strip() else None
     if not isinstance(document.values, dict):
         raise GenrecError("the pipeline is no block of `name: value` lines", where=document.file)

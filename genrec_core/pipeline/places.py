@@ -23,7 +23,7 @@ import orjson
 
 from genrec_core.contracts.component import Component, components_in
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.options import expanded
+from genrec_core.contracts.options import expanded, recordable
 from genrec_core.pipeline.run_folder import PLAN
 from genrec_core.pipeline.spec import Spec
 from genrec_core.registry.problems import shown
@@ -101,7 +101,8 @@ def moved_files(home: Path, plan: Mapping[str, Any]) -> dict[str, str]:
                 where=str(home / PLAN),
                 hint=_EDITED,
             )
-        now[way] = str(home.resolve() / file["to"])
+        place = home.resolve() / file["to"]
+        now[way] = str(recordable(place, "give the folder of the bundle, or the one around it, another name"))
     return now
 
 

@@ -23,6 +23,7 @@ import orjson
 import yaml
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.options import recordable
 from genrec_core.pipeline.plan import Ingredients, Plan
 
 LATEST, CURRENT = "latest", "current"
@@ -37,6 +38,7 @@ REPORT = "report.html"
 
 def new_run_folder(runs: Path, name: str) -> Path:
     """A new folder `runs/<name>/<time>`; of two runs in one second the later gets a number."""
+    recordable(runs.absolute(), "name another folder with --runs, or work in one with another name")
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     parent = runs / name
     try:

@@ -35,6 +35,7 @@ from yaml.events import (
 )
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.options import has_half_characters
 from genrec_core.registry.problems import shown
 
 LIMIT = 1 << 20
@@ -220,7 +221,7 @@ class _Reader:
         return values
 
     def _scalar(self, event: ScalarEvent) -> Any:
-        if any("\ud800" <= char <= "\udfff" for char in event.value):
+        if has_half_characters(event.value):
             raise self._error(event, f"{shown(event.value)} holds half a character", "write it as UTF-8")
         if not event.implicit[0]:  # quoted, or a block text
             return event.value

@@ -35,6 +35,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.options import recordable
 from genrec_core.contracts.processes import one_process
 from genrec_core.store.content import fingerprint
 from genrec_core.store.manifest import read_manifest
@@ -82,6 +83,9 @@ class Claim:
 
     Args:
         store: whose.
+
+    Raises:
+        GenrecError: on entering, when plans cannot say where the store is.
     """
 
     def __init__(self, store: Store) -> None:
@@ -91,6 +95,7 @@ class Claim:
         self._names: set[str] = set()
 
     def __enter__(self) -> Claim:
+        recordable(self._store.root, "name another folder with --store, or work in one with another name")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -129,10 +134,15 @@ def note_run(store: Store, run: Path, runs: Path, artefacts: Sequence[str], *, k
         runs: the folder of all runs that it is in.
         artefacts: names of their folders.
         known: leave it at what is written down about the run, if anything is.
+
+    Raises:
+        GenrecError: nothing can be written down about a folder of this name.
     """
     root, run, runs = store.root.resolve(), run.resolve(), runs.resolve()
     if root.is_relative_to(run):
         return  # a bundle, whose store is its own
+    for folder in (root, run):
+        recordable(folder, "give the folder, or the one around it, another name")
     record = {
         "run": os.path.relpath(run, root),
         "run_was": str(run),

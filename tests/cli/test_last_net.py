@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
+import shutil
+import sys
 
 import pytest
 
@@ -38,6 +41,15 @@ KNOWN = {
         ["doctor", "runs/quick/latest", "--encoder", "{use: core/sentence, path: ~nobody-here/x}"], 2,
         "`~nobody-here/x` begins with a home folder that this machine does not know",
     ),
+    **{
+        f"half a character in {arguments[-2]}": (arguments, 2, said)
+        for arguments, said in (
+            (["run", "pipeline.yaml", "--store", "\udc80"], r"\udc80` is not UTF-8"),
+            (["run", "pipeline.yaml", "--runs", "\udc80"], r"\udc80` is not UTF-8"),
+            (["run", "pipeline.yaml", "--set", "\udc80=1"], r"`\udc80` holds half a character"),
+            (["items", "add", "runs/quick/latest", "new.jsonl", "--out", "\udc80d"], r"\udc80d` is not"),
+        )
+    },
     "a name that is too long": (["check", "x" * 300], 2, "File name too long"),
     "a store whose name is too long": (["run", "pipeline.yaml", "--store", "x" * 300], 2, "too long"),
     "runs whose name is too long": (["run", "pipeline.yaml", "--runs", "x" * 300], 2, "too long"),
@@ -81,6 +93,28 @@ def test_a_known_traceback_is_a_message_now(ran, case):
     assert "should not have happened" not in shown.err
     assert said in shown.err
     assert shown.code == code
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 there")
+def test_a_working_folder_whose_name_is_not_utf_8(ran, tmp_path, monkeypatch):
+    odd = tmp_path / "\udcff"
+    odd.mkdir()
+    option = "data.source={use: quick/shop, prices: x.txt}"
+    assert ran("bundle", "runs/quick/latest", "--out", odd / "b.zip", "--json").code == 0
+    shutil.copy("pipeline.yaml", odd)
+    shutil.copytree(tmp_path / "runs" / "quick" / "latest", odd / "copied")
+    monkeypatch.chdir(odd)
+    for arguments, said in (
+        (["run", "pipeline.yaml"], r"\udcff/store` is not UTF-8"),
+        (["check", "pipeline.yaml", "--set", option], r"\udcff/x.txt` is not UTF-8"),
+        (["recommend", "copied", "--history", "i1", "--store", tmp_path / "store"], r"\udcff/copied` is not"),
+    ):
+        shown = ran(*arguments)
+        assert shown.code == 2, shown.err
+        assert said in shown.err
+    assert ran("unbundle", "b.zip").code == 0
+    shown = ran("compare", "b", "b", "--json")
+    assert (shown.code, bool(json.loads(shown.out))) == (0, True), "a bundle needs no name of the folder"
 
 
 def test_a_full_disk_names_the_file(genrec, monkeypatch):

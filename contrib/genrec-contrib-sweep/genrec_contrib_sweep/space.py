@@ -20,6 +20,7 @@ from typing import Any
 import orjson
 
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.options import has_half_characters
 from genrec_core.pipeline.yaml_source import parse
 
 OptionValues = Mapping[str, Any]
@@ -60,6 +61,8 @@ def parse_over(text: str) -> Over:
     if not written.strip() or not all(path.split(".")):
         hint = "write it like --over train.sft.learning_rate=1e-3,2e-3"
         raise GenrecError(f"`{text}` is no option with values", where=where, hint=hint)
+    if has_half_characters(path):
+        raise GenrecError(f"`{path}` holds half a character", where=where, hint="write it as UTF-8")
     if path in ("seed", "seeds"):
         raise GenrecError(
             "a seed is not selected: the best of several is only the luckiest",

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from genrec_contrib_sweep.page import SweepFacts, TrialFacts, write_sweep
 from genrec_contrib_sweep.space import OptionValues, Over, Proposals, changes_of, combinations
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.contracts.options import recordable
 from genrec_core.contracts.processes import one_process
 from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, RANKS
 from genrec_core.evaluation.intervals import PairedDifference, across_seeds, differences, intervals
@@ -175,6 +176,8 @@ def _folder(
 ) -> Path:
     """`sweep-<hash>`, the same for the same request."""
     asked = [base.spec.described(0), [vars(over) for over in request.overs], request.trials, metric, seeds]
+    hint = "name another folder with --runs, or work in one with another name"
+    recordable(environment.runs.absolute(), hint)
     return environment.runs / base.spec.name / f"sweep-{fingerprint(asked)[:8]}"
 
 
