@@ -26,7 +26,7 @@ from genrec_core.data.defects import Defects
 UTF8_HINT = "save the file as UTF-8; `iconv -f latin1 -t utf-8` converts an old one"
 LONGEST_LINE = 64 << 20
 UNPACKED_FREE, UNPACKED_RATIO = 256 << 20, 200
-"""Below so many bytes nobody asks; above them a gzip file of more than this ratio is a trap, not data."""
+"""Below so many bytes nobody asks; above them a packed file of more than this ratio is a trap, not data."""
 DEEPEST = 32
 _NAME_END = re.compile(rb'"\s*:')
 
@@ -46,6 +46,11 @@ def state(path: Path) -> str:
         shown = f"{path.name[:40]}…" if len(path.name) > 40 else path.name
         raise DataError(f"`{shown}` cannot be looked at: {reason}", hint="check path and rights") from error
     return "folder" if stat.S_ISDIR(mode) else "file" if stat.S_ISREG(mode) else "other"
+
+
+def is_trap(packed: int, unpacked: int) -> bool:
+    """Whether so many bytes unpack to more than honest data could."""
+    return unpacked > UNPACKED_FREE and unpacked > packed * UNPACKED_RATIO
 
 
 def byte_lines(path: Path, defects: Defects) -> Iterator[tuple[int, bytes]]:
@@ -79,7 +84,7 @@ def _bounded_lines(stream: IO[bytes], path: Path, defects: Defects) -> Iterator[
             hint = f"a line may have {LONGEST_LINE:,} bytes; is this a text file of rows?"
             defects.add("line is too long", f"{LONGEST_LINE:,} bytes and more", path, number, hint)
             return
-        if packed and unpacked > UNPACKED_FREE and unpacked > packed * UNPACKED_RATIO:
+        if packed and is_trap(packed, unpacked):
             hint = "unpack it yourself (`gunzip`) if it is what it should be"
             what = f"gzip file unpacks to more than {UNPACKED_RATIO} times its size"
             defects.add(what, path.name, path, number, hint)

@@ -22,11 +22,10 @@ from typing import Any, Literal
 from genrec_core.contracts.errors import DataError, GenrecError
 from genrec_core.data.defects import Defects
 from genrec_core.data.lines import UTF8_HINT, byte_lines, records
+from genrec_core.data.parquet import parquet_batches, parquet_file
 
 TableRow = tuple[int, Sequence[Any]]
 Quoting = Literal["auto", "on", "off"]
-ROWS_FREE, ROWS_A_BYTE = 1_000_000, 100
-"""Below so many rows nobody asks; above them a Parquet file of more than this many a byte is a trap."""
 _COLUMN_HINT = "name the columns of your file (`genrec data import` takes a column map)"
 
 
@@ -233,10 +232,9 @@ def _parquet_rows(path: Path, columns: Sequence[str], defects: Defects) -> Itera
         return
     line = 0
     try:
-        for batch in parquet_file(path).iter_batches(columns=list(dict.fromkeys(columns))):
-            table = batch.to_pydict(
-                maps_as_pydicts="strict"
-            )  # else a map is a list of pairs, and read as texts
+        for batch in parquet_batches(path, list(dict.fromkeys(columns))):
+            # Else a map is a list of pairs, and read as texts.
+            table = batch.to_pydict(maps_as_pydicts="strict")
             for values in zip(*(table[name] for name in columns), strict=True):
                 line += 1
                 yield line, values
@@ -267,32 +265,6 @@ def _parquet_columns(path: Path, defects: Defects) -> tuple[str, ...]:
         hint = "write or copy it again"
         defects.add("file is not a sound Parquet file", _first_line(error), path, hint=hint)
         return ()
-
-
-def parquet_file(path: Path) -> Any:
-    """An opened Parquet file.
-
-    Raises:
-        DataError: it claims more rows than honest data of its size could hold.
-        GenrecError: pyarrow is not installed.
-    """
-    try:
-        from pyarrow.parquet import ParquetFile
-    except ImportError as error:
-        raise GenrecError(
-            "reading Parquet needs `pyarrow`, which is not installed",
-            where=str(path),
-            hint="pip install 'genrec-core[parquet]', or convert the table to CSV",
-        ) from error
-    found, size = ParquetFile(path), path.stat().st_size
-    # A column of one value takes no more room for a thousand million rows than for one.
-    if found.metadata.num_rows > ROWS_FREE and found.metadata.num_rows > size * ROWS_A_BYTE:
-        raise DataError(
-            f"`{path.name}` claims {found.metadata.num_rows:,} rows in {size:,} bytes",
-            where=str(path),
-            hint="distinct interactions take more room; write the rows that are meant",
-        )
-    return found
 
 
 def _has_columns(path: Path, wanted: Sequence[str], present: Sequence[str], defects: Defects) -> bool:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.errors import DataError, examples
 from genrec_core.data.defects import Defects
 from genrec_core.data.lines import UTF8_HINT, byte_lines, records
-from genrec_core.data.tables import parquet_file
+from genrec_core.data.parquet import parquet_batches, parquet_file
 from genrec_core.store.content import load_arrays
 
 ENDINGS = (".npy", ".safetensors", ".parquet")
@@ -178,20 +178,23 @@ def _parquet(path: Path, column: str, id_column: str) -> tuple[list[str], NDArra
     import pyarrow.compute as pc
 
     try:
-        table = parquet_file(path).read()
+        schema = parquet_file(path).schema_arrow
     except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of these
         raise DataError(
             f"`{path.name}` is no sound Parquet file: {str(error).splitlines()[0]}", where=str(path)
         ) from error
-    lists = [field.name for field in table.schema if _holds_numbers(field.type)]
+    lists = [field.name for field in schema if _holds_numbers(field.type)]
     wanted = column or (lists[0] if len(lists) == 1 else "")
-    if wanted not in lists or id_column not in table.column_names:
+    if wanted not in lists or id_column not in schema.names:
         raise DataError(
             f"`{path.name}` has no column `{wanted or 'of vectors'}` beside `{id_column}`",
             where=str(path),
             hint=f"columns of vectors (lists of numbers): {', '.join(lists) or 'none'}; "
-            f"all columns: {', '.join(table.column_names)}",
+            f"all columns: {', '.join(schema.names)}",
         )
+    wanted_columns = list(dict.fromkeys([id_column, wanted]))
+    read = pa.schema([schema.field(name) for name in wanted_columns])
+    table = pa.Table.from_batches(parquet_batches(path, wanted_columns), read)
     names = pc.cast(table[id_column], pa.string()).to_pylist()
     rows = table[wanted].combine_chunks()
     widths = pc.fill_null(pc.list_value_length(rows), 0).to_numpy(zero_copy_only=False)

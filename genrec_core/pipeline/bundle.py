@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from pathlib import Path
 from genrec_core.contracts.component import components_in
 from genrec_core.contracts.errors import DataError, GenrecError
 from genrec_core.contracts.processes import one_process
+from genrec_core.data.lines import UNPACKED_RATIO, is_trap
 from genrec_core.pipeline.graph import DATA, TUNE
 from genrec_core.pipeline.places import BUNDLE, Outside, read_outside
 from genrec_core.pipeline.run_folder import LATEST, PLAN, way_to, write_readable
@@ -261,10 +263,12 @@ def _unzip(file: Path, to: Path) -> None:
     """What the manifest lists, no longer than it says; a manifest with a name that leads out is none."""
     try:
         with zipfile.ZipFile(file) as archive:
+            _refuse_trap(file, archive.getinfo(MANIFEST).file_size)
             (to / MANIFEST).write_bytes(archive.read(MANIFEST))
             manifest = read_manifest(to)
             if manifest is None:
                 raise DataError("its manifest is damaged", where=str(file), hint=_AGAIN)
+            _refuse_trap(file, sum(size for size, _ in manifest.files.values()))
             for name, (size, _) in manifest.files.items():
                 target = to / name
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -273,5 +277,15 @@ def _unzip(file: Path, to: Path) -> None:
                     while left and (block := body.read(min(left, _BLOCK))):
                         written.write(block)
                         left -= len(block)
-    except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, KeyError, EOFError, OSError, RuntimeError) as error:
         raise DataError(f"this is no whole bundle: {error}", where=str(file), hint=_AGAIN) from error
+
+
+def _refuse_trap(file: Path, unpacked: int) -> None:
+    """A bundle is not compressed; one that somebody packed again is read, but no more than it could hold."""
+    if is_trap(file.stat().st_size, unpacked):
+        raise DataError(
+            f"this bundle unpacks to {unpacked:,} bytes, more than {UNPACKED_RATIO} times its size",
+            where=str(file),
+            hint=_AGAIN,
+        )

@@ -98,6 +98,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         if fingerprint(body) != seal or body["format"] != _FORMAT or not all(map(_inside, body["files"])):
             return None
         files = {name: (entry["bytes"], entry["sha256"]) for name, entry in body["files"].items()}
+        if any(type(size) is not int or size < 0 for size, _ in files.values()):
+            return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return Manifest(

@@ -7,6 +7,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from genrec_core.contracts.errors import DataError
+from genrec_core.data import lines
 from genrec_core.data.vector_file import read_vectors
 
 IDS = ("a", "b", "c")
@@ -144,6 +145,15 @@ def test_a_file_that_claims_more_rows_than_it_has_is_refused(tmp_path):
     )
     with pytest.raises(DataError, match=r"`v\.npy` cannot be read"):
         read_vectors(tmp_path / "v.npy", write_ids(tmp_path))
+
+
+def test_a_parquet_file_of_vectors_that_unpacks_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(lines, "UNPACKED_FREE", 1 << 20)
+    path = write_parquet(tmp_path, ids=[f"i{row}" for row in range(1_000)], rows=[[1.0] * 500] * 1_000)
+    with pytest.raises(
+        DataError, match=r"column `vector\.list\.element` of `v\.parquet` unpacks to 4,000,000"
+    ):
+        read_vectors(path)
 
 
 def test_items_without_a_vector_are_counted_and_shown(tmp_path):

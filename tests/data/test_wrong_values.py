@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from genrec_core import Context, DataError
 from genrec_core.builtin.folder import Folder
 from genrec_core.cli.data import data
-from genrec_core.data import lines, tables
+from genrec_core.data import lines, parquet
 from genrec_core.data.defects import Defects
 from genrec_core.data.folder import Reading, examine_folder, load_folder
 from genrec_core.data.lines import records
@@ -373,11 +373,60 @@ def test_a_parquet_file_of_rows_without_end_is_refused(tmp_path: Path, monkeypat
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr(tables, "ROWS_FREE", 10_000)
+    monkeypatch.setattr(parquet, "ROWS_FREE", 10_000)
     columns = {"user_id": ["u"] * 3_000_000, "item_id": ["a"] * 3_000_000, "timestamp": [1] * 3_000_000}
     pq.write_table(pa.table(columns), tmp_path / "log.parquet")
     result = run(tmp_path, {}, "--allow-empty-text", log="log.parquet")
     assert "`log.parquet` claims 3,000,000 rows in" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("texts", "repeated"), [(["x" * 4_000_000], 1), (["x" * 9_000], 1_000)], ids=["one long text", "repeated"]
+)
+def test_a_parquet_file_that_unpacks_without_end_is_refused(
+    tmp_path: Path, monkeypatch, texts, repeated
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(lines, "UNPACKED_FREE", 1 << 20)
+    columns = {"item_id": [f"i{row}" for row in range(repeated)], "title": texts * repeated}
+    pq.write_table(pa.table(columns), tmp_path / "i.parquet", compression="zstd")
+    result = run(tmp_path, {}, "--items", str(tmp_path / "i.parquet"))
+    assert "column `title` of `i.parquet` unpacks to" in str(result.exception)
+    named = ("--item-field", "item=item_id")  # a column that nobody reads harms nobody
+    result = run(tmp_path, {}, "--items", str(tmp_path / "i.parquet"), *named, "--allow-empty-text")
+    assert "unpacks" not in str(result.exception)
+
+
+def test_a_cell_of_parquet_is_no_longer_than_a_line(tmp_path: Path, monkeypatch) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr(parquet, "LONGEST_LINE", 1_000)
+    columns = {"item_id": ["a"], "tags": [["short", "x" * 2_000]]}
+    pq.write_table(pa.table(columns), tmp_path / "i.parquet")
+    result = run(tmp_path, {}, "--items", str(tmp_path / "i.parquet"))
+    assert "a cell of column `tags` is 2,000 bytes long, 1,000 are allowed" in str(result.exception)
+
+
+def test_parquet_values_come_as_the_file_has_them(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "text": pa.array(["a", None]),
+        "large": pa.array([b"a", b"b"], pa.large_binary()),
+        "view": pa.array(["a", "b"], pa.string_view()),
+        "lists": pa.array([["a", None], []]),
+        "struct": pa.array([{"a": "x", "b": [{"c": "y"}]}, None]),
+        "map": pa.array([[("k", "v")], None], pa.map_(pa.string(), pa.string())),
+        "category": pa.array(["a", "b"]).dictionary_encode(),
+        "nothing": pa.array([None, None]),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    (batch,) = parquet.parquet_batches(tmp_path / "x.parquet", list(columns))
+    assert batch.to_pydict() == pq.read_table(tmp_path / "x.parquet").to_pydict()
 
 
 def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch) -> None:

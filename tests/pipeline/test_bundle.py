@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from genrec_core import Items
 from genrec_core.contracts.errors import DataError, GenrecError
+from genrec_core.data import lines
 from genrec_core.evaluation.compare import compare_runs, load_run
 from genrec_core.identifiers.diagnosis.diagnosis import examine
 from genrec_core.pipeline.add_items import add_items
@@ -18,6 +20,7 @@ from genrec_core.pipeline.bundle import unpack_bundle, verify_bundle, write_bund
 from genrec_core.pipeline.diagnosed import inputs_of
 from genrec_core.pipeline.run import run_seeds
 from genrec_core.pipeline.run_reader import open_run
+from genrec_core.store.manifest import MANIFEST, write_manifest
 
 NEW = Items(("n0", "n1"), {"title": ["Thing 03", "Quite another thing"]})
 IDS = [*(f"i{item}" for item in range(12)), *NEW.ids]
@@ -183,6 +186,28 @@ def test_a_foreign_file_writes_nothing_outside_its_folder(run, registry, tmp_pat
     with pytest.raises(DataError, match="manifest is damaged"):
         unpack_bundle(tmp_path / "worse.zip", tmp_path / "in" / "there")
     assert not (tmp_path / "stolen.txt").exists()
+
+
+@pytest.mark.parametrize("big", ["metrics.json", "manifest.json"])
+def test_a_bundle_that_unpacks_without_end_is_refused(big, run, registry, monkeypatch, tmp_path):
+    write_bundle(run().folder, registry, tmp_path / "bundle")
+    (tmp_path / "bundle" / big).write_bytes(b" " * 40_000_000)
+    if big != MANIFEST:
+        (tmp_path / "bundle" / MANIFEST).unlink()
+        write_manifest(tmp_path / "bundle", "bundle", {}, {}, {})
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in (tmp_path / "bundle").rglob("*.json"):
+            archive.write(path, path.relative_to(tmp_path / "bundle").as_posix())
+    monkeypatch.setattr(lines, "UNPACKED_FREE", 1 << 20)
+    with pytest.raises(DataError, match="bytes, more than 200 times its size"):
+        unpack_bundle(tmp_path / "bad.zip")
+    assert not (tmp_path / "bad").exists()
+
+
+def test_a_bundle_that_was_packed_again_is_unpacked(run, registry, tmp_path):
+    write_bundle(run().folder, registry, tmp_path / "bundle")
+    packed = shutil.make_archive(str(tmp_path / "again"), "zip", tmp_path / "bundle")
+    assert (unpack_bundle(Path(packed)) / "plan.json").is_file()
 
 
 def test_what_is_there_is_not_written_over(run, registry, tmp_path):
