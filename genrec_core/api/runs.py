@@ -32,6 +32,7 @@ from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
 from genrec_core.contracts.views import Request
 from genrec_core.evaluation.evaluate import METRICS
+from genrec_core.evaluation.metrics_file import read_metrics
 from genrec_core.pipeline.load import load_pipeline, pipeline_of
 from genrec_core.pipeline.run import run_pipeline, run_seeds
 from genrec_core.pipeline.run_folder import REPORT
@@ -57,8 +58,7 @@ class Run:
     def metrics(self) -> dict[str, Any]:
         """The content of `metrics.json`; of a run over several seeds the means, with their spread."""
         file = self.folder / METRICS
-        metrics: dict[str, Any] = orjson.loads(file.read_bytes()) if file.is_file() else self.reader.metrics
-        return metrics
+        return read_metrics(file) if file.is_file() else self.reader.metrics
 
     @property
     def items(self) -> Items:

@@ -96,10 +96,10 @@ def _metrics_table(table: ProtocolTable) -> Printed:
     from genrec_core.evaluation.report.facts import metric_columns, title
 
     metrics = metric_columns(table.metrics, coverage=False)
-    printed = _grid(f"protocol {table.protocol.get('hash', 'unknown')}")
+    printed = _grid(Text(f"protocol {table.protocol.get('hash', 'unknown')}"))
     printed.add_column("", overflow="fold")
     for name in metrics:
-        printed.add_column(title(name), justify="right", no_wrap=True)
+        printed.add_column(Text(title(name)), justify="right", no_wrap=True)
     for row in table.rows:
         label = row.label if row.seeds == 1 or row.role != "run" else f"{row.label}\n{row.seeds} seeds"
         style = "" if row.role == "run" else "dim"

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 import yaml
 from numpy.typing import NDArray
 
@@ -31,6 +30,7 @@ from genrec_core.contracts.errors import DataError
 from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, ORACLE, RANKS
 from genrec_core.evaluation.intervals import PairedDifference, differences
 from genrec_core.evaluation.metrics import accuracy
+from genrec_core.evaluation.metrics_file import read_metrics
 from genrec_core.evaluation.report.facts import deviations
 from genrec_core.evaluation.seeds import seed_differences, seed_intervals
 from genrec_core.store.content import load_arrays
@@ -143,23 +143,30 @@ def load_run(folder: Path, name: str = "") -> ComparedRun:
             where=str(path),
             hint="name a run folder such as `runs/my-pipeline/latest`; it must hold `metrics.json`",
         )
-    try:
-        metrics = orjson.loads(path.read_bytes())
-    except ValueError as error:
-        raise DataError(
-            f"this is no JSON: {error}", where=str(path), hint="run the pipeline again"
-        ) from error
-    if not isinstance(metrics, dict) or not isinstance(metrics.get("protocol"), dict):
-        raise DataError("these metrics name no protocol", where=str(path), hint="run the pipeline again")
+    metrics = read_metrics(path)
     seeds = metrics.get("seeds", {})
-    found = [
-        load_arrays(file)[0].get(MODEL_SYSTEM) for file in _rank_files(folder, metrics) if file.is_file()
-    ]
+    found = [_ranks(file) for file in _rank_files(folder, metrics) if file.is_file()]
     kept = [ranks for ranks in found if ranks is not None]
     whole = len(kept) == (len(seeds) or 1) and len({len(ranks) for ranks in kept}) == 1
     return ComparedRun(
         name or pipeline_name(folder), folder, metrics, np.stack(kept) if whole else None, tuple(seeds)
     )
+
+
+def _ranks(file: Path) -> NDArray[np.int32] | None:
+    """The model's ranks, int32 [U]; None where the file has none.
+
+    Raises:
+        DataError: they are none.
+    """
+    ranks = load_arrays(file)[0].get(MODEL_SYSTEM)
+    if ranks is not None and (ranks.ndim != 1 or ranks.dtype != np.int32 or (ranks < 0).any()):
+        raise DataError(
+            f"`{MODEL_SYSTEM}` is `{ranks.dtype}{list(ranks.shape)}`, not a row of ranks from 0",
+            where=str(file),
+            hint="run the pipeline again",
+        )
+    return ranks
 
 
 def _rank_files(folder: Path, metrics: Mapping[str, Any]) -> list[Path]:

@@ -151,7 +151,9 @@ def last_ingredients(runs: Path, name: str, seed: int) -> dict[str, Ingredients]
     for path in (latest / f"seed-{seed}" / PLAN, latest / PLAN, *sorted(latest.glob(f"seed-*/{PLAN}"))):
         try:
             record = orjson.loads(path.read_bytes())
-            return {stage["name"]: stage["ingredients"] for stage in record["stages"]}
+            found = {stage["name"]: stage["ingredients"] for stage in record["stages"]}
+            if all(isinstance(ingredients, dict) for ingredients in found.values()):
+                return found
         except (OSError, ValueError, KeyError, TypeError):
             continue  # no such run, or somebody edited it: reasons are then given without a comparison
     return {}

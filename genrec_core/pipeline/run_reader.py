@@ -32,6 +32,7 @@ from genrec_core.contracts.session import Session
 from genrec_core.contracts.views import Request
 from genrec_core.data.prepared import Prepared
 from genrec_core.evaluation.evaluate import METRICS
+from genrec_core.evaluation.metrics_file import read_metrics
 from genrec_core.evaluation.report.facts import limit_note
 from genrec_core.pipeline.artifacts import ArtifactReader, LoadedWhenAsked
 from genrec_core.pipeline.graph import TUNE
@@ -107,17 +108,12 @@ class RunReader:
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
-        """The content of `metrics.json`."""
-        file = self.folder / METRICS
-        try:
-            metrics = orjson.loads(file.read_bytes())
-        except (OSError, ValueError) as error:
-            raise GenrecError(
-                f"`{file}` cannot be read: {error}", hint=f"genrec run {self.folder / PIPELINE}"
-            ) from error
-        if not isinstance(metrics, dict):
-            raise GenrecError(f"`{file}` holds no metrics", hint=f"genrec run {self.folder / PIPELINE}")
-        return metrics
+        """The content of `metrics.json`.
+
+        Raises:
+            DataError: it is missing or was edited.
+        """
+        return read_metrics(self.folder / METRICS, f"genrec run {self.folder / PIPELINE}")
 
     @cached_property
     def prepared(self) -> Prepared:
@@ -341,6 +337,12 @@ def _wrong_with(plan: Any) -> str:
                 return f"{shown(value)} is no {key} of a stage"
         if not isinstance(stage.get("ingredients"), dict):
             return f"stage `{stage['name']}` has no ingredients"
+        parts = stage["ingredients"].get("components", {})
+        part = _COMPONENT_OF.get(stage["kind"])
+        if not isinstance(parts, dict) or (part and part not in parts):
+            return f"the `components` of stage `{stage['name']}` are no block" + f" with `{part}`" * bool(
+                part
+            )
     return ""
 
 
@@ -353,6 +355,10 @@ _FORMS = {
     "kind": re.compile(r"[a-z][a-z-]*"),
     "fingerprint": re.compile(r"[0-9a-f]{64}"),
 }
+
+
+_COMPONENT_OF = {"embed": "encoder", "baseline": "baseline"}
+"""Kind of stage → the component by which its artefact is found again."""
 
 
 def _home(folder: Path) -> Path:

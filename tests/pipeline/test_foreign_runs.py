@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from genrec_core import Items
+from genrec_core.cli.compare import compare
 from genrec_core.contracts.errors import GenrecError
+from genrec_core.evaluation.compare import load_run
+from genrec_core.evaluation.metrics_file import wrong_with
+from genrec_core.evaluation.report.facts import ReportFacts
+from genrec_core.evaluation.report.page import write_report
+from genrec_core.pipeline.add_items import add_items
+from genrec_core.pipeline.bundle import needed_stages
+from genrec_core.pipeline.diagnosed import inputs_of
+from genrec_core.pipeline.run import run_seeds
+from genrec_core.pipeline.run_folder import last_ingredients
 from genrec_core.pipeline.run_reader import open_run
+from genrec_core.store.content import save_arrays
 
 
 @pytest.fixture
@@ -72,6 +87,13 @@ EDITS = {
         lambda plan: moved(plan, "evaluate.domain_field", "plan.json"),
         "`evaluate.domain_field`, which is no option that names a file",
     ),
+    "components that are a number": (
+        lambda plan: plan["stages"][1]["ingredients"].update(components=1),
+        "the `components` of stage `embed` are no block with `encoder`",
+    ),
+    "an encoder's stage without encoder": (
+        lambda plan: plan["stages"][1]["ingredients"]["components"].clear(), "are no block with `encoder`",
+    ),
     "a text for a block": (lambda plan: plan.update(grown="x"), "`grown` is no block"),
 }  # fmt: skip
 
@@ -123,3 +145,95 @@ def test_edited_metrics_are_refused(folder, registry, body):
     (folder / "metrics.json").write_bytes(body.encode("latin-1"))
     with pytest.raises(GenrecError, match=r"metrics\.json"):
         _ = open_run(folder, registry).metrics
+
+
+ODD = (None, True, "x", 3, -1.5, [], [1], {}, {"x": 1})
+
+
+def ways(value, way=()):
+    """Every key of a JSON value, inner ones too."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in inner:
+        yield (*way, key)
+        yield from ways(part, (*way, key))
+
+
+def edits(whole):
+    """A JSON value with one part of another type, for every key; the types take turns."""
+    for turn, (*steps, last) in enumerate(ways(whole)):
+        changed = copy.deepcopy(whole)
+        block = changed
+        for step in steps:
+            block = block[step]
+        others = [odd for odd in ODD if type(odd) is not type(block[last])]
+        block[last] = others[turn % len(others)]
+        yield ".".join(map(str, [*steps, last])), changed
+
+
+@pytest.fixture(params=["one seed", "two seeds"])
+def finished(request, run, load, environment):
+    return run() if request.param == "one seed" else run_seeds(load(), environment, [1, 2])
+
+
+def test_metrics_of_which_one_key_is_of_another_type_are_refused_or_shown(finished, tmp_path):
+    folder = finished.folder
+    other = shutil.copytree(folder, tmp_path / "other")
+    told, shown = 0, set()
+    for way, metrics in edits(json.loads((folder / "metrics.json").read_text())):
+        if wrong := wrong_with(metrics):
+            assert way.split(".")[0] in wrong
+            if way in ("test", "test.recall@1", "settings.at", "baselines", "seeds"):
+                (other / "metrics.json").write_text(json.dumps(metrics))
+                with pytest.raises(GenrecError) as caught:
+                    load_run(other)
+                assert f"this is not what a run writes: `{way}` is" in str(caught.value)
+                told += 1
+            continue
+        kind = way.split(".")[0], way.split(".")[-1]  # one stage's cost for all
+        if kind in shown:
+            continue
+        shown.add(kind)
+        (other / "metrics.json").write_text(json.dumps(metrics))
+        options = ["--html", str(tmp_path / "x.html"), "--resamples", "20"]
+        done = CliRunner().invoke(compare, [str(folder), str(other), *options])
+        assert done.exit_code == 0 or isinstance(done.exception, GenrecError), (way, metrics)
+        write_report(tmp_path / "report.html", ReportFacts("shop", "1", metrics))
+    assert told == (5 if "seeds" in metrics else 4)
+
+
+@pytest.mark.parametrize("form", ["--csv", "--latex", "--markdown", "--json", "--runs=."])
+def test_odd_names_and_figures_are_printed_as_they_are(folder, tmp_path, form):
+    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics["test"] |= {"recall@[/x]": 1e300, "ndcg@": -1e300}
+    metrics["protocol"]["hash"] = "[/x]"
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    done = CliRunner().invoke(compare, [str(folder), str(folder), form], catch_exceptions=False)
+    assert done.exit_code == 0
+
+
+@pytest.mark.parametrize("array", [[[1]], [-1], [1.5]])
+def test_ranks_that_are_none_are_refused(folder, array):
+    save_arrays(folder / "ranks.safetensors", {"model": np.array(array)})
+    with pytest.raises(GenrecError, match=r"ranks\.safetensors: `model` is .* not a row of ranks from 0"):
+        load_run(folder)
+
+
+def test_a_plan_of_which_one_key_is_of_another_type_is_refused_or_read(
+    folder, registry, environment, tmp_path
+):
+    whole = json.loads((folder / "plan.json").read_text())
+    for way, plan in edits(whole):
+        (folder / "plan.json").write_text(json.dumps(plan))
+        last_ingredients(environment.runs, whole["name"], 0)
+        try:
+            opened = open_run(folder, registry)
+            needed_stages(opened)
+            inputs_of(opened).vectors()
+            if "components" in way.split(".")[-1]:
+                add_items(opened, Items(("n0",), {"title": ["New"]}), environment, tmp_path / "grown")
+        except GenrecError:
+            continue
+        except Exception as error:
+            raise AssertionError(way) from error
+        finally:
+            shutil.rmtree(tmp_path / "grown", ignore_errors=True)
