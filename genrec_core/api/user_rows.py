@@ -248,14 +248,14 @@ class _Reader:
         Raises:
             UnusableValueError: it is something else.
         """
+        if isinstance(cell, (list, tuple, np.ndarray)):
+            return list(cell)
         if cell is None or cell != cell:
             return ()
-        if isinstance(cell, (list, tuple)):
-            return cell
         name = self._columns.items
         if not isinstance(cell, str):
             hint = "write a list of ids, or a text with commas between them"
-            raise UnusableValueError(f"`{name}` is no list of item ids", hint)
+            raise UnusableValueError(f"`{name}` is no list of ids", hint)
         text = cell.strip()
         parts = [part.strip() for part in text.split(",") if part.strip()]
         if text in self._index_of:

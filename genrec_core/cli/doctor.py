@@ -185,13 +185,16 @@ def _stored(file: Path, count: int) -> NDArray[np.float32]:
         DataError: the file holds no matrix of numbers with a row for each item.
     """
     found = read_matrix(file)
-    if len(found) != count or not np.isfinite(found).all():
+    with np.errstate(over="ignore"):  # too large for float32 is infinite, and said below
+        vectors = np.asarray(found, dtype=np.float32)
+    if len(found) != count or not np.isfinite(vectors).all():
         raise DataError(
-            f"`{file.name}` holds `{found.dtype}{list(found.shape)}`, not {count:,} rows of finite numbers",
+            f"`{file.name}` holds `{found.dtype}{list(found.shape)}`, not {count:,} rows of finite numbers "
+            "(in float32)",
             where=str(file),
             hint="one row for each item, in the order of the items",
         )
-    return np.asarray(found, dtype=np.float32)
+    return vectors
 
 
 def _print_one(found: Diagnosis) -> None:

@@ -16,7 +16,16 @@ from genrec_core.data.lines import LONGEST_LINE, UNPACKED_RATIO, is_trap
 
 ROWS_FREE, ROWS_A_BYTE = 1_000_000, 100
 """Below so many rows nobody asks; above them a Parquet file of more than this many a byte is a trap."""
+UNREADABLE = (ValueError, OverflowError, LookupError, TypeError, NotImplementedError, MemoryError)
+"""What pyarrow raises besides OSError, and Python where it has no value for what stands there: a day after
+the year 9999, a time zone that nobody knows."""
 _WIDEST_NUMBER = 8
+
+
+class DuplicateNameError(Exception):
+    """A map of a Parquet file holds this name twice."""
+
+
 _TRAP_HINT = "if it is what it should be, write it as CSV or JSON lines"
 
 
@@ -37,8 +46,18 @@ def parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[Any]:
         DataError: the file claims or unpacks to more than honest data of its size could hold, or a text is
             longer than a line may be.
         GenrecError: pyarrow is not installed.
+        OSError, UNREADABLE: the file is damaged, or pyarrow cannot read it.
     """
     found = parquet_file(path)
+    import pyarrow as pa
+
+    try:
+        yield from _batches(path, found, columns)
+    except pa.ArrowException as error:  # some are of no class that Python has
+        raise ValueError(why_unreadable(error)) from error
+
+
+def _batches(path: Path, found: Any, columns: Sequence[str]) -> Iterator[Any]:
     size, texts = path.stat().st_size, []
     for place in range(found.metadata.num_columns):
         leaf = found.metadata.schema.column(place)
@@ -60,6 +79,32 @@ def parquet_batches(path: Path, columns: Sequence[str]) -> Iterator[Any]:
             _refuse_trap(path, name, unpacked[name], size)
         plain = [_plain(array, kind) for array, kind in zip(arrays, kinds, strict=True)]
         yield type(batch).from_arrays(plain, names=list(columns))
+
+
+def plain_columns(batch: Any) -> dict[str, list[Any]]:
+    """Column → its values as Python has them.
+
+    Raises:
+        ValueError: a column holds what Python has no value for; it is named.
+        DuplicateNameError: a map holds a name twice.
+    """
+    found = {}
+    for name, array in zip(batch.schema.names, batch.columns, strict=True):
+        try:
+            # Without it a map is a list of pairs, and would be read as texts.
+            found[name] = array.to_pylist(maps_as_pydicts="strict")
+        except UNREADABLE as error:
+            if type(error) is KeyError:  # of an unknown time zone it is a class below
+                raise DuplicateNameError(error.args[0]) from error
+            raise ValueError(f"column {name}: {why_unreadable(error)}") from error
+    return found
+
+
+def why_unreadable(error: Exception) -> str:
+    """What `UNREADABLE` errors mean, in one line."""
+    if isinstance(error, UnicodeDecodeError):
+        return "a text is not UTF-8"
+    return (str(error).splitlines() or [type(error).__name__])[0].strip("'")
 
 
 def _opened(path: Path, texts: Sequence[str]) -> Any:

@@ -22,7 +22,14 @@ from typing import Any, Literal
 from genrec_core.contracts.errors import DataError, GenrecError
 from genrec_core.data.defects import Defects
 from genrec_core.data.lines import UTF8_HINT, byte_lines, records
-from genrec_core.data.parquet import parquet_batches, parquet_file
+from genrec_core.data.parquet import (
+    UNREADABLE,
+    DuplicateNameError,
+    parquet_batches,
+    parquet_file,
+    plain_columns,
+    why_unreadable,
+)
 
 TableRow = tuple[int, Sequence[Any]]
 Quoting = Literal["auto", "on", "off"]
@@ -233,26 +240,20 @@ def _parquet_rows(path: Path, columns: Sequence[str], defects: Defects) -> Itera
     line = 0
     try:
         for batch in parquet_batches(path, list(dict.fromkeys(columns))):
-            # Else a map is a list of pairs, and read as texts.
-            table = batch.to_pydict(maps_as_pydicts="strict")
+            table = plain_columns(batch)
             for values in zip(*(table[name] for name in columns), strict=True):
                 line += 1
                 yield line, values
-    except KeyError as error:
+    except DuplicateNameError as error:
         hint = "keep one value a name, or leave the column out by naming the columns that are meant"
-        defects.add("a map has one name twice", str(error.args[0]), path, line + 1, hint)
+        defects.add("a map has one name twice", str(error), path, line + 1, hint)
         return
-    except (OSError, ValueError) as error:
-        what = "a text is not UTF-8" if isinstance(error, UnicodeDecodeError) else _first_line(error)
+    except (OSError, *UNREADABLE) as error:
         hint = "write it again, with texts in UTF-8 and times as seconds or text"
-        defects.add("Parquet file cannot be read", what, path, line + 1, hint)
+        defects.add("Parquet file cannot be read", why_unreadable(error), path, line + 1, hint)
         return
     if not line:
         defects.add("table has no rows", path.name, path, hint="it needs at least one row")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _parquet_columns(path: Path, defects: Defects) -> tuple[str, ...]:
@@ -261,9 +262,9 @@ def _parquet_columns(path: Path, defects: Defects) -> tuple[str, ...]:
         return ()
     try:
         return tuple(parquet_file(path).schema_arrow.names)
-    except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of these
+    except (OSError, *UNREADABLE) as error:
         hint = "write or copy it again"
-        defects.add("file is not a sound Parquet file", _first_line(error), path, hint=hint)
+        defects.add("file is not a sound Parquet file", why_unreadable(error), path, hint=hint)
         return ()
 
 

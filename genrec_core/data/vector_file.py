@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from genrec_core.contracts.errors import DataError, examples
 from genrec_core.data.defects import Defects
 from genrec_core.data.lines import UTF8_HINT, byte_lines, records
-from genrec_core.data.parquet import parquet_batches, parquet_file
+from genrec_core.data.parquet import UNREADABLE, parquet_batches, parquet_file, why_unreadable
 from genrec_core.store.content import load_arrays
 
 ENDINGS = (".npy", ".safetensors", ".parquet")
@@ -179,9 +179,9 @@ def _parquet(path: Path, column: str, id_column: str) -> tuple[list[str], NDArra
 
     try:
         schema = parquet_file(path).schema_arrow
-    except (OSError, ValueError) as error:  # pyarrow's errors are subclasses of these
+    except (OSError, *UNREADABLE) as error:
         raise DataError(
-            f"`{path.name}` is no sound Parquet file: {str(error).splitlines()[0]}", where=str(path)
+            f"`{path.name}` is no sound Parquet file: {why_unreadable(error)}", where=str(path)
         ) from error
     lists = [field.name for field in schema if _holds_numbers(field.type)]
     wanted = column or (lists[0] if len(lists) == 1 else "")
@@ -192,10 +192,25 @@ def _parquet(path: Path, column: str, id_column: str) -> tuple[list[str], NDArra
             hint=f"columns of vectors (lists of numbers): {', '.join(lists) or 'none'}; "
             f"all columns: {', '.join(schema.names)}",
         )
-    wanted_columns = list(dict.fromkeys([id_column, wanted]))
-    read = pa.schema([schema.field(name) for name in wanted_columns])
-    table = pa.Table.from_batches(parquet_batches(path, wanted_columns), read)
-    names = pc.cast(table[id_column], pa.string()).to_pylist()
+    twice = {id_column, wanted} & {name for name in schema.names if schema.names.count(name) > 1}
+    if twice or id_column == wanted:
+        raise DataError(
+            f"`{path.name}` has more than one column `{min(twice)}`"
+            if twice
+            else f"`{wanted}` of `{path.name}` cannot be both ids and vectors",
+            where=str(path),
+            hint="name another one: column, id_column",
+        )
+    read = pa.schema([schema.field(name) for name in (id_column, wanted)])
+    try:
+        table = pa.Table.from_batches(parquet_batches(path, read.names), read)
+        names = _names(table[id_column])
+    except (OSError, *UNREADABLE) as error:
+        raise DataError(
+            f"`{id_column}` of `{path.name}` cannot be read: {why_unreadable(error)}",
+            where=str(path),
+            hint="write the ids as texts in UTF-8, the vectors as lists of numbers",
+        ) from error
     rows = table[wanted].combine_chunks()
     widths = pc.fill_null(pc.list_value_length(rows), 0).to_numpy(zero_copy_only=False)
     usual = Counter(widths.tolist()).most_common(1)[0][0] if len(widths) else 0
@@ -212,6 +227,21 @@ def _parquet(path: Path, column: str, id_column: str) -> tuple[list[str], NDArra
         )
     flat = rows.flatten().to_numpy(zero_copy_only=False)
     return names, flat.reshape(len(names), usual)
+
+
+def _names(column: Any) -> list[str]:
+    """Ids as texts, those of other plain types as Arrow writes them.
+
+    Raises:
+        ValueError, NotImplementedError: the column holds no texts.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_nested(column.type):
+        raise ValueError(f"a {column.type} is no id")
+    found: list[str] = pc.cast(column, pa.string()).to_pylist()
+    return found
 
 
 def _holds_numbers(kind: Any) -> bool:

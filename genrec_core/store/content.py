@@ -87,16 +87,19 @@ def load_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
     """The arrays and the JSON value that `save_arrays` wrote.
 
     Raises:
-        DataError: the file is missing, cut short or of another format.
+        DataError: the file is missing, cut short or of another format, or its numbers are of a type that
+            NumPy does not have.
     """
     try:
         with safe_open(str(path), framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
+        value = orjson.loads(metadata.get(_KEY, "null"))
+    except (SafetensorError, OSError, AttributeError, TypeError, ValueError, KeyError) as error:
+        # AttributeError, TypeError: a type of number that NumPy does not have, such as float8
         raise DataError(
             f"`{path.name}` is no readable safetensors file: {error}",
             where=str(path),
             hint="delete the file and run the pipeline again",
         ) from error
-    return arrays, orjson.loads(metadata.get(_KEY, "null"))
+    return arrays, value

@@ -124,6 +124,8 @@ def test_whole_histories_and_users_alone(quick, tmp_path):
             {"user_id": ["a"], "item_ids": ["i1"], "item_id": ["i2"]},
             "users: there are two columns of items, `item_ids` and `item_id`\n  → leave one out",
         ),
+        ({"user_id": ["a"], "item_ids": [3.5]}, "users:1: `item_ids` is no list of ids: `3.5`"),
+        ({"user_id": ["a"], "item_ids": [True]}, "users:1: `item_ids` is no list of ids: `true`"),
         ({"user_id": ["a", "a"], "item_ids": ["i1", "i2"]}, "users:2: user has two rows: `a`"),
         ({"user_id": ["a", None], "item_id": ["i1", "i2"]}, "users:2: row has no `user_id`"),
         ({"user_id": ["a"], "item_id": ["i1"], "timestamp": ["soon"]}, "`timestamp` is not a number: `soon`"),
@@ -175,7 +177,7 @@ def test_an_id_with_a_comma_among_others_is_refused_not_guessed():
 @pytest.mark.parametrize("written", ['{"i1": 1}', "7", "true"])
 def test_a_history_that_is_no_list_is_refused(quick, tmp_path, written):
     (tmp_path / "users.jsonl").write_text(f'{{"user_id": "a", "item_ids": {written}}}\n')
-    with pytest.raises(GenrecError, match=r"users.jsonl:1: `item_ids` is no list of item ids: `"):
+    with pytest.raises(GenrecError, match=r"users.jsonl:1: `item_ids` is no list of ids: `"):
         quick.recommend_users(tmp_path / "users.jsonl")
 
 

@@ -102,6 +102,7 @@ def test_a_file_alone_is_examined_as_far_as_it_goes(genrec, files):
     [
         ([], "there is nothing to examine"),
         (["--identifiers", "sids.jsonl", "--embeddings", "short.npy"], "not 12 rows of finite numbers"),
+        (["--identifiers", "sids.jsonl", "--embeddings", "large.npy"], "not 12 rows of finite numbers"),
         (["--identifiers", "sids.jsonl", "--embeddings", "items.jsonl"], "no readable safetensors file"),
         (["--identifiers", "sids.jsonl", "--encoder", "quick/length"], "did you mean `quick/lengths`"),
         (["--identifiers", "sids.jsonl", "--encoder", "{use: "], "is not YAML"),
@@ -110,6 +111,7 @@ def test_a_file_alone_is_examined_as_far_as_it_goes(genrec, files):
 )
 def test_what_cannot_be_used_is_refused(genrec, files, arguments, message):
     np.save(files / "short.npy", np.zeros((3, 2), dtype=np.float32))
+    np.save(files / "large.npy", np.full((12, 2), 1e300))
     (files / "few.jsonl").write_text('{"item_id": "x", "title": "Rope"}\n')
     shown = genrec("doctor", *arguments)
     assert shown.code == 2

@@ -156,6 +156,47 @@ def test_a_parquet_file_of_vectors_that_unpacks_without_end_is_refused(tmp_path,
         read_vectors(path)
 
 
+def id_columns():
+    import pyarrow as pa
+
+    bad = [None, pa.array([0, 1, 2, 3], pa.int32()).buffers()[1], pa.py_buffer(b"\xff\xfe\xfd")]
+    return {
+        "lists": pa.array([["a"], ["b"], ["c"]]),
+        "structs": pa.array([{"a": 1}] * 3),
+        "bad bytes": pa.array([b"\xff", b"b", b"c"]),
+        "bad UTF-8": pa.Array.from_buffers(pa.string(), 3, bad),
+        "an unknown zone": pa.array([1, 2, 3]).cast(pa.timestamp("us", "Nowhere/Place")),
+    }
+
+
+@pytest.mark.parametrize("kind", ["lists", "structs", "bad bytes", "bad UTF-8", "an unknown zone"])
+def test_ids_that_are_no_texts_are_refused(tmp_path, kind):
+    pytest.importorskip("pyarrow")
+    path = write_parquet(tmp_path, other=id_columns()[kind])
+    with pytest.raises(DataError, match=r"`other` of `v\.parquet` cannot be read"):
+        print(read_vectors(path, id_column="other").ids)
+
+
+def test_two_columns_of_one_name_and_one_for_both_are_refused(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    path = write_parquet(tmp_path)
+    with pytest.raises(DataError, match="cannot be both ids and vectors"):
+        read_vectors(path, id_column="vector")
+    table = pa.Table.from_arrays([pa.array(IDS), pa.array(IDS), pa.array(MATRIX.tolist())], ["i", "i", "v"])
+    pa.parquet.write_table(table, path)
+    with pytest.raises(DataError, match="more than one column `i`"):
+        read_vectors(path, id_column="i")
+
+
+def test_numbers_that_numpy_does_not_have_are_refused(tmp_path):
+    import torch
+    from safetensors.torch import save_file as save_torch
+
+    save_torch({"x": torch.zeros(3, 2).to(torch.float8_e4m3fn)}, tmp_path / "v.safetensors")
+    with pytest.raises(DataError, match="no readable safetensors file"):
+        read_vectors(tmp_path / "v.safetensors", write_ids(tmp_path))
+
+
 def test_items_without_a_vector_are_counted_and_shown(tmp_path):
     file = read_vectors(**npy_and_text(tmp_path))
     with pytest.raises(DataError) as caught:

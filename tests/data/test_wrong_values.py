@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from genrec_core import Context, DataError
+from genrec_core import Context, DataError, Items
 from genrec_core.builtin.folder import Folder
 from genrec_core.cli.data import data
 from genrec_core.data import lines, parquet
 from genrec_core.data.defects import Defects
 from genrec_core.data.folder import Reading, examine_folder, load_folder
 from genrec_core.data.lines import records
+from genrec_core.data.new_items import read_new_items
 from tests.data.imports import LOG, items_of, run, with_items
 
 TSV = 'user_id\titem_id\ttimestamp\ttitle\nu\ta\t1\t"Red\nu\tb\t2\tLamp\nv\ta\t3\tend"\nw\tc\t4\t5" nail\n'
@@ -333,7 +334,7 @@ def test_parquet_texts_that_are_not_utf8_are_named(tmp_path: Path) -> None:
     bad = pa.array([b"\xff\xfe"], pa.binary()).view(pa.string())
     pq.write_table(pa.table({"user_id": bad, "item_id": ["a"], "timestamp": [1]}), tmp_path / "log.parquet")
     result = run(tmp_path, {}, "--allow-empty-text", log="log.parquet")
-    assert "Parquet file cannot be read: `a text is not UTF-8`" in str(result.exception)
+    assert "Parquet file cannot be read: `column user_id: a text is not UTF-8`" in str(result.exception)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
@@ -408,6 +409,43 @@ def test_a_cell_of_parquet_is_no_longer_than_a_line(tmp_path: Path, monkeypatch)
     pq.write_table(pa.table(columns), tmp_path / "i.parquet")
     result = run(tmp_path, {}, "--items", str(tmp_path / "i.parquet"))
     assert "a cell of column `tags` is 2,000 bytes long, 1,000 are allowed" in str(result.exception)
+
+
+NO_PYTHON_VALUE = {"date32": 1 << 30, "date64": 1 << 62, "timestamp[us]": 1 << 62, "zone": 1, "binary": 1}
+
+
+@pytest.mark.parametrize("kind", NO_PYTHON_VALUE)
+@pytest.mark.parametrize("table", ["log", "items", "users", "new items", "folder"])
+def test_parquet_values_that_python_has_not_are_named(tmp_path: Path, kind, table) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"date32": pa.date32(), "date64": pa.date64(), "timestamp[us]": pa.timestamp("us")}
+    raw = pa.array([NO_PYTHON_VALUE[kind]], pa.int32() if kind == "date32" else pa.int64())
+    odd = raw.cast(pa.timestamp("us", "Nowhere/Place")) if kind == "zone" else None
+    odd = pa.array(["x"]) if kind == "binary" else odd if odd is not None else raw.view(types[kind])
+    ids = {"user_id": pa.array(["u"]), "item_id": pa.array(["a"])}
+    if kind == "binary":
+        ids["item_id"] = pa.Array.from_buffers(
+            pa.string(), 1, [None, pa.array([0, 1], pa.int32()).buffers()[1], pa.py_buffer(b"\xff")]
+        )
+        ids["user_id"] = ids["item_id"]
+    if table == "users":
+        del ids["item_id"]
+    (tmp_path / "folder").mkdir()
+    file = tmp_path / ("folder/interactions.parquet" if table == "folder" else "x.parquet")
+    pq.write_table(pa.table({**ids, "timestamp": odd, "title": odd}), file)
+    if table in ("log", "items", "users"):
+        options = ("--allow-empty-text",) if table == "log" else (f"--{table}", str(file))
+        caught = run(tmp_path, {}, *options, log="x.parquet" if table == "log" else "log.csv").exception
+    else:
+        (tmp_path / "folder" / "items.jsonl").write_text('{"item_id": "a", "title": "A"}\n')
+        with pytest.raises(DataError) as found:
+            read_new_items(file, Items(("z",), {})) if table == "new items" else load_folder(file.parent)
+        caught = found.value
+    assert isinstance(caught, DataError)
+    assert "Parquet file cannot be read: `column " in str(caught)
+    assert str(file) in str(caught)
 
 
 def test_parquet_values_come_as_the_file_has_them(tmp_path: Path) -> None:
