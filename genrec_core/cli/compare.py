@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from genrec_core.pipeline.console import echo, echo_json, terminal
+from genrec_core.pipeline.numbers import MOST, Whole
 
 if TYPE_CHECKING:
     from rich.table import Table as Printed
@@ -28,8 +29,8 @@ _PATH = click.Path(path_type=Path)
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN ...")
 @click.option("--runs", "home", type=_PATH, default=Path("runs"), show_default=True, help="Where runs lie.")
 @click.option("--html", type=_PATH, help="Also write the comparison as an HTML page.")
-@click.option("--resamples", type=click.IntRange(1), default=1000, show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--resamples", type=Whole(1, 100_000), default=1000, show_default=True)
+@click.option("--seed", type=Whole(0, MOST), default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--csv", "form", flag_value="csv", help="Print every figure as a line of CSV.")
 @click.option("--latex", "form", flag_value="latex", help="Print the tables for a paper (booktabs).")
 @click.option("--markdown", "form", flag_value="markdown", help="Print the tables as Markdown.")

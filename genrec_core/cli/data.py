@@ -10,6 +10,7 @@ import click
 
 from genrec_core.cli import OpenGroup
 from genrec_core.pipeline.console import echo, echo_json
+from genrec_core.pipeline.numbers import MOST, Decimal, Whole
 
 if TYPE_CHECKING:
     from genrec_core.contracts.dataset import Dataset
@@ -39,7 +40,7 @@ def data() -> None:
 )  # fmt: skip
 @click.option("--tie-key", default="", help="Column that orders events of one user at one time.")
 @click.option("--rating-column", default="", help="Column of ratings, for --min-rating.")
-@click.option("--min-rating", type=float, help="Interactions rated lower are left out.")
+@click.option("--min-rating", type=Decimal(-1e9, 1e9), help="Interactions rated lower are left out.")
 @click.option("--items", "item_table", type=_PATH, help="Table with one row an item.")
 @click.option("--item-id-column", default="item_id", show_default=True, help="Id column of the item table.")
 @click.option(
@@ -52,11 +53,9 @@ def data() -> None:
     "--dedupe", type=click.Choice(["keep-all", "keep-first", "keep-last"]), default="keep-all",
     show_default=True, help="Which interactions of a user with the same item stay.",
 )  # fmt: skip
-@click.option("--k-core", type=click.IntRange(1), default=1, help="Least interactions of users and items.")
-@click.option("--min-user", type=click.IntRange(1), help="Least interactions of a user, instead of --k-core.")
-@click.option(
-    "--min-item", type=click.IntRange(1), help="Least interactions of an item, instead of --k-core."
-)
+@click.option("--k-core", type=Whole(1, MOST), default=1, help="Least interactions of users and items.")
+@click.option("--min-user", type=Whole(1, MOST), help="Least interactions of a user, instead of --k-core.")
+@click.option("--min-item", type=Whole(1, MOST), help="Least interactions of an item, instead of --k-core.")
 @click.option(
     "--missing-words", type=_MISSING_WORDS, default="refuse", show_default=True,
     help="Texts of items and users that say nan, None, NULL, NA …",

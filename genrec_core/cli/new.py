@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from genrec_core.pipeline.console import echo
+from genrec_core.pipeline.numbers import Decimal
 from genrec_core.registry.registry import KINDS
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
@@ -108,7 +109,7 @@ def plugin(name: str, kind: str, into: Path) -> None:
 )
 @click.option("--out", type=click.Path(path_type=Path), help="The file; by default NAME.yaml here.")
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), default=20.0, show_default=True,
+    "--minutes", type=Decimal(0, 1e6, min_open=True), default=20.0, show_default=True,
     help="How long training may take; epochs are cut to it.",
 )  # fmt: skip
 @click.option("--no-trial", is_flag=True, help="Do not run it on a few users first; no time is told then.")

@@ -10,6 +10,7 @@ Figures of the tables are read from `metrics.json`.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from genrec_core.evaluation.report.figures import count, duration, percent, shar
 from genrec_core.pipeline.console import echo, echo_json, terminal
 from genrec_core.pipeline.graph import Graph
 from genrec_core.pipeline.load import Pipeline, load_pipeline
+from genrec_core.pipeline.numbers import MOST, Whole
 from genrec_core.pipeline.plan import Entry
 from genrec_core.pipeline.run import Finished, ManyFinished, StageSelection, planned, run_pipeline, run_seeds
 from genrec_core.pipeline.run_folder import REPORT
@@ -42,6 +44,8 @@ from genrec_core.pipeline.stages.stage import Stage
 from genrec_core.pipeline.stages.train import TrainStage
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.loading import missing_modules
+
+_SEED = re.compile("[0-9]{1,10}")
 
 
 def _selection_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -64,7 +68,7 @@ def _selection_options(command: Callable[..., None]) -> Callable[..., None]:
 @_selection_options
 @click.option("--explain", is_flag=True, help="Say what would run and why; run nothing.")
 @click.option(
-    "--limit", type=click.IntRange(1), metavar="USERS", help="Try it on so many users; results say so."
+    "--limit", type=Whole(1, MOST), metavar="USERS", help="Try it on so many users; results say so."
 )
 @click.option("--seeds", default="", metavar="1,2,3", help="Run with each seed; report mean and spread.")
 @folders
@@ -142,14 +146,14 @@ def seeds_of(text: str) -> tuple[int, ...]:
         GenrecError: it is no list of different whole numbers.
     """
     parts = [part.strip() for part in text.split(",")] if text else []
-    wrong = [part for part in parts if not part.isdecimal() or int(part) >= 2**31]
-    if wrong or len(set(parts)) < len(parts):
+    seeds = tuple(int(part) for part in parts if _SEED.fullmatch(part) and int(part) < 2**31)
+    if len(set(seeds)) < len(parts):
         raise GenrecError(
             f"`{text}` is no list of different seeds",
             where=f"--seeds {text}",
             hint="write whole numbers with commas between, like --seeds 1,2,3",
         )
-    return tuple(int(part) for part in parts)
+    return seeds
 
 
 def print_results(name: str, metrics: Mapping[str, Any], folder: Path) -> None:

@@ -48,6 +48,7 @@ from genrec_core.registry.loading import missing_modules, not_installed
 from genrec_core.registry.problems import OptionsError, Problem, did_you_mean, dotted, problems_of, shown
 from genrec_core.registry.registry import Registry
 
+_POSITION = re.compile("[0-9]{1,9}")
 _SHORT_FORM = re.compile(r"[a-z0-9._-]+/[a-z0-9._-]+")
 
 
@@ -356,7 +357,7 @@ def _step(block: Any, part: str, steps: Keys, where: str) -> str | int:
             where=where,
             hint=f"set `{dotted(steps)}` itself",
         )
-    if not part.isdecimal() or int(part) >= len(block):
+    if not _POSITION.fullmatch(part) or int(part) >= len(block):
         raise GenrecError(
             f"`{dotted(steps)}` is a list of {len(block)}, which has no position `{part}`",
             where=where,

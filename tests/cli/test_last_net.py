@@ -7,9 +7,11 @@ import json
 import shutil
 import sys
 
+import click
 import pytest
 
-from genrec_core.cli import main
+from genrec_core.cli import cli, main
+from genrec_core.pipeline.numbers import Decimal, Whole
 
 DEEP = "[" * 980 + "]" * 980
 
@@ -70,6 +72,28 @@ KNOWN = {
         ["items", "add", "runs/quick/latest", "deep.jsonl"], 2, "deep.jsonl:1: line is nested too deep",
     ),
     "seeds of other digits": (["run", "pipeline.yaml", "--seeds", "１,²"], 2, "--seeds 1,2,3"),
+    "seeds of other digits, whole": (["run", "pipeline.yaml", "--seeds", "１,２"], 2, "--seeds 1,2,3"),
+    "one seed written twice": (["run", "pipeline.yaml", "--seeds", "01,1"], 2, "no list of different seeds"),
+    "a seed of 5,000 digits": (["run", "pipeline.yaml", "--seeds", "9" * 5000], 2, "--seeds 1,2,3"),
+    "a place of 5,000 digits": (
+        ["check", "pipeline.yaml", "--set", f"train.count.corpora.{'9' * 5000}=1"], 2, "has no position",
+    ),
+    "a place of other digits": (
+        ["check", "pipeline.yaml", "--set", "train.count.corpora.０=1"], 2, "has no position `０`",
+    ),
+    "a limit of other digits": (["run", "pipeline.yaml", "--limit", "１"], 2, "'１' is no number from 1"),
+    "a limit with an underscore": (["run", "pipeline.yaml", "--limit", "1_0"], 2, "'1_0' is no number"),
+    "more items than any catalogue": (
+        ["recommend", "runs/quick/latest", "--all", "--out", "r.jsonl", "-k", "1" + "0" * 30], 2,
+        "is no number from 1 to 100000",
+    ),
+    "resamples without end": (
+        ["compare", "runs/quick/latest", "runs/quick/latest", "--resamples", "100000000"], 2,
+        "100000000 is not in the range 1<=x<=100000",
+    ),
+    "a seed below nought": (
+        ["compare", "runs/quick/latest", "runs/quick/latest", "--seed", "-1"], 2, "-1 is not in the range",
+    ),
     "a folder for a pipeline": (["check", "."], 2, "is a folder"),
     "a device for a pipeline": (["check", "/dev/zero"], 2, "is no file"),
     "a new plugin below a file": (["new", "plugin", "x", "--into", "pipeline.yaml"], 2, "pipeline.yaml"),
@@ -115,6 +139,40 @@ def test_a_working_folder_whose_name_is_not_utf_8(ran, tmp_path, monkeypatch):
     assert ran("unbundle", "b.zip").code == 0
     shown = ran("compare", "b", "b", "--json")
     assert (shown.code, bool(json.loads(shown.out))) == (0, True), "a bundle needs no name of the folder"
+
+
+def commands(group, names=()):
+    """Every command below a group, with its words."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*names, name))
+        elif command is not None:
+            yield " ".join((*names, name)), command
+
+
+def test_every_number_of_every_command_has_a_range_with_both_ends(monkeypatch):
+    monkeypatch.delenv("GENREC_PLUGINS", raising=False)
+    found = {name: command.params for name, command in commands(cli)}
+    assert {"run", "compare", "data import", "recommend", "doctor"} <= found.keys()
+    numbers = [
+        (name, param.name, param.type)
+        for name, params in found.items()
+        for param in params
+        if isinstance(param.type, (click.types.IntParamType, click.types.FloatParamType))
+    ]
+    assert len(numbers) >= 10
+    for name, param, kind in numbers:
+        assert isinstance(kind, (Whole, Decimal)), f"{name} {param}: take one of genrec_core.pipeline.numbers"
+
+
+@pytest.mark.parametrize("text", ["1_0", "１", "0x1", "1e999", "nan", "inf", "9" * 5000, "", "1.5.2"])
+def test_what_is_no_plain_number_is_refused(text):
+    for kind in (Whole(1, 9), Decimal(1, 9)):
+        with pytest.raises(click.BadParameter):
+            kind.convert(text, None, None)
+    assert (Whole(1, 9).convert("+3", None, None), Decimal(0, 9).convert("1e-3", None, None)) == (3, 0.001)
 
 
 def test_a_full_disk_names_the_file(genrec, monkeypatch):

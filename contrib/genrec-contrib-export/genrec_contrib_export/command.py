@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from genrec_core.pipeline.console import echo
+from genrec_core.pipeline.numbers import Whole
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
 
@@ -15,7 +16,7 @@ from genrec_core.registry.discovery import load_plugins
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--to", "folder", type=click.Path(path_type=Path), required=True, help="A new folder.")
 @click.option(
-    "--examples", type=click.IntRange(min=0), default=3, show_default=True,
+    "--examples", type=Whole(0, 100_000), default=3, show_default=True,
     help="Test histories on which the folder, in a fresh process, is compared with the run.",
 )  # fmt: skip
 @click.option(

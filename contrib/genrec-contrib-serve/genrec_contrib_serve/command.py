@@ -17,6 +17,7 @@ import click
 
 from genrec_contrib_serve.settings import TOKEN_VARIABLE, Settings
 from genrec_core.pipeline.console import echo
+from genrec_core.pipeline.numbers import Decimal, Whole
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.registry.discovery import load_plugins
 
@@ -26,43 +27,41 @@ from genrec_core.registry.discovery import load_plugins
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address; others than this machine's need a token."
 )
-@click.option(
-    "--port", type=click.IntRange(0, 65_535), default=8000, show_default=True, help="0 takes a free one."
-)
+@click.option("--port", type=Whole(0, 65_535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option(
     "--max-batch",
-    type=click.IntRange(min=1),
+    type=Whole(1, 1_000_000),
     default=32,
     show_default=True,
     help="Requests answered together.",
 )
 @click.option(
     "--max-queue",
-    type=click.IntRange(min=1),
+    type=Whole(1, 1_000_000),
     default=256,
     show_default=True,
     help="Requests that may wait; more get 429.",
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0.1),
+    type=Decimal(0.1, 86_400),
     default=30.0,
     show_default=True,
     help="Seconds a request may take.",
 )
 @click.option(
     "--max-body",
-    type=click.IntRange(min=1024),
+    type=Whole(1024, 1 << 30),
     default=1 << 20,
     show_default=True,
     help="Bytes of a request.",
 )
 @click.option(
-    "--max-history", type=click.IntRange(min=1), default=1000, show_default=True, help="Items of a history."
+    "--max-history", type=Whole(1, 1_000_000), default=1000, show_default=True, help="Items of a history."
 )
 @click.option(
     "--max-items",
-    type=click.IntRange(min=1),
+    type=Whole(1, 1_000_000),
     default=100,
     show_default=True,
     help="Items that may be asked for.",

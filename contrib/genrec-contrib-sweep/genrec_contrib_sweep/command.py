@@ -13,6 +13,7 @@ import click
 
 from genrec_core.cli.environment import JSON, SET, StoreAndRuns, environment, folders
 from genrec_core.pipeline.console import echo, echo_json, terminal
+from genrec_core.pipeline.numbers import Whole
 
 if TYPE_CHECKING:
     from genrec_contrib_sweep.sweeping import Swept
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     "--over", "overs", multiple=True, required=True, metavar="PATH=VALUES",
     help="An option and its values, commas between; with --optuna also a range: 1e-4..1e-2, log:1e-4..1e-2.",
 )  # fmt: skip
-@click.option("--optuna", "trials", type=click.IntRange(2), default=None, help="Let optuna propose so many.")
+@click.option("--optuna", "trials", type=Whole(2, 1_000_000), help="Let optuna propose so many.")
 @click.option("--metric", default="", metavar="NAME", help="Of validation rows; by default NDCG@10.")
 @click.option("--seeds", default="", metavar="1,2,3", help="Judge each trial by its mean over these.")
 @SET

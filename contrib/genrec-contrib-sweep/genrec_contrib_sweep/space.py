@@ -26,8 +26,11 @@ from genrec_core.pipeline.yaml_source import parse
 OptionValues = Mapping[str, Any]
 """Way to an option → value."""
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
 _RANGE = re.compile(rf"(?P<log>log:)?(?P<low>{_NUMBER})\.\.(?P<high>{_NUMBER})")
+_WHOLE = re.compile(r"[-+]?[0-9]+")
+_LARGEST = 2**53
+"""Up to here whole numbers and floating-point numbers are the same."""
 _AT_RANDOM = 10
 """Trials that optuna draws at random before it learns from them; its own default."""
 
@@ -70,13 +73,13 @@ def parse_over(text: str) -> Over:
             hint="write --seeds 1,2,3, and each trial is judged by its mean over seeds",
         )
     if found := _RANGE.fullmatch(written.strip()):
-        whole = all(re.fullmatch(r"[-+]?\d+", found[end]) for end in ("low", "high"))
-        low, high = ((int if whole else float)(found[end]) for end in ("low", "high"))
-        if low >= high or (found["log"] and low <= 0):
+        whole = all(_WHOLE.fullmatch(found[end]) for end in ("low", "high"))
+        low, high = (int(found[end][:40]) if whole else float(found[end]) for end in ("low", "high"))
+        if low >= high or (found["log"] and low <= 0) or max(-low, high) > _LARGEST:
             raise GenrecError(
-                f"`{written}` is no range",
-                where=where,
-                hint="the lower end comes first; log: needs it above 0",
+                f"`{written[:60]}` is no range",
+                where=where[:100],
+                hint=f"the lower end comes first, none is beyond {_LARGEST:,}; log: needs it above 0",
             )
         return Over(path, (), low, high, bool(found["log"]))
     values = parse(f"[{written}]", where).values

@@ -163,6 +163,7 @@ def test_values_and_ranges_are_read(text, over):
         ("\udc80=1,2", "holds half a character"), ("a=", "is no option with values"),
         (".b=1", "is no option"),
         ("a=1,1", "a value is given twice"), ("a=3..2", "`3..2` is no range"), ("a=log:0..2", "is no range"),
+        (f"a=1..1{'0' * 30}", "is no range"), ("a=0.1..1e400", "is no range"),
         ("seed=1,2", "the best of several is only the luckiest"),
     ],
 )  # fmt: skip
