@@ -128,12 +128,23 @@ def _parsed(given: str) -> dict[str, dict[str, Any]]:
     from genrec_core.contracts.errors import GenrecError
 
     try:
-        options = json.loads(given)
-    except (json.JSONDecodeError, RecursionError) as error:
+        options = json.loads(given, object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:  # ValueError: JSON, or digits by the thousand
         raise GenrecError(f"`--options` is no JSON: {error}", hint=_EXAMPLE) from error
     if not isinstance(options, dict) or not all(isinstance(value, dict) for value in options.values()):
         raise GenrecError("`--options` must map component names to their options", hint=_EXAMPLE)
     return options
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of a name that comes twice Python would take the last value."""
+    from genrec_core.contracts.errors import GenrecError
+
+    names = [name for name, _ in pairs]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise GenrecError(f"`--options` names `{twice[0]}` twice", hint="write each name once")
+    return dict(pairs)
 
 
 _EXAMPLE = """write '{"plugin/component": {"option": 1}}'"""

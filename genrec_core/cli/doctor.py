@@ -14,7 +14,6 @@ from typing import Any
 
 import click
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -41,6 +40,7 @@ from genrec_core.pipeline.console import echo_json, terminal
 from genrec_core.pipeline.diagnosed import inputs_of
 from genrec_core.pipeline.numbers import MOST, Whole
 from genrec_core.pipeline.run_reader import open_run
+from genrec_core.pipeline.yaml_source import parse
 from genrec_core.registry.discovery import load_plugins
 from genrec_core.registry.registry import Registry
 
@@ -168,12 +168,14 @@ def _with_vectors(inputs: IdentifierInputs, asked: DoctorInputs, registry: Regis
 
 def _encoder(block: str, registry: Registry) -> Encoder:
     try:
-        encoder = registry.build("encoder", yaml.safe_load(block))
-    except yaml.YAMLError as error:
+        values = parse(block, "--encoder").values
+    except GenrecError as error:
         raise GenrecError(
-            f"`--encoder {block}` is not YAML",
+            f"`--encoder {block}` is not YAML: {error.message}",
+            where=error.where,
             hint="write a name, or a block like '{use: core/sentence, path: …}'",
         ) from error
+    encoder = registry.build("encoder", values)
     assert isinstance(encoder, Encoder)
     return encoder
 

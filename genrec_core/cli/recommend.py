@@ -245,9 +245,10 @@ def _ids_in(path: Path) -> list[str]:
     """The ids in a file: one a line, or the column `item_id` of a table.
 
     Raises:
-        GenrecError: there is no such file or column.
+        GenrecError: there is no such file or column, or it is not UTF-8.
     """
     from genrec_core.data.defects import Defects
+    from genrec_core.data.lines import UTF8_HINT
     from genrec_core.data.tables import table_rows
 
     if not path.is_file():
@@ -257,7 +258,11 @@ def _ids_in(path: Path) -> list[str]:
         found = [str(row[0]).strip() for _, row in table_rows(path, ("item_id",), defects)]
         defects.refuse()
         return found
-    lines = path.read_text(encoding="utf-8").splitlines()
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise GenrecError("line is not UTF-8", where=f"{path}:{line}", hint=UTF8_HINT) from error
     return [line.strip() for line in lines if line.strip()]
 
 

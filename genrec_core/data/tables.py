@@ -13,6 +13,7 @@ that go over several lines are counted, never lost, and so are blank lines.
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +22,7 @@ from typing import Any, Literal
 
 from genrec_core.contracts.errors import DataError, GenrecError
 from genrec_core.data.defects import Defects
-from genrec_core.data.lines import UTF8_HINT, byte_lines, records
+from genrec_core.data.lines import LONGEST_LINE, UTF8_HINT, byte_lines, records
 from genrec_core.data.parquet import (
     UNREADABLE,
     DuplicateNameError,
@@ -62,10 +63,8 @@ class TableFormat:
         delimiter = self.delimiter.replace("\\t", "\t") or ("\t" if tab else ",")
         if any(letter in delimiter for letter in '"\r\n\0'):
             raise DataError(f"`{self.delimiter!r}` cannot part cells", hint="name it as in `--delimiter ';'`")
-        try:
-            "".encode(self.encoding)
-        except LookupError as error:
-            raise DataError(f"no encoding is called `{self.encoding}`", hint="utf-8, latin-1 …") from error
+        if not _decodes(self.encoding):
+            raise DataError(f"no encoding of texts is called {self.encoding!r}", hint="utf-8, latin-1 …")
         return replace(self, delimiter=delimiter)
 
 
@@ -124,6 +123,14 @@ def table_columns(path: Path, defects: Defects, written: TableFormat | None = No
     for _, row in records(path, Defects(), literals=True):
         names.update(dict.fromkeys(row))
     return tuple(names)
+
+
+def _decodes(encoding: str) -> bool:
+    """Whether an encoding makes letters of bytes; `rot13`, `base64` and `undefined` do not."""
+    try:
+        return "a\n".encode(encoding).decode(encoding) == "a\n"
+    except (LookupError, ValueError):
+        return False
 
 
 def _csv_rows(
@@ -220,17 +227,41 @@ def _csv_records(path: Path, defects: Defects, written: TableFormat) -> Iterator
 
 
 def _text_lines(path: Path, defects: Defects, encoding: str = "utf-8") -> Iterator[tuple[int, str]]:
+    if codecs.lookup(encoding).name.startswith(("utf-16", "utf-32")):
+        yield from _wide_lines(path, defects, encoding)
+        return
     for number, line in byte_lines(path, defects):
         try:
             text = line.decode(encoding)
-        except UnicodeDecodeError:
+        except ValueError:  # some encodings raise nothing finer
             text = line.decode(errors="replace").strip()
-            if encoding.lower().replace("_", "-") in ("utf-8", "utf8"):
+            if codecs.lookup(encoding).name == "utf-8":
                 defects.add("line is not UTF-8", text, path, number, f"{UTF8_HINT}; or `--encoding latin-1`")
             else:
                 defects.add(f"line is not {encoding}", text, path, number, "name another `--encoding`")
             return
         yield number, text
+
+
+def _wide_lines(path: Path, defects: Defects, encoding: str) -> Iterator[tuple[int, str]]:
+    """Lines of letters of two or four bytes, in which a line break is more than a byte."""
+    decoder, rest, number = codecs.getincrementaldecoder(encoding)(), "", 0
+    try:
+        for _, piece in byte_lines(path, defects):
+            lines = (rest + decoder.decode(piece)).split("\n")
+            rest = lines.pop()
+            if len(rest) > LONGEST_LINE:
+                defects.add("line is too long", f"{LONGEST_LINE:,} letters and more", path, number + 1)
+                return
+            for line in lines:
+                number += 1
+                yield number, line.removeprefix("\ufeff" if number == 1 else "") + "\n"
+        rest += decoder.decode(b"", final=True)
+    except UnicodeError as error:
+        defects.add(f"line is not {encoding}", str(error), path, number + 1, "name another `--encoding`")
+        return
+    if rest:
+        yield number + 1, rest.removeprefix("" if number else "\ufeff")
 
 
 def _parquet_rows(path: Path, columns: Sequence[str], defects: Defects) -> Iterator[TableRow]:

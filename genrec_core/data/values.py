@@ -154,6 +154,19 @@ def _number(value: Any, column: str) -> float:
     return number
 
 
+def _refuse_twice(time_format: TimeFormat) -> None:
+    try:
+        datetime.strptime("", time_format)
+    except ValueError:
+        pass  # no time is empty
+    except (re.error, LookupError) as error:
+        raise DataError(
+            f"`{time_format}` is no time format: it names a part of a time twice",
+            where="--time-format",
+            hint="write each part once, as in %d.%m.%Y %H:%M",
+        ) from error
+
+
 class LenientValues(StrictValues):
     """Reads the cells of a table that is being imported.
 
@@ -165,11 +178,13 @@ class LenientValues(StrictValues):
         spaces: how many ids had spaces around them, which were cut off.
 
     Raises:
-        DataError: there is no such time format.
+        DataError: there is no such time format, or one names a part of a time twice.
     """
 
     def __init__(self, time_format: TimeFormat = "seconds") -> None:
-        if "%" not in time_format and time_format not in _NAMED_FORMATS:
+        if "%" in time_format:
+            _refuse_twice(time_format)
+        elif time_format not in _NAMED_FORMATS:
             hint = f"known are {', '.join(_NAMED_FORMATS)}, and formats such as %d.%m.%Y"
             raise DataError(f"`--time-format {time_format}` is no time format", hint=hint)
         self.time_format = time_format

@@ -106,6 +106,14 @@ def test_a_file_alone_is_examined_as_far_as_it_goes(genrec, files):
         (["--identifiers", "sids.jsonl", "--embeddings", "items.jsonl"], "no readable safetensors file"),
         (["--identifiers", "sids.jsonl", "--encoder", "quick/length"], "did you mean `quick/lengths`"),
         (["--identifiers", "sids.jsonl", "--encoder", "{use: "], "is not YAML"),
+        (["--identifiers", "sids.jsonl", "--encoder", "{use: quick/lengths, 3: 4}"], "3"),
+        (["--identifiers", "sids.jsonl", "--encoder", f"{{use: x/y, a: 1{'0' * 30}}}"], "64 bits"),
+        (
+            ["--identifiers", "sids.jsonl", "--encoder", "{use: quick/lengths, a: !!binary eA==}"],
+            "is not YAML",
+        ),
+        (["--identifiers", "sids.jsonl", "--encoder", "{use: quick/lengths, a: !!set {x}}"], "is not YAML"),
+        (["--identifiers", "sids.jsonl", "--encoder", "{use: &a quick/lengths, a: *a}"], "is not YAML"),
         (["--identifiers", "items.jsonl", "--items", "few.jsonl"], "1 of 1 items have no identifier: `x`"),
     ],
 )

@@ -94,6 +94,20 @@ KNOWN = {
     "a seed below nought": (
         ["compare", "runs/quick/latest", "runs/quick/latest", "--seed", "-1"], 2, "-1 is not in the range",
     ),
+    "Latin-1 in --exclude": (
+        ["recommend", "runs/quick/latest", "--history", "i1", "--exclude", "latin.txt"], 2,
+        "latin.txt:2: line is not UTF-8",
+    ),
+    "users' times with a part twice": (
+        ["recommend", "runs/quick/latest", "--users", "who.csv", "--out", "r.csv", "--time-format", "%d%d"],
+        2, "is no time format",
+    ),
+    "one name of options twice": (
+        ["check-plugin", "--options", '{"quick/a": {}, "quick/a": {}}'], 2, "names `quick/a` twice",
+    ),
+    "a number of options of 5,000 digits": (
+        ["check-plugin", "--options", '{"quick/a": {"x": ' + "9" * 5000 + "}}"], 2, "is no JSON",
+    ),
     "a folder for a pipeline": (["check", "."], 2, "is a folder"),
     "a device for a pipeline": (["check", "/dev/zero"], 2, "is no file"),
     "a new plugin below a file": (["new", "plugin", "x", "--into", "pipeline.yaml"], 2, "pipeline.yaml"),
@@ -106,6 +120,8 @@ def ran(genrec, tmp_path):
     assert genrec("run", "pipeline.yaml").code == 0
     (tmp_path / "new.jsonl").write_text('{"item_id": "n0", "title": "Thing 03"}\n')
     (tmp_path / "deep.jsonl").write_text('{"item_id": "n0", "title": ' + DEEP + "}\n")
+    (tmp_path / "who.csv").write_text("user_id\nu0\n")
+    (tmp_path / "latin.txt").write_bytes("i1\ni2 ü\n".encode("latin-1"))
     return genrec
 
 

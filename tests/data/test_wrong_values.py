@@ -473,3 +473,29 @@ def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch) -> None:
     defects = Defects()
     assert list(records(tmp_path / "x.jsonl", defects)) == []
     assert "line is too long" in str(defects.found[0])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_a_table_of_wide_letters_is_imported(tmp_path: Path, encoding) -> None:
+    items = 'item_id,title\r\na,Comb ਅ\nb,Soap\nc,"Gel\n2"'
+    files = {
+        "i.csv": ("\ufeff" * encoding.endswith("e") + items).encode(encoding),
+        "log.csv": LOG.encode(encoding),
+    }
+    cut = run(tmp_path, {"log.csv": files["log.csv"][:-1]}, "--encoding", encoding)
+    assert f"log.csv:4: line is not {encoding}" in str(cut.exception)
+    result = run(tmp_path, files, "--encoding", encoding, "--items", str(tmp_path / "i.csv"))
+    assert result.exit_code == 0, result.exception
+    assert [fields["title"] for fields in items_of(tmp_path).values()] == ["Comb ਅ", "Soap", "Gel\n2"]
+
+
+@pytest.mark.parametrize("encoding", ["punycode", "idna", "undefined", "\0", "rot13", "base64", "x" * 500])
+def test_an_encoding_that_is_none_of_texts_is_refused(tmp_path: Path, encoding) -> None:
+    result = run(tmp_path, {"log.csv": LOG + "ü-,b.,9\n"}, "--encoding", encoding, "--allow-empty-text")
+    assert isinstance(result.exception, DataError)
+
+
+@pytest.mark.parametrize("form", ["%d%d", "%c%c", "%Z%Z"])
+def test_a_time_format_that_names_a_part_twice_is_refused(tmp_path: Path, form) -> None:
+    result = run(tmp_path, {}, "--time-format", form, "--allow-empty-text")
+    assert f"`{form}` is no time format: it names a part of a time twice" in str(result.exception)
