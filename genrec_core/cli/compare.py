@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.console import echo, echo_json, terminal
 from genrec_core.pipeline.numbers import MOST, Whole
 
@@ -23,6 +27,28 @@ if TYPE_CHECKING:
     )
 
 _PATH = click.Path(path_type=Path)
+
+
+@contextlib.contextmanager
+def _read_by_somebody(path: Path) -> Iterator[None]:
+    """Keep a pipe open that somebody reads (`--html >(less)`), as writing waits for ever where nobody does.
+
+    Raises:
+        GenrecError: nobody does.
+    """
+    if not path.is_fifo():
+        yield
+        return
+    try:
+        held = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise GenrecError(
+            f"`{path}` is a pipe that nobody reads", where="--html", hint="name a file"
+        ) from error
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
 @click.command()
@@ -49,7 +75,8 @@ def compare(
     if html is not None:
         from genrec_core.evaluation.report.page import write_comparison
 
-        write_comparison(html, found, resamples)
+        with _read_by_somebody(html):
+            write_comparison(html, found, resamples)
     if form == "json":
         echo_json(found.plain())
     elif form:

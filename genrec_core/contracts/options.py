@@ -7,6 +7,8 @@ option can mean are refused everywhere, so that they do not surface as an overfl
 
 from __future__ import annotations
 
+import errno
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,18 @@ def recordable(path: Path, hint: str) -> Path:
 def has_half_characters(text: str) -> bool:
     """Whether a text holds surrogates, as those of bytes that are not UTF-8 do; no JSON can be made of it."""
     return any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def regular_file(path: Path) -> Path:
+    """A path that may be opened: a pipe would keep whoever reads it waiting, and a device may never end.
+
+    Raises:
+        OSError: it leads to a pipe or a device, or to nothing.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # that a folder is none is said when it is opened
+        raise OSError(errno.EINVAL, "this is a pipe or a device, not a file", str(path))
+    return path
 
 
 def _numbers(value: Any) -> Iterator[int | float]:

@@ -21,6 +21,7 @@ from typing import IO, Any, cast
 import orjson
 
 from genrec_core.contracts.errors import DataError
+from genrec_core.contracts.options import regular_file
 from genrec_core.data.defects import Defects
 
 UTF8_HINT = "save the file as UTF-8; `iconv -f latin1 -t utf-8` converts an old one"
@@ -224,7 +225,7 @@ def read_json(path: Path) -> Any:
         DataError: the file is missing or damaged.
     """
     try:
-        content = path.read_bytes()
+        content = regular_file(path).read_bytes()
         return orjson.loads(gzip.decompress(content) if path.suffix == ".gz" else content)
     except (OSError, EOFError, zlib.error, ValueError) as error:
         hint = "delete the artefact's folder and run the pipeline again"

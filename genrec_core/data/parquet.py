@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from genrec_core.contracts.errors import DataError, GenrecError
+from genrec_core.contracts.options import regular_file
 from genrec_core.data.lines import LONGEST_LINE, UNPACKED_RATIO, is_trap
 
 ROWS_FREE, ROWS_A_BYTE = 1_000_000, 100
@@ -117,7 +118,7 @@ def _opened(path: Path, texts: Sequence[str]) -> Any:
             where=str(path),
             hint="pip install 'genrec-core[parquet]', or convert the table to CSV",
         ) from error
-    found, size = ParquetFile(path, read_dictionary=list(texts) or None), path.stat().st_size
+    found, size = ParquetFile(regular_file(path), read_dictionary=list(texts) or None), path.stat().st_size
     if found.metadata.num_rows > ROWS_FREE and found.metadata.num_rows > size * ROWS_A_BYTE:
         raise DataError(
             f"`{path.name}` claims {found.metadata.num_rows:,} rows in {size:,} bytes",

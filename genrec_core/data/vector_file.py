@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import DataError, examples
+from genrec_core.contracts.options import regular_file
 from genrec_core.data.defects import Defects
 from genrec_core.data.lines import UTF8_HINT, byte_lines, records
 from genrec_core.data.parquet import UNREADABLE, parquet_batches, parquet_file, why_unreadable
@@ -121,7 +122,7 @@ def read_matrix(path: Path, name: str = "") -> NDArray[Any]:
     """
     try:
         if path.suffix == ".npy":
-            found: Any = np.load(path, mmap_mode="r", allow_pickle=False)
+            found: Any = np.load(regular_file(path), mmap_mode="r", allow_pickle=False)
         else:
             found = _tensor(load_arrays(path)[0], path, name)
     except (OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError) as error:

@@ -27,6 +27,7 @@ import yaml
 from numpy.typing import NDArray
 
 from genrec_core.contracts.errors import DataError
+from genrec_core.contracts.options import regular_file
 from genrec_core.evaluation.evaluate import METRICS, MODEL_SYSTEM, ORACLE, RANKS
 from genrec_core.evaluation.intervals import PairedDifference, differences
 from genrec_core.evaluation.metrics import accuracy
@@ -179,7 +180,7 @@ def _rank_files(folder: Path, metrics: Mapping[str, Any]) -> list[Path]:
 def pipeline_name(folder: Path) -> str:
     """The name in a run's pipeline; of a run without a pipeline file the names of its folders."""
     try:
-        name = yaml.safe_load((folder / "pipeline.yaml").read_text(encoding="utf-8"))["name"]
+        name = yaml.safe_load(regular_file(folder / "pipeline.yaml").read_text(encoding="utf-8"))["name"]
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
         return f"{folder.parent.name}/{folder.name}"
     return str(name)

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from genrec_core.contracts.errors import DataError
+from genrec_core.contracts.options import regular_file
 from genrec_core.data.defects import abbreviated
 
 _DEEPEST_CUTOFF = 100_000
@@ -140,7 +141,7 @@ def read_metrics(path: Path, again: str = "run the pipeline again") -> dict[str,
         DataError: it is missing, is no JSON, or holds what no run writes.
     """
     try:
-        metrics: dict[str, Any] = orjson.loads(path.read_bytes())
+        metrics: dict[str, Any] = orjson.loads(regular_file(path).read_bytes())
     except OSError as error:
         raise DataError(
             f"`{path.name}` cannot be read: {error.strerror}", where=str(path), hint=again

@@ -35,6 +35,7 @@ from genrec_core.contracts.encoder import Encoder
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.items import Items
+from genrec_core.contracts.options import regular_file
 from genrec_core.contracts.processes import one_process
 from genrec_core.data.lines import write_records
 from genrec_core.data.new_items import appended
@@ -294,7 +295,7 @@ def _refuse_taken(home: Path, key: str) -> None:
     if not home.exists() or (home.is_dir() and not any(home.iterdir())):
         return
     try:
-        stages = orjson.loads((home / PLAN).read_bytes())["stages"]
+        stages = orjson.loads(regular_file(home / PLAN).read_bytes())["stages"]
         same = any(stage["fingerprint"] == key for stage in stages)
     except (OSError, ValueError, KeyError, TypeError):
         same = False  # no run folder

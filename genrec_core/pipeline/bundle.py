@@ -25,6 +25,7 @@ from pathlib import Path
 
 from genrec_core.contracts.component import components_in
 from genrec_core.contracts.errors import DataError, GenrecError
+from genrec_core.contracts.options import regular_file
 from genrec_core.contracts.processes import one_process
 from genrec_core.data.lines import UNPACKED_RATIO, is_trap
 from genrec_core.pipeline.graph import DATA, TUNE
@@ -262,7 +263,7 @@ def _zip(folder: Path, file: Path) -> None:
 def _unzip(file: Path, to: Path) -> None:
     """What the manifest lists, no longer than it says; a manifest with a name that leads out is none."""
     try:
-        with zipfile.ZipFile(file) as archive:
+        with zipfile.ZipFile(regular_file(file)) as archive:
             _refuse_trap(file, archive.getinfo(MANIFEST).file_size)
             (to / MANIFEST).write_bytes(archive.read(MANIFEST))
             manifest = read_manifest(to)

@@ -25,6 +25,7 @@ an option of it is set.
 from __future__ import annotations
 
 import copy
+import errno
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,7 +41,7 @@ from genrec_core.contracts.component import Component, components_in
 from genrec_core.contracts.corpus import Corpus
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
-from genrec_core.contracts.options import expanded, has_half_characters, recordable
+from genrec_core.contracts.options import expanded, has_half_characters, recordable, regular_file
 from genrec_core.pipeline.spec import Spec, default_blocks, shaped
 from genrec_core.pipeline.wiring import Wiring, wire
 from genrec_core.pipeline.yaml_source import Document, Keys, Place, parse, read
@@ -164,11 +165,13 @@ def _default_prompt(registry: Registry) -> Corpus:
     return corpus
 
 
-def _exists(path: Path) -> bool:
+def _absent(path: Path) -> str:
+    """What is wrong with a path that shall be read; empty for a file or a folder."""
     try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that is too long, or holds a null character
-        return False
+        regular_file(path)
+    except (OSError, ValueError) as error:  # a name that is too long, or holds a null character
+        return "is a pipe or a device" if getattr(error, "errno", 0) == errno.EINVAL else "is not there"
+    return ""
 
 
 def _unusable(component: Component) -> Iterator[Problem]:
@@ -200,10 +203,10 @@ def _missing_files(component: Component) -> Iterator[Problem]:
         yield Problem(step(None), error.message, error.hint)
         return
     for path in inputs:
-        if not _exists(path):
+        if absent := _absent(path):
             hint = "check the path; in a file a relative one starts at the folder of that file"
             what = f"{component.kind} `{component.name}`"
-            yield Problem(step(path), f"{shown(str(path), 200)} is not there, but the {what} reads it", hint)
+            yield Problem(step(path), f"{shown(str(path), 200)} {absent}, but the {what} reads it", hint)
 
 
 def _checked(document: Document, registry: Registry, folder: Path) -> Spec:

@@ -23,7 +23,7 @@ import orjson
 import yaml
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.options import recordable
+from genrec_core.contracts.options import recordable, regular_file
 from genrec_core.pipeline.plan import Ingredients, Plan
 
 LATEST, CURRENT = "latest", "current"
@@ -150,7 +150,7 @@ def last_ingredients(runs: Path, name: str, seed: int) -> dict[str, Ingredients]
     latest = runs / name / LATEST
     for path in (latest / f"seed-{seed}" / PLAN, latest / PLAN, *sorted(latest.glob(f"seed-*/{PLAN}"))):
         try:
-            record = orjson.loads(path.read_bytes())
+            record = orjson.loads(regular_file(path).read_bytes())
             found = {stage["name"]: stage["ingredients"] for stage in record["stages"]}
             if all(isinstance(ingredients, dict) for ingredients in found.values()):
                 return found

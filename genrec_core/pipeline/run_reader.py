@@ -27,6 +27,7 @@ from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.grounder import GrounderSession
 from genrec_core.contracts.language_model import LanguageModel
+from genrec_core.contracts.options import regular_file
 from genrec_core.contracts.recommender import RecommenderSession
 from genrec_core.contracts.session import Session
 from genrec_core.contracts.views import Request
@@ -261,7 +262,7 @@ def open_run(folder: Path, registry: Registry, store: Path | None = None) -> Run
     """
     home = _home(folder)
     try:
-        plan = orjson.loads((home / PLAN).read_bytes())
+        plan = orjson.loads(regular_file(home / PLAN).read_bytes())
     except (OSError, ValueError) as error:
         packed = folder.is_file() and folder.suffix == ".zip"
         raise GenrecError(

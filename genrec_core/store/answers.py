@@ -24,6 +24,7 @@ import orjson
 
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.errors import ContractError
+from genrec_core.contracts.options import regular_file
 from genrec_core.contracts.teacher import Answer, Chat, Teacher, TeacherSession, answered
 from genrec_core.store.content import digest_of, fingerprint
 
@@ -107,7 +108,7 @@ class AnswerStore:
         damaged: list[str] = []
         for key in dict.fromkeys(keys):
             try:
-                known[key] = _unsealed(key, self._file(key).read_bytes())
+                known[key] = _unsealed(key, regular_file(self._file(key)).read_bytes())
             except FileNotFoundError:
                 continue
             except (ValueError, KeyError, TypeError, ContractError):

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from genrec_core.contracts.errors import DataError, GenrecError
+from genrec_core.contracts.options import regular_file
 
 _KEY = "json"
 _BLOCK = 1 << 20
@@ -91,7 +92,7 @@ def load_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], Any]:
             NumPy does not have.
     """
     try:
-        with safe_open(str(path), framework="numpy") as file:
+        with safe_open(str(regular_file(path)), framework="numpy") as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             metadata = file.metadata() or {}
         value = orjson.loads(metadata.get(_KEY, "null"))

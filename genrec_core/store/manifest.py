@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from genrec_core.contracts.errors import ContractError, examples
+from genrec_core.contracts.options import regular_file
 from genrec_core.store.content import canonical, digest_of, fingerprint
 
 MANIFEST = "manifest.json"
@@ -90,7 +91,7 @@ def write_manifest(
 def read_manifest(folder: Path) -> Manifest | None:
     """The manifest of a folder; None when there is none or its seal is broken."""
     try:
-        raw = (folder / MANIFEST).read_bytes()
+        raw = regular_file(folder / MANIFEST).read_bytes()
         body = orjson.loads(raw)
         if _written(body) != raw:  # the same values written another way: `1e5` with a flipped bit is `1E5`
             return None

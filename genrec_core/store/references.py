@@ -35,7 +35,7 @@ import orjson
 from filelock import FileLock, Timeout
 
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.options import recordable
+from genrec_core.contracts.options import recordable, regular_file
 from genrec_core.contracts.processes import one_process
 from genrec_core.store.content import fingerprint
 from genrec_core.store.manifest import read_manifest
@@ -286,7 +286,7 @@ def _claimed(store: Store) -> Iterator[tuple[str, list[str]]]:
 def _planned(plan: Path, store: Store) -> list[str]:
     """Artefacts that a `plan.json` names; of one that cannot be read none, as no run can be opened by it."""
     try:
-        return artefacts_of(orjson.loads(plan.read_bytes()), store)
+        return artefacts_of(orjson.loads(regular_file(plan).read_bytes()), store)
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
@@ -301,7 +301,7 @@ def _size(folder: Path) -> int:
 def _read(file: Path) -> dict[str, Any]:
     """A record of ours; empty for one that somebody edited."""
     try:
-        record = orjson.loads(file.read_bytes())
+        record = orjson.loads(regular_file(file).read_bytes())
         texts = all(isinstance(value, (str, list)) for value in record.values())
         return record if texts and isinstance(record["artefacts"], list) else {}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -19,7 +19,7 @@ import orjson
 
 from genrec_core.contracts.backbone import ModelSize
 from genrec_core.contracts.errors import GenrecError
-from genrec_core.contracts.options import expanded
+from genrec_core.contracts.options import expanded, regular_file
 
 
 def is_folder(path: str) -> bool:
@@ -44,7 +44,7 @@ def refuse_undecodable(folder: Path) -> None:
     """
     file = folder / "config.json"
     try:
-        kind = orjson.loads(file.read_bytes()).get("model_type")
+        kind = orjson.loads(regular_file(file).read_bytes()).get("model_type")
     except (OSError, ValueError, AttributeError) as error:
         raise unreadable("model", str(folder), error) from error
     from transformers.models.auto import modeling_auto
@@ -67,10 +67,10 @@ def stored_size(folder: Path, bytes_each: int) -> ModelSize | None:
     """
     shapes: dict[str, tuple[int, ...]] = {}
     try:
-        config = orjson.loads((folder / "config.json").read_bytes())
+        config = orjson.loads(regular_file(folder / "config.json").read_bytes())
         vocabulary = int({**config, **config.get("text_config", {})}["vocab_size"])
         for file in folder.glob("*.safetensors"):
-            with file.open("rb") as stream:
+            with regular_file(file).open("rb") as stream:
                 length = int.from_bytes(stream.read(8), "little")
                 head = orjson.loads(stream.read(min(length, _LONGEST_HEAD)))
             head.pop("__metadata__", None)
@@ -116,6 +116,8 @@ def from_checkpoint(kind: Any, path: str | Path, *, revision: str = "main", **op
     local = is_folder(str(path))
     where = {"local_files_only": True} if local else {"revision": revision}
     name = str(expanded(path)) if local else str(path)
+    for file in expanded(path).iterdir() if local else ():
+        regular_file(file)
     with quiet():
         return kind.from_pretrained(name, trust_remote_code=False, **where, **options)
 

@@ -20,6 +20,7 @@ import click
 import orjson
 
 from genrec_core import Context, GenrecError, Recommender, RecommenderSession, Request
+from genrec_core.contracts.options import regular_file
 from genrec_core.contracts.processes import one_process
 from genrec_core.pipeline.console import echo
 from genrec_core.pipeline.numbers import MOST, Whole
@@ -138,7 +139,7 @@ def _requests(opened: RunReader, histories: Path | None) -> list[Request]:
 
 
 def _read(file: Path, opened: RunReader) -> Iterator[tuple[str, tuple[int, ...]]]:
-    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+    for number, line in enumerate(regular_file(file).read_bytes().splitlines(), 1):
         try:
             values = orjson.loads(line)
             user, names = values["user_id"], values["item_ids"]

@@ -19,7 +19,7 @@ import orjson
 from pydantic import Field
 
 from genrec_core import Catalogue, Context, Corpus, DataError, Sample, Text, View
-from genrec_core.contracts.options import expanded
+from genrec_core.contracts.options import expanded, regular_file
 
 PLAIN, LINES = (".txt", ".md"), (".jsonl", ".jsonl.gz")
 
@@ -76,9 +76,10 @@ def texts(path: Path, field: str) -> Iterator[str]:
     for file in files:
         try:
             if not file.name.endswith(LINES):
-                yield file.read_text(encoding="utf-8")
+                yield regular_file(file).read_text(encoding="utf-8")
                 continue
-            raw = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+            raw = regular_file(file).read_bytes()
+            raw = gzip.decompress(raw) if file.suffix == ".gz" else raw
         except (OSError, UnicodeDecodeError, EOFError) as error:
             raise DataError(f"cannot read the text: {error}", where=str(file)) from error
         for number, line in enumerate(raw.splitlines(), 1):

@@ -20,6 +20,7 @@ import orjson
 from pydantic import Field, model_validator
 
 from genrec_core import Catalogue, Context, Corpus, DataError, Sample, Text, View
+from genrec_core.contracts.options import regular_file
 from genrec_core.contracts.samples import Turn
 from genrec_plugin_sidreasoner.puzzles import puzzles
 
@@ -110,7 +111,7 @@ def is_held_out(exchange: Exchange, share: float) -> bool:
 
 
 def _of_file(path: Path, count: int) -> Iterator[Exchange]:
-    with path.open("rb") as file:
+    with regular_file(path).open("rb") as file:
         for number, line in enumerate(file, 1):
             if number > count:
                 return
