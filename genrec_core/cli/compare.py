@@ -12,7 +12,7 @@ import click
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.pipeline.console import echo, echo_json, terminal
-from genrec_core.pipeline.numbers import MOST, Whole
+from genrec_core.pipeline.numbers import MOST_COUNTED, Whole
 
 if TYPE_CHECKING:
     from rich.table import Table as Printed
@@ -56,7 +56,7 @@ def _read_by_somebody(path: Path) -> Iterator[None]:
 @click.option("--runs", "home", type=_PATH, default=Path("runs"), show_default=True, help="Where runs lie.")
 @click.option("--html", type=_PATH, help="Also write the comparison as an HTML page.")
 @click.option("--resamples", type=Whole(1, 100_000), default=1000, show_default=True)
-@click.option("--seed", type=Whole(0, MOST), default=0, show_default=True, help="Of the bootstrap.")
+@click.option("--seed", type=Whole(0, MOST_COUNTED), default=0, show_default=True, help="Of the bootstrap.")
 @click.option("--csv", "form", flag_value="csv", help="Print every figure as a line of CSV.")
 @click.option("--latex", "form", flag_value="latex", help="Print the tables for a paper (booktabs).")
 @click.option("--markdown", "form", flag_value="markdown", help="Print the tables as Markdown.")

@@ -10,7 +10,7 @@ import click
 
 from genrec_core.cli import OpenGroup
 from genrec_core.pipeline.console import echo, echo_json
-from genrec_core.pipeline.numbers import MOST, Decimal, Whole
+from genrec_core.pipeline.numbers import MOST_COUNTED, Decimal, Whole
 
 if TYPE_CHECKING:
     from genrec_core.contracts.dataset import Dataset
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _PATH = click.Path(path_type=Path)
 _DUPLICATES = click.Choice(["refuse", "keep", "drop-exact"])
+_COUNT = Whole(1, MOST_COUNTED)
 _MISSING_WORDS = click.Choice(["refuse", "empty", "keep"])
 
 
@@ -53,9 +54,9 @@ def data() -> None:
     "--dedupe", type=click.Choice(["keep-all", "keep-first", "keep-last"]), default="keep-all",
     show_default=True, help="Which interactions of a user with the same item stay.",
 )  # fmt: skip
-@click.option("--k-core", type=Whole(1, MOST), default=1, help="Least interactions of users and items.")
-@click.option("--min-user", type=Whole(1, MOST), help="Least interactions of a user, instead of --k-core.")
-@click.option("--min-item", type=Whole(1, MOST), help="Least interactions of an item, instead of --k-core.")
+@click.option("--k-core", type=_COUNT, default=1, help="Least interactions of users and items.")
+@click.option("--min-user", type=_COUNT, help="Least interactions of a user, instead of --k-core.")
+@click.option("--min-item", type=_COUNT, help="Least interactions of an item, instead of --k-core.")
 @click.option(
     "--missing-words", type=_MISSING_WORDS, default="refuse", show_default=True,
     help="Texts of items and users that say nan, None, NULL, NA …",

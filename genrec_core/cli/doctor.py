@@ -38,7 +38,7 @@ from genrec_core.identifiers.health import Level
 from genrec_core.identifiers.prefixes import ROLLOUTS
 from genrec_core.pipeline.console import echo_json, terminal
 from genrec_core.pipeline.diagnosed import inputs_of
-from genrec_core.pipeline.numbers import MOST, Whole
+from genrec_core.pipeline.numbers import MOST_COUNTED, Whole
 from genrec_core.pipeline.run_reader import open_run
 from genrec_core.pipeline.yaml_source import parse
 from genrec_core.registry.discovery import load_plugins
@@ -64,7 +64,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option(
     "--quick", is_flag=True, help="Only what is counted: no neighbours, duplicates, reconstruction."
 )
-@click.option("--queries", type=Whole(1, MOST), help="Ask for the neighbours of so many items.")
+@click.option("--queries", type=Whole(1, MOST_COUNTED), help="Ask for the neighbours of so many items.")
 @STORE
 @JSON
 def doctor(quick: bool, queries: int | None, as_json: bool, **asked: Any) -> None:

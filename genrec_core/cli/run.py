@@ -35,7 +35,7 @@ from genrec_core.evaluation.report.figures import count, duration, percent, shar
 from genrec_core.pipeline.console import echo, echo_json, terminal
 from genrec_core.pipeline.graph import Graph
 from genrec_core.pipeline.load import Pipeline, load_pipeline
-from genrec_core.pipeline.numbers import MOST, Whole
+from genrec_core.pipeline.numbers import MOST_COUNTED, Whole
 from genrec_core.pipeline.plan import Entry
 from genrec_core.pipeline.run import Finished, ManyFinished, StageSelection, planned, run_pipeline, run_seeds
 from genrec_core.pipeline.run_folder import REPORT
@@ -68,7 +68,7 @@ def _selection_options(command: Callable[..., None]) -> Callable[..., None]:
 @_selection_options
 @click.option("--explain", is_flag=True, help="Say what would run and why; run nothing.")
 @click.option(
-    "--limit", type=Whole(1, MOST), metavar="USERS", help="Try it on so many users; results say so."
+    "--limit", type=Whole(1, MOST_COUNTED), metavar="USERS", help="Try it on so many users; results say so."
 )
 @click.option("--seeds", default="", metavar="1,2,3", help="Run with each seed; report mean and spread.")
 @folders

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-MOST = 2**31 - 1
+MOST_COUNTED = 2**31 - 1
 """Users, items and seeds are counted in 32 bits."""
 _WHOLE = re.compile("[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?([0-9]{1,300}\.?[0-9]{0,300}|\.[0-9]{1,300})([eE][+-]?[0-9]{1,3})?")

@@ -23,7 +23,7 @@ from genrec_core import Context, GenrecError, Recommender, RecommenderSession, R
 from genrec_core.contracts.options import regular_file
 from genrec_core.contracts.processes import one_process
 from genrec_core.pipeline.console import echo
-from genrec_core.pipeline.numbers import MOST, Whole
+from genrec_core.pipeline.numbers import MOST_COUNTED, Whole
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.registry.discovery import load_plugins
 from genrec_plugin_onerec_think.preparing import entry_of
@@ -45,7 +45,7 @@ BATCH = 32
 )  # fmt: skip
 @click.option("--depth", type=Whole(1, 100), help="Levels of a prefix (2, or what RUN says).")
 @click.option("--prefixes", type=Whole(1, 100_000), help="Most prefixes of a user (10, or what RUN says).")
-@click.option("--limit", type=Whole(1, MOST), help="At most so many users, the first ones.")
+@click.option("--limit", type=Whole(1, MOST_COUNTED), help="At most so many users, the first ones.")
 @click.option("--again", is_flag=True, help="Think for users again whose entry is up to date.")
 @one_process
 def think_ahead(
