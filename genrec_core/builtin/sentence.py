@@ -18,9 +18,9 @@ from pydantic import Field
 
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.encoder import Encoder, State
-from genrec_core.contracts.options import operational
+from genrec_core.contracts.options import expanded, operational
 from genrec_core.engine.choices import Pooling, Precision
-from genrec_core.engine.models.loading import local_place
+from genrec_core.engine.models.loading import is_folder, local_place, refuse_no_encoder
 
 
 class Sentence(Encoder):
@@ -55,6 +55,11 @@ class Sentence(Encoder):
     def inputs(self) -> tuple[Path, ...]:
         """The local folder, so that another checkpoint there is noticed."""
         return local_place(self.options.path)
+
+    def refuse_unusable(self) -> None:
+        """A local folder is a sentence encoder that reads as much as is asked for."""
+        if is_folder(self.options.path):
+            refuse_no_encoder(expanded(self.options.path), self.options.max_length)
 
     def encode(self, texts: Sequence[str], state: State, context: Context) -> NDArray[np.float32]:
         """One vector a text, float32 [len(texts), width of the model].

@@ -63,6 +63,10 @@ class Vectors(Encoder):
 
     options: Options
 
+    def needed_modules(self) -> tuple[str, ...]:
+        """That which reads Parquet, for a `.parquet` file."""
+        return ("pyarrow",) if self.options.path.suffix == ".parquet" else ()
+
     def inputs(self) -> tuple[Path, ...]:
         """The matrix and its ids."""
         options = self.options

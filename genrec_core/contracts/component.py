@@ -119,6 +119,10 @@ class Component:
             GenrecError: it cannot work as it is configured.
         """
 
+    def needed_modules(self) -> tuple[str, ...]:
+        """Modules that it imports with these options; by default `needs`. `genrec check` looks for them."""
+        return self.needs
+
     def refuse_items(self, items: Items) -> None:
         """Look at what can be known to be wrong once the catalogue is: fields and values that items lack.
 

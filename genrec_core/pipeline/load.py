@@ -176,7 +176,7 @@ def _absent(path: Path) -> str:
 
 def _unusable(component: Component) -> Iterator[Problem]:
     who = f"{component.kind} `{component.name}`"
-    missing = missing_modules(component.needs)
+    missing = missing_modules(component.needed_modules())
     for module in missing:
         error = not_installed(who, ModuleNotFoundError(name=module))
         yield Problem(("use",), error.message, error.hint)

@@ -11,6 +11,7 @@ kind, a class that leaves out what its kind promises.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -130,8 +131,10 @@ def missing_modules(names: Iterable[str]) -> list[str]:
 def _found(module: str) -> bool:
     try:
         return importlib.util.find_spec(module) is not None
-    except (ModuleNotFoundError, ValueError):  # an import hook that forbids it; a module without a spec
+    except ModuleNotFoundError:  # an import hook that forbids it
         return False
+    except ValueError:  # a module without a spec: it is imported already
+        return sys.modules.get(module) is not None
 
 
 def missing_module(error: ModuleNotFoundError) -> str:

@@ -117,6 +117,8 @@ def test_a_local_model_of_a_kind_that_cannot_be_decoded_is_refused(genrec, writt
 
 def test_a_local_language_model_passes(genrec, written, tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "qwen3"}')
+    (tmp_path / "model.safetensors").touch()
+    (tmp_path / "tokenizer.json").touch()
     assert genrec("check", written(block=f"model: {{use: core/pretrained, path: {tmp_path}}}\n")).code == 0
 
 
@@ -140,6 +142,7 @@ def test_the_memory_of_a_training_step_is_told_by_the_heads_of_its_files(
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "config.json").write_text('{"model_type": "qwen2", "vocab_size": 151936}')
     (tmp_path / "model" / "model.safetensors").write_bytes(len(head).to_bytes(8, "little") + head)
+    (tmp_path / "model" / "tokenizer.json").write_text("{}")
     file = written(
         model=f"model: {{use: core/pretrained, path: model{options}}}\n",
         train=f"train: {{sft: {{use: core/sft, corpora: [core/next-item], trainable: {trainable}}}}}\n",

@@ -18,6 +18,8 @@ class MLflow(Observer):
     Credentials are MLflow's own matter (its environment variables); an address that holds some is refused.
     """
 
+    needs = ("mlflow",)
+
     class Options(Observer.Options):
         """Where."""
 

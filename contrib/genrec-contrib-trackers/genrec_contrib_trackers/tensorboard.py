@@ -12,6 +12,8 @@ from genrec_core import Observer, operational
 class TensorBoard(Observer):
     """Writes every figure that a stage logs, at its step, and at the end what the run ended with."""
 
+    needs = ("tensorboard",)
+
     class Options(Observer.Options):
         """Where."""
 

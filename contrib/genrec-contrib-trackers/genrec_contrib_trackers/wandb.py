@@ -15,6 +15,8 @@ class WeightsAndBiases(Observer):
     (`WANDB_API_KEY`, `wandb login`), and settings and figures leave this machine.
     """
 
+    needs = ("wandb",)
+
     class Options(Observer.Options):
         """Where."""
 

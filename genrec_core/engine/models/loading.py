@@ -53,11 +53,67 @@ def refuse_undecodable(folder: Path) -> None:
         modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
         modeling_auto.MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES,
     )
-    if not any(kind in names for names in known):
+    if not isinstance(kind, str) or not any(kind in names for names in known):
         raise GenrecError(
             f"`{file}` says `model_type: {kind}`, which the installed transformers has no language model for",
             hint="choose a causal or an encoder-decoder model that needs no code of its own",
         )
+    try:
+        _refuse_without(folder)
+    except OSError as error:
+        raise unreadable("model", str(folder), error) from error
+
+
+def refuse_no_encoder(folder: Path, max_length: int | None) -> None:
+    """Look at a sentence encoder's folder: config, weights, text tokenizer, positions and steps.
+
+    Raises:
+        GenrecError: something is missing or cannot be read, a step is not known, or `max_length` is more than
+            the model has positions for.
+    """
+    try:
+        config = orjson.loads(regular_file(folder / "config.json").read_bytes())
+        if not isinstance(config.get("model_type"), str):
+            raise ValueError("config.json names no `model_type`")
+        _refuse_without(folder)
+        file = folder / "modules.json"
+        steps = orjson.loads(regular_file(file).read_bytes()) if file.exists() else []
+        for step in steps:
+            kind = str(step["type"]).rpartition(".")[2]
+            if kind not in KNOWN_STEPS:
+                raise GenrecError(
+                    f"the sentence encoder `{folder}` has a step `{kind}`, which core/sentence does not know",
+                    hint="embed the items elsewhere and use core/vectors",
+                )
+            for name in ("config.json", "model.safetensors") if kind == "Dense" else ():
+                regular_file(folder / str(step["path"]) / name)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise unreadable("sentence encoder", str(folder), error) from error
+    positions = config.get("max_position_embeddings")
+    if isinstance(positions, int) and max_length is not None and max_length > positions:
+        raise GenrecError(
+            f"`max_length: {max_length}` is more than the sentence encoder can read: it has positions for "
+            f"{positions:,} tokens",
+            hint=f"write `max_length: {positions}` or less, or leave it out",
+        )
+
+
+KNOWN_STEPS = ("Transformer", "Pooling", "Normalize", "Dense")
+"""Steps of `modules.json` that are known; all but the last are options of `core/sentence`."""
+_TEXT_TOKENIZERS = ("tokenizer*", "vocab*", "*.model", "*.tiktoken")
+"""Files of which a text tokenizer is read, one of them at least."""
+
+
+def _refuse_without(folder: Path) -> None:
+    """Raise unless weights and a text tokenizer are there.
+
+    Raises:
+        OSError: some are missing.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise FileNotFoundError("it holds no weights (*.safetensors)")
+    if not any(file for form in _TEXT_TOKENIZERS for file in folder.glob(form)):
+        raise FileNotFoundError("it holds no text tokenizer (tokenizer.json)")
 
 
 def stored_size(folder: Path, bytes_each: int) -> ModelSize | None:

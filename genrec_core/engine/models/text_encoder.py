@@ -33,7 +33,7 @@ from transformers import AutoModel, AutoTokenizer
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.options import expanded
 from genrec_core.engine.choices import Pooling, Precision
-from genrec_core.engine.models.loading import from_checkpoint, is_folder, unreadable
+from genrec_core.engine.models.loading import KNOWN_STEPS, from_checkpoint, is_folder, unreadable
 from genrec_core.engine.models.model import chosen_device, torch_dtype
 
 LENGTH = 256
@@ -157,8 +157,6 @@ def load_network(path: str, revision: str, dtype: Precision, device: str) -> tup
 
 
 _ACTIVATIONS = {"Identity": nn.Identity, "Tanh": nn.Tanh, "ReLU": nn.ReLU, "GELU": nn.GELU}
-_APPLIED = ("Transformer", "Pooling", "Normalize", "Dense")
-"""Steps of `modules.json` that are known; all but the last are options of `core/sentence`."""
 
 
 def load_dense(path: str, revision: str, device: str) -> tuple[DenseLayer, ...]:
@@ -174,7 +172,7 @@ def load_dense(path: str, revision: str, device: str) -> tuple[DenseLayer, ...]:
     try:
         for step in orjson.loads(steps_file.read_bytes()):
             kind = str(step["type"]).rpartition(".")[2]
-            if kind not in _APPLIED:
+            if kind not in KNOWN_STEPS:
                 raise GenrecError(
                     f"the sentence encoder `{path}` has a step `{kind}`, which core/sentence does not know",
                     hint="embed the items elsewhere and use core/vectors",

@@ -71,6 +71,10 @@ class Finish(Beam):
     options: Options
     finishing_slot = "main"
 
+    def needed_modules(self) -> tuple[str, ...]:
+        """A client of Redis too, where the store is on a server."""
+        return (*self.needs, "redis") if self.options.store.startswith(REDIS) else self.needs
+
     def inputs(self) -> tuple[Path, ...]:
         """The file of the store, so that a run notices a new filling; a server is not looked at."""
         address = self.options.store
