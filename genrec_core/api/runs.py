@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+import numpy as np
 import orjson
 
 from genrec_core.api.answering import Answering, RankedAnswer
@@ -34,11 +35,13 @@ from genrec_core.contracts.views import Request
 from genrec_core.evaluation.evaluate import METRICS
 from genrec_core.evaluation.metrics_file import read_metrics
 from genrec_core.pipeline.load import load_pipeline, pipeline_of
+from genrec_core.pipeline.numbers import MOST_ITEMS
 from genrec_core.pipeline.run import run_pipeline, run_seeds
 from genrec_core.pipeline.run_folder import REPORT
 from genrec_core.pipeline.run_reader import RunReader, open_run
 from genrec_core.pipeline.runner import RunEnvironment
 from genrec_core.registry.discovery import load_plugins
+from genrec_core.registry.problems import shown
 from genrec_core.store.store import Store
 
 
@@ -104,8 +107,7 @@ class Run:
         Raises:
             GenrecError: a user, an item of a history, or a field or value of a rule is unknown.
         """
-        if k < 1:
-            raise GenrecError(f"`k` is `{k}`, but at least one item must be asked for")
+        _refuse_counts(k=k)
         notes = [self.reader.limit_note] if self.reader.limit_note else []
         ruled = self._answering.ruled(**rules, notes=notes)
         rows = self._rows(histories, users, notes, unknown_items)
@@ -151,6 +153,7 @@ class Run:
         Raises:
             GenrecError: users or items that are not known, with counts; `out` is there already.
         """
+        _refuse_counts(k=k, batch=batch)
         notes = [self.reader.limit_note] if self.reader.limit_note else []
         answering = self._answering
         ruled = answering.ruled(**rules, notes=notes)
@@ -231,6 +234,15 @@ class Run:
     def report(self) -> Path:
         """The HTML report."""
         return self.folder / REPORT
+
+
+def _refuse_counts(**asked: int) -> None:
+    """Raise unless every number asked for is one of `1 … MOST_ITEMS`, as on the command line."""
+    for name, count in asked.items():
+        whole = isinstance(count, (int, np.integer)) and not isinstance(count, bool)
+        if not whole or not 1 <= count <= MOST_ITEMS:
+            what = f"a whole number from 1 to {MOST_ITEMS:,}"
+            raise GenrecError(f"`{name}` is {shown(count)}, but must be {what}")
 
 
 def noted(answers: Sequence[RankedAnswer], k: int) -> list[str]:

@@ -18,7 +18,7 @@ from genrec_core.cli.finding import find_items
 from genrec_core.contracts.errors import GenrecError, printable
 from genrec_core.evaluation.report.facts import item_title
 from genrec_core.pipeline.console import echo, echo_json
-from genrec_core.pipeline.numbers import Whole
+from genrec_core.pipeline.numbers import MOST_ITEMS, Whole
 from genrec_core.registry.problems import shown as quoted
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _many_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--titles", is_flag=True, help="Each --history is a title, or a part that one title alone has.")
 @click.option("--user", default="", metavar="ID", help="A user of the run's data, with the whole history.")
 @click.option("--message", default="", help="What the user says, for prompts that show it.")
-@click.option("-k", "k", type=Whole(1, 100_000), default=10, show_default=True, help="How many items.")
+@click.option("-k", "k", type=Whole(1, MOST_ITEMS), default=10, show_default=True, help="How many items.")
 @click.option("--domain", default="", help="Answer from this domain alone (with `evaluate.domain_field`).")
 @_rule_options
 @_many_options

@@ -13,6 +13,8 @@ import click
 
 MOST_COUNTED = 2**31 - 1
 """Users, items and seeds are counted in 32 bits."""
+MOST_ITEMS = 100_000
+"""Items that one request may ask for, and users that are asked for together."""
 _WHOLE = re.compile("[+-]?[0-9]{1,18}")
 _DECIMAL = re.compile(r"[+-]?([0-9]{1,300}\.?[0-9]{0,300}|\.[0-9]{1,300})([eE][+-]?[0-9]{1,3})?")
 

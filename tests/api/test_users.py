@@ -198,3 +198,15 @@ def test_no_users_give_an_empty_file_with_its_columns(quick, tmp_path):
 def test_another_ending_is_refused(quick, tmp_path):
     with pytest.raises(GenrecError, match=r"format of `recs.xlsx`\n  → name it .jsonl, .csv or .parquet"):
         quick.recommend_users(out=tmp_path / "recs.xlsx")
+
+
+@pytest.mark.parametrize("count", [0, -1, 100_001, 10**30, 2.0, True, "5"])
+def test_numbers_that_nothing_can_be_counted_by_are_refused(quick, count, tmp_path):
+    said = "but must be a whole number from 1 to 100,000"
+    with pytest.raises(GenrecError, match=f"`k` is .*{said}"):
+        quick.recommend([["i1"]], k=count)
+    with pytest.raises(GenrecError, match=f"`k` is .*{said}"):
+        quick.recommend_users(k=count)
+    with pytest.raises(GenrecError, match=f"`batch` is .*{said}"):
+        quick.recommend_users(k=1, batch=count, out=tmp_path / "x.jsonl")
+    assert not list(tmp_path.iterdir())
