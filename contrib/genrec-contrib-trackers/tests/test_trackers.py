@@ -121,3 +121,10 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch):
 def test_an_address_with_a_password_is_refused():
     with pytest.raises(ValidationError, match="uri"):
         MLflow(uri="https://me:secret@example.invalid")
+
+
+@pytest.mark.parametrize(
+    ("kind", "package"), [(MLflow, "mlflow"), (TensorBoard, "tensorboard"), (WeightsAndBiases, "wandb")]
+)
+def test_the_library_of_a_tracker_is_looked_for_before_a_run(kind, package):
+    assert package in kind().needed_modules()

@@ -262,3 +262,10 @@ def test_a_store_that_goes_away_leads_to_plain_searches_and_one_warning(build, c
     warned = [values["message"] for event, values in log if event == "warning"]
     assert len(warned) == 1
     assert "ahead.sqlite` cannot be read: Cannot operate on a closed database" in warned[0]
+
+
+@pytest.mark.parametrize(
+    ("store", "asked"), [("", False), ("a.sqlite", False), ("redis://localhost/0", True)]
+)
+def test_a_client_of_redis_is_looked_for_where_the_store_is_a_server(store, asked):
+    assert ("redis" in Finish(store=store).needed_modules()) is asked
