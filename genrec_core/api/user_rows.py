@@ -197,13 +197,16 @@ class _Reader:
             if len(self._users) > before:
                 lines.append(line)
         users = tuple(self._users)
+        passed_over = [f"{count:,} {what}" for what, count in self._defects.decisions.items()]
         if not {self._columns.item, self._columns.items} & set(self._present):
             _refuse_strangers(users, lines, known, self._place, self._defects)
-            return UserRows(users, None, known)
+            return UserRows(users, None, known, passed_over)
         if len(self._time) and (doubt := mixed_times(min(self._time), max(self._time))):
             note_mixed_times(doubt, self._place, self._defects)
         self._defects.refuse()
-        notes = [f"{self._dropped:,} interactions with unknown items were left out"] if self._dropped else []
+        notes = passed_over
+        if self._dropped:
+            notes.append(f"{self._dropped:,} interactions with unknown items were left out")
         if self._whole:
             where = f"{len(self._whole):,} cells of `{self._columns.items}`"
             notes.append(

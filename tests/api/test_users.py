@@ -210,3 +210,11 @@ def test_numbers_that_nothing_can_be_counted_by_are_refused(quick, count, tmp_pa
     with pytest.raises(GenrecError, match=f"`batch` is .*{said}"):
         quick.recommend_users(k=1, batch=count, out=tmp_path / "x.jsonl")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("columns", ["user_id", "user_id,item_id"])
+def test_blank_lines_of_a_table_of_users_are_told(quick, tmp_path, columns):
+    user, rest = quick.users[0], ",i1" if "," in columns else ""
+    (tmp_path / "users.csv").write_text(f"{columns}\n{user}{rest}\n\n\n{quick.users[1]}{rest}\n")
+    written = quick.recommend_users(tmp_path / "users.csv", k=1, out=tmp_path / "recs.csv")
+    assert "2 blank lines of users.csv, passed over" in written.notes
