@@ -19,6 +19,7 @@ from genrec_plugin_sidreasoner.marks import mark
 from genrec_plugin_sidreasoner.questions import FACTS, ITEM, MONOLOGUE, PARAGRAPH, STORY, asked_about
 
 _WORD = re.compile(r"[a-z][a-z-]{2,}")
+_NOTHING_SAID = "this and that"
 _EMPTY_WORDS = frozenset(
     [
         "about",
@@ -126,11 +127,13 @@ class Templates(Teacher):
             )
         task, about = asked
         write = {FACTS: self._facts, PARAGRAPH: _paragraph, MONOLOGUE: self._monologue, STORY: _story}[task]
-        return write(about)
+        # Asked again: some words of the answer before were a title (*Conditioner*), and it is not said which.
+        refused = " ".join(message.text for message in chat[2:] if message.turn == "assistant")
+        return write(about, frozenset(_WORD.findall(refused.lower())))
 
-    def _facts(self, about: str) -> str:
+    def _facts(self, about: str, refused: frozenset[str]) -> str:
         rows = [line.partition(": ")[::2] for line in about.splitlines()]
-        words = telling(about, self.options.words) or ["things"]
+        words = telling(about, self.options.words, refused) or ["things"]
         body = next((text for name, text in rows if name == "description"), "") or rows[-1][1]
         sentence = re.split(r"(?<=[.!?]) ", body)[0][:240].strip()
         kinds = [text for name, text in rows if name in ("category", "categories", "brand")] or words[:1]
@@ -143,41 +146,46 @@ class Templates(Teacher):
         )
         return facts.model_dump_json()
 
-    def _monologue(self, about: str) -> str:
+    def _monologue(self, about: str, refused: frozenset[str]) -> str:
         lines = [line.partition(". ")[2] for line in about.splitlines()]
         early, late = lines[: len(lines) // 2] or lines, lines[len(lines) // 2 :]
-        before = telling(" ".join(early), 2) or ["this and that"]
-        now = telling(" ".join(late), 3) or ["this and that"]
+        before = telling(" ".join(early), 2, refused) or [_NOTHING_SAID]
+        now = telling(" ".join(late), 3, refused) or [_NOTHING_SAID]
         return (
             f"I began with {_and(before)}. Lately it has been more about {_and(now)}. "
             f"What draws me now has to do with {now[0]}."
         )
 
 
-def telling(text: str, most: int) -> list[str]:
-    """The words that a text says most often, earlier ones first among equals; no empty words.
+def telling(text: str, most: int, refused: frozenset[str] = frozenset()) -> list[str]:
+    """The words that a text says most often, earlier ones first among equals; no empty or refused words.
 
     >>> telling("Red tent. A tent for two hikers", 2)
     ['tent', 'red']
     """
-    words = [word for word in _WORD.findall(text.lower()) if word not in _EMPTY_WORDS]
+    words = [word for word in _WORD.findall(text.lower()) if word not in _EMPTY_WORDS | refused]
     return [word for word, _ in Counter(words).most_common(most)]
 
 
-def _paragraph(about: str) -> str:
+def _paragraph(about: str, refused: frozenset[str]) -> str:
     facts = ItemFacts.model_validate_json(about)
     item = mark(ITEM)
+
+    def said(entries: Sequence[str]) -> str:
+        kept = [entry for entry in entries if not refused.intersection(_WORD.findall(entry.lower()))]
+        return _and(kept or [_NOTHING_SAID])
+
     return (
-        f"{item} has to do with {_and(facts.keywords)}. It is made for {_and(facts.use_cases)}, and "
-        f"{_and(facts.audiences)} choose it. What stands out about {item}: {_and(facts.highlights)}."
+        f"{item} has to do with {said(facts.keywords)}. It is made for {said(facts.use_cases)}, and "
+        f"{said(facts.audiences)} choose it. What stands out about {item}: {said(facts.highlights)}."
     )
 
 
-def _story(about: str) -> str:
+def _story(about: str, refused: frozenset[str]) -> str:
     listed, _, thoughts = about.partition("\nTHOUGHTS\n")
     parts = []
     for place, line in enumerate(listed.splitlines(), 1):
-        words = telling(line.partition("]] ")[2], 2) or ["something else"]
+        words = telling(line.partition("]] ")[2], 2, refused) or ["something else"]
         begun = "First came" if place == 1 else "Then came"
         parts.append(f"{begun} {mark(place)}, for {_and(words)}.")
     return f"{' '.join(parts)} The customer thought: {thoughts}"

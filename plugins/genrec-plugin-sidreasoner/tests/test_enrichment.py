@@ -18,7 +18,7 @@ from genrec_plugin_sidreasoner.templates import Templates
 from genrec_plugin_sidreasoner.thought_text import refuse_tags, spells
 from genrec_plugin_sidreasoner.user_enrichment import UserEnrichment
 
-from genrec_core import Catalogue, Context, ItemRef, Message, StageError, Text
+from genrec_core import Catalogue, Context, ItemRef, Items, Message, StageError, Text
 from genrec_core.data.canary import found, with_canary
 from genrec_core.testing.stub_teacher import StubTeacher
 
@@ -183,6 +183,22 @@ def test_the_template_teacher_answers_nothing_but_enrichment():
     )
     assert answer.startswith("I began with ")
     assert "tent" in answer
+
+
+def test_the_template_teacher_goes_without_words_that_are_a_products_title(catalogue, views):
+    """One word of eight letters can be a whole title; asked again, it says the same without its words."""
+    titles = ["Conditioner" if item % 3 else "Hairbrush of birch" for item in range(len(catalogue.items))]
+    items = Items(catalogue.items.ids, {"title": titles, "tags": ["soft hair"] * len(titles)})
+    shop = Catalogue(items, catalogue.identifiers)
+    asked_about_items = {"teacher": Templates(), "fields": ["title", "tags"]}
+    for corpus in (UserEnrichment(**asked_about_items), ItemEnrichment(**asked_about_items)):
+        samples = list(corpus.samples(views.train, shop, Context()))
+        texts = [
+            segment.text for sample in samples for segment in sample.segments if isinstance(segment, Text)
+        ]
+        assert samples
+        assert not any(spells(text, title) for text in texts for title in set(titles))
+    assert any("hair" in text for text in texts)
 
 
 PIPELINE = """\
