@@ -41,6 +41,9 @@ def main(folder: Path) -> None:
         found["processes"] = torch.tensor(float(state.num_processes))
         save_file(found, folder / f"gradients-{state.num_processes}.safetensors")
     state.wait_for_everyone()
+    if torch.distributed.is_initialized():
+        # Whoever ends first would break connections that the other still listens to, and so abort it.
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
