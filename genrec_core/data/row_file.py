@@ -68,14 +68,14 @@ def repeated_rows(
     known: dict[tuple[str, int], list[NDArray[np.int32]]] = {}
     for index, user in enumerate(valid.users):
         known.setdefault((user, int(valid.targets[index])), []).append(valid.histories.row(index))
-    both: dict[tuple[str, bytes, int], str] = {}
+    both: dict[tuple[str, bytes, int], None] = {}
     for index, user in enumerate(test.users):
         history, target = test.histories.row(index), int(test.targets[index])
         others = known.get((user, target), ())
         if any(_same_question(history, other, max_history) for other in others):
-            both[user, history.tobytes(), target] = user
+            both[user, history.tobytes(), target] = None
     if both:
-        users = dict.fromkeys(both.values())
+        users = dict.fromkeys(user for user, _, _ in both)
         found.append(f"{len(both):,} test rows are validation rows too, of users {examples(users)}")
     return found
 

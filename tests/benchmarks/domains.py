@@ -5,36 +5,23 @@
 
 `plugins/genrec-plugin-sidreasoner/unified.yaml`, one SID space over Amazon Industrial and Amazon Beauty, once
 as it stands and once without the step `reinforce`, which draws rollouts for histories of Industrial alone.
-Both are judged on the same test rows, so the difference is paired; alignment has `ALIGNED` steps, since the
+Both are judged on the same test rows, so the difference is paired; alignment has `EQUAL` steps, since the
 two epochs of the file take hours on one core. Needs the data folders `amazon-industrial` and `amazon-beauty`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from genrec_core.api.runs import open_finished
-from tests.benchmarks.sidreasoner import FLOAT, REINFORCE, STATES, row_worths
+from tests.benchmarks.sidreasoner import EQUAL, FLOAT, REINFORCE, STATES, before_reinforcement, row_worths
 from tests.benchmarks.study import PLUGINS, SHARED, Row, conclusion, parser, ran, report
 
 UNIFIED = PLUGINS / "genrec-plugin-sidreasoner" / "unified.yaml"
-ALIGNED = ("train.align.epochs=8", "train.align.max_steps=1100", "train.align.patience=null")
 DOMAINS = ("industrial", "beauty")
-
-
-def without_reinforcement(home: Path) -> Path:
-    """`unified.yaml` without its last training step."""
-    start = yaml.safe_load(UNIFIED.read_text())
-    del start["train"]["reinforce"]
-    home.mkdir(parents=True, exist_ok=True)
-    file = home / "unified-activated.yaml"
-    file.write_text(yaml.safe_dump(start, sort_keys=False))
-    return file
 
 
 def main() -> None:
@@ -47,8 +34,8 @@ def main() -> None:
     labels: dict[str, NDArray[np.bool_]] = {}
 
     def both(seed: int) -> None:
-        changes = [*parts, "evaluate.valid=false", *FLOAT, *ALIGNED, *chosen.set, f"seed={seed}"]
-        files = (without_reinforcement(chosen.home), UNIFIED)
+        changes = [*parts, "evaluate.valid=false", *FLOAT, *EQUAL, *chosen.set, f"seed={seed}"]
+        files = (before_reinforcement(chosen.home, pipeline=UNIFIED), UNIFIED)
         for state, file in zip(STATES, files, strict=True):
             kept = [one for one in changes if state == "after" or not one.startswith(REINFORCE)]
             finished = ran(file, kept, chosen.home)

@@ -25,7 +25,7 @@ from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
 from genrec_core.contracts.identifiers import Identifiers
 from genrec_core.contracts.views import View
-from tests.benchmarks.sidreasoner import DATA, FLOAT, before_reinforcement, fewer_rows, row_worths
+from tests.benchmarks.sidreasoner import DATA, EQUAL, FLOAT, before_reinforcement, fewer_rows, row_worths
 from tests.benchmarks.study import Row, conclusion, packaged, parser, ran, report
 
 ITEMS, USERS = "sidreasoner/item-enrichment", "sidreasoner/user-enrichment"
@@ -36,7 +36,6 @@ SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
     "items and users": ("enriched", ()),
 }
 """Source → the rung of alignment, and the corpora that are left out of the pipeline."""
-EQUAL = ("train.align.epochs=8", "train.align.max_steps=1100", "train.align.patience=null")
 
 
 def asked(count: int) -> None:

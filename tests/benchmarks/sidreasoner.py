@@ -34,6 +34,8 @@ TINY = PLUGINS / "genrec-plugin-sidreasoner" / "tiny.yaml"
 RUNGS = ("vanilla", "multi-task", "enriched", "general")
 FLOAT = ("train.align.precision=float32", "train.activate.precision=float32")
 REINFORCE = "train.reinforce"
+EQUAL = ("train.align.epochs=8", "train.align.max_steps=1100", "train.align.patience=null")
+"""As many steps of alignment for all, where trainings on different samples are compared."""
 DATA = SHARED / "amazon-industrial"
 
 
@@ -50,13 +52,13 @@ def fewer_rows(rows: int, home: Path) -> Path:
     return folder
 
 
-def before_reinforcement(home: Path, without: tuple[str, ...] = ()) -> Path:
-    """`tiny.yaml` without its last training step, and without some of the corpora of its first."""
-    start = yaml.safe_load(TINY.read_text())
+def before_reinforcement(home: Path, without: tuple[str, ...] = (), pipeline: Path = TINY) -> Path:
+    """A pipeline without its last training step, and without some of the corpora of its first."""
+    start = yaml.safe_load(pipeline.read_text())
     del start["train"]["reinforce"]
     align = start["train"]["align"]
     align["corpora"] = [corpus for corpus in align["corpora"] if corpus["use"] not in without]
-    file = home / "-".join(["activated", *(one.replace("/", "-") for one in without)])
+    file = home / "-".join([pipeline.stem, "activated", *(one.replace("/", "-") for one in without)])
     file = file.with_suffix(".yaml")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(yaml.safe_dump(start, sort_keys=False))
