@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from genrec_core.contracts.catalogue import Catalogue
 from genrec_core.contracts.context import Context
+from genrec_core.engine.choices import impossible_heads
 from genrec_core.engine.models.backbone import ExtendedBackbone
 
 if TYPE_CHECKING:
@@ -54,11 +55,8 @@ class TinyBackbone(ExtendedBackbone):
 
         @model_validator(mode="after")
         def _heads_divide_the_width(self) -> Self:
-            if self.hidden % self.heads or self.hidden // self.heads % 2:
-                raise ValueError(
-                    f"`hidden: {self.hidden}` does not divide into `heads: {self.heads}` of even width; "
-                    "choose heads × an even number, such as 128 and 4"
-                )
+            if wrong := impossible_heads(self.hidden, self.heads):
+                raise ValueError(f"{wrong}; choose heads × an even number, such as 128 and 4")
             return self
 
     options: Options

@@ -1,4 +1,4 @@
-"""Named choices: the values that options of models, training and decoding may take.
+"""Named choices: the values that options of models, training and decoding may take, and one rule of shapes.
 
 They stand here, away from the code that acts on them, so that options can be checked, shown and explained
 without importing torch.
@@ -34,3 +34,10 @@ Trailing = Literal["ignore", "refuse"]
 
 Pooling = Literal["mean", "cls", "last"]
 """How the token states of a text become one vector."""
+
+
+def impossible_heads(hidden: int, heads: int) -> str:
+    """Why a width cannot be parted among attention heads, each of an even width; empty if it can."""
+    if hidden % heads or hidden // heads % 2:
+        return f"`hidden: {hidden}` does not divide into `heads: {heads}` of even width"
+    return ""

@@ -24,7 +24,7 @@ from transformers import (
 
 from genrec_core.contracts.errors import GenrecError
 from genrec_core.contracts.items import Items
-from genrec_core.engine.choices import Precision
+from genrec_core.engine.choices import Precision, impossible_heads
 from genrec_core.engine.models.layers import RATE, install_dropout
 from genrec_core.engine.models.model import Family, Model, chosen_device, torch_dtype
 
@@ -75,11 +75,8 @@ def tiny_model(
     Raises:
         GenrecError: the shape is impossible.
     """
-    if shape.hidden % shape.heads or (shape.hidden // shape.heads) % 2:
-        raise GenrecError(
-            f"`hidden: {shape.hidden}` does not divide into `heads: {shape.heads}` of even width",
-            hint="choose hidden as heads × an even number, such as 128 and 4",
-        )
+    if wrong := impossible_heads(shape.hidden, shape.heads):
+        raise GenrecError(wrong, hint="choose hidden as heads × an even number, such as 128 and 4")
     text_tokenizer = trained_text_tokenizer(items, shape.vocabulary)
     if family == "seq2seq":  # an encoder must be able to see where its text ends
         text_tokenizer.backend_tokenizer.post_processor = processors.TemplateProcessing(
